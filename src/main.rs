@@ -1,0 +1,2 @@
+//! The `verify` command.
+fn main() {}
