@@ -1,3 +1,18 @@
 //! `verify` proves whether a new gateway configuration may be deployed.
+//!
+//! A written verification plan is the program's input: Gherkin features bound to the plan's
+//! items. A run starts the gateway with everything round it, goes through the items, and
+//! folds what it saw into a report with one of the plan's verdicts.
+//!
+//! The way of the data, which imports follow and never cross:
+//!
+//! ```text
+//! Settings -> RunPlan -> Stack -> steps -> Evidence, RunEvent -> verdict::fold -> RunReport
+//!                                                        -> report renderers, gate::decide
+//! ```
 
 pub mod doubles;
+pub mod engine;
+pub mod evidence;
+pub mod plan;
+pub mod report;

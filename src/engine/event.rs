@@ -1,0 +1,151 @@
+//! What a run tells while it goes: appended to `events.ndjson`, one JSON object a line.
+//!
+//! The report is folded from these events alone, so a run that is killed still has one.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    evidence::Evidence,
+    plan::{ItemId, Phase},
+    report::{Component, RunInfo},
+};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum RunEvent {
+    /// The first event: what is to be run, and the plan that it belongs to.
+    RunStarted {
+        /// What the report's `run` begins as; components and the duration come later.
+        run: Box<RunInfo>,
+        /// The plan, so that a report can be made from the events alone.
+        phases: Vec<Phase>,
+        /// The items chosen; all of them unless the run is partial.
+        selected: Vec<ItemId>,
+    },
+    /// A program that takes part in the run.
+    Component(Component),
+    /// Every service of the stack answers.
+    StackUp {
+        /// From the start of the stack, in milliseconds.
+        duration_ms: f64,
+    },
+    /// The stack did not come up: nothing can be said about the candidate.
+    StackFailed {
+        /// What was tried, what was seen, what to do.
+        reason: String,
+    },
+    /// An item begins.
+    ItemStarted {
+        /// Which.
+        item: ItemId,
+    },
+    /// A step begins.
+    StepStarted {
+        /// Of which item.
+        item: ItemId,
+        /// The step as the feature has it, keyword included.
+        text: String,
+    },
+    /// A step is over.
+    StepFinished {
+        /// Of which item.
+        item: ItemId,
+        /// What became of it.
+        step: StepRecord,
+    },
+    /// Something was seen.
+    EvidenceSeen {
+        /// For which item.
+        item: ItemId,
+        /// What.
+        evidence: Evidence,
+    },
+    /// An item is over.
+    ItemFinished {
+        /// Which.
+        item: ItemId,
+        /// How it ended.
+        outcome: Outcome,
+        /// How long it took, in milliseconds.
+        duration_ms: f64,
+    },
+    /// The last event; without it the run was killed.
+    RunFinished {
+        /// From exec to here, in milliseconds.
+        duration_ms: f64,
+        /// How the run ended.
+        end: RunEnd,
+    },
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "end", rename_all = "snake_case")]
+pub enum RunEnd {
+    /// Everything chosen was gone through.
+    Completed,
+    /// A person or a service manager stopped it.
+    Interrupted {
+        /// The signal's name.
+        signal: String,
+    },
+    /// The harness or its environment failed in the middle.
+    Broken {
+        /// What was seen.
+        reason: String,
+    },
+}
+
+/// A step and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// The step as the feature has it, keyword included.
+    pub text: String,
+    /// FILE:LINE in the plan bundle.
+    pub at: String,
+    /// What became of it.
+    pub status: StepStatus,
+    /// How long it took, in milliseconds.
+    pub duration_ms: f64,
+}
+
+/// What became of a step.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StepStatus {
+    /// It came out as it must.
+    Passed,
+    /// It did not.
+    Failed,
+    /// It was not run, because an earlier one ended the scenario.
+    Skipped,
+}
+
+/// How an item ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "lowercase")]
+pub enum Outcome {
+    /// Everything that must be seen was seen, and every control came out.
+    Passed,
+    /// The candidate did not do what it must.
+    Failed(Failure),
+    /// Something that the item depends on is not there, by the candidate's fault or by choice.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+    /// The harness could not tell: a control failed, a log was unreadable, a service died.
+    Inconclusive(Failure),
+}
+
+/// What a person must read about something that did not come out. Redacted.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What was done.
+    pub did: String,
+    /// What was expected.
+    pub expected: String,
+    /// What was seen: log lines, the response, the value.
+    pub seen: String,
+}

@@ -1,0 +1,189 @@
+//! The words of a plan: items, phases and how much they weigh.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A language that reports are written in.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lang {
+    /// English.
+    #[default]
+    En,
+    /// Japanese, the language of the plan.
+    Ja,
+}
+
+/// A text in both languages of the plan.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    /// The English text.
+    pub en: String,
+    /// The Japanese text.
+    pub ja: String,
+}
+
+impl Text {
+    /// The text in `lang`.
+    #[must_use]
+    pub fn get(&self, lang: Lang) -> &str {
+        match lang {
+            Lang::En => &self.en,
+            Lang::Ja => &self.ja,
+        }
+    }
+}
+
+/// The number of an item: `3.4` in the plan, `X.2` beside it.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum ItemId {
+    /// An item of the plan.
+    Plan {
+        /// The phase, from 1.
+        phase: u8,
+        /// The item's place in its phase, from 1.
+        number: u8,
+    },
+    /// An extended check, reported beside the plan.
+    Extended(u16),
+}
+
+/// A text that is not the number of an item.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("`{0}` is not an item number: write PHASE.NUMBER, for example 3.4")]
+pub struct ItemIdError(pub String);
+
+impl ItemId {
+    /// The phase that the item belongs to; extended checks belong to none.
+    #[must_use]
+    pub fn phase(self) -> Option<u8> {
+        match self {
+            Self::Plan { phase, .. } => Some(phase),
+            Self::Extended(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for ItemId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plan { phase, number } => write!(f, "{phase}.{number}"),
+            Self::Extended(number) => write!(f, "X.{number}"),
+        }
+    }
+}
+
+impl FromStr for ItemId {
+    type Err = ItemIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = || ItemIdError(text.to_owned());
+        let (phase, number) = text.split_once('.').ok_or_else(error)?;
+        if phase == "X" {
+            return number.parse().map(Self::Extended).map_err(|_| error());
+        }
+        match (phase.parse(), number.parse()) {
+            (Ok(phase), Ok(number)) if phase > 0 && number > 0 => Ok(Self::Plan { phase, number }),
+            _ => Err(error()),
+        }
+    }
+}
+
+impl Serialize for ItemId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ItemId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}
+
+/// The plan's own priority of an item (優先度).
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// 最高
+    Highest,
+    /// 高
+    High,
+    /// 中
+    Medium,
+}
+
+/// Where the plan's checklist names an item, which decides what its failure means.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Checklist {
+    /// 必須項目: without it there is no deployment.
+    Required,
+    /// 重要項目
+    Important,
+    /// 推奨項目
+    Recommended,
+    /// In the plan, but not in its checklist.
+    Unlisted,
+}
+
+/// One item of the plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// Its number.
+    pub id: ItemId,
+    /// What the plan's table calls it.
+    pub title: Text,
+    /// What the plan's completion checklist calls it; the title where it is not listed.
+    #[serde(default)]
+    pub done: Option<Text>,
+    /// The plan's priority.
+    pub priority: Priority,
+    /// How long the plan allows a person for it, in minutes.
+    pub planned_minutes: u32,
+    /// Its place in the plan's checklist.
+    pub checklist: Checklist,
+    /// Why it matters, naming the plan's section.
+    pub why: Text,
+    /// What to do when it fails: the plan's 失敗時の対応 and troubleshooting.
+    pub remedy: Text,
+}
+
+/// One phase of the plan with its items.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    /// Its number, from 1.
+    pub no: u8,
+    /// What the plan's result table calls it.
+    pub title: Text,
+    /// The feature file that encodes it, relative to the bundle.
+    pub feature: String,
+    /// Its items, in the plan's order.
+    pub items: Vec<Item>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn item_numbers_are_read_and_written_alike() {
+        for text in ["1.1", "3.4", "7.2", "X.12"] {
+            assert_eq!(text.parse::<ItemId>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_item_number_is_refused_with_an_example() {
+        for text in ["", "3", "3.", ".4", "0.1", "3.0", "x.1", "a.b", "3.4.5"] {
+            let error = text.parse::<ItemId>().unwrap_err();
+            assert!(error.to_string().contains("3.4"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The report: a pure value, and its renderers.
+
+mod model;
+
+pub use model::*;
