@@ -15,4 +15,7 @@ pub mod doubles;
 pub mod engine;
 pub mod evidence;
 pub mod plan;
+pub mod profile;
 pub mod report;
+pub mod stack;
+pub mod steps;

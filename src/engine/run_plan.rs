@@ -1,0 +1,51 @@
+//! What a run is asked to do. The parent writes it, the worker inside the sandbox reads it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    plan::{ItemId, Phase},
+    profile::Profile,
+    report::RunInfo,
+};
+
+/// Everything that a run needs to know, settled and checked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunPlan {
+    /// What the report's `run` begins as.
+    pub run: RunInfo,
+    /// The plan's phases with their items.
+    pub phases: Vec<Phase>,
+    /// The items chosen, in the plan's order.
+    pub selected: Vec<ItemId>,
+    /// The plan bundle's folder, absolute.
+    pub bundle: PathBuf,
+    /// The gateway's surface.
+    pub profile: Profile,
+    /// The gateway's files.
+    pub files: GatewayFiles,
+    /// Leave the comparison of response times out.
+    pub quick: bool,
+    /// The deadline of the whole run, in milliseconds.
+    pub deadline_ms: u64,
+}
+
+/// The gateway's files, absolute paths of things that exist.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GatewayFiles {
+    /// The configuration under test.
+    pub candidate: PathBuf,
+    /// The configuration that it replaces.
+    pub baseline: PathBuf,
+    /// The candidate's Lua modules.
+    pub lua: PathBuf,
+    /// The candidate's pages.
+    pub html: PathBuf,
+    /// A directory of further `resty.*` modules.
+    pub lualib: Option<PathBuf>,
+    /// The baseline's Lua modules, where they differ.
+    pub baseline_lua: Option<PathBuf>,
+    /// The baseline's pages, where they differ.
+    pub baseline_html: Option<PathBuf>,
+}

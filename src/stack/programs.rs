@@ -1,0 +1,188 @@
+//! The programs and Lua modules that the sandbox stack is made of: where they are, or how to get them.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+/// The command that installs whatever is missing.
+pub const PROVISION: &str = "scripts/provision";
+
+/// One program or module that the sandbox needs.
+#[derive(Clone, Debug)]
+pub struct Need {
+    /// What it is called.
+    pub name: &'static str,
+    /// Where it was found.
+    pub found: Option<PathBuf>,
+    /// The Debian package, or how else to get it.
+    pub from: &'static str,
+}
+
+/// The programs that a sandbox run starts, all found.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// OpenResty's own binary, or Debian's nginx.
+    pub nginx: PathBuf,
+    /// Whether it is OpenResty: it brings its own Lua modules.
+    pub openresty: bool,
+    /// Redis.
+    pub redis: PathBuf,
+    /// oauth2-proxy.
+    pub oauth2_proxy: PathBuf,
+    /// bubblewrap.
+    pub bwrap: PathBuf,
+}
+
+/// Something that a sandbox run needs is not there.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("missing: {}; run {PROVISION} to install what is missing", .0.join(", "))]
+pub struct Missing(pub Vec<String>);
+
+/// The nginx modules that Debian ships as files to load; OpenResty has them built in.
+pub const NGINX_MODULES: [&str; 2] = [
+    "/usr/lib/nginx/modules/ndk_http_module.so",
+    "/usr/lib/nginx/modules/ngx_http_lua_module.so",
+];
+
+/// Debian's files that stand for the Lua modules which OpenResty brings along:
+/// the name under `lualib`, and the file or directory.
+pub const LUA_MODULES: [(&str, &str, &str); 8] = [
+    (
+        "resty/core.lua",
+        "/usr/share/lua/5.1/resty/core.lua",
+        "lua-resty-core",
+    ),
+    (
+        "resty/core",
+        "/usr/share/lua/5.1/resty/core",
+        "lua-resty-core",
+    ),
+    (
+        "resty/lrucache.lua",
+        "/usr/share/lua/5.1/resty/lrucache.lua",
+        "lua-resty-lrucache",
+    ),
+    (
+        "resty/lrucache",
+        "/usr/share/lua/5.1/resty/lrucache",
+        "lua-resty-lrucache",
+    ),
+    (
+        "resty/redis.lua",
+        "/usr/share/lua/5.1/nginx/redis.lua",
+        "lua-nginx-redis",
+    ),
+    (
+        "resty/string.lua",
+        "/usr/share/lua/5.1/nginx/string.lua",
+        "lua-nginx-string",
+    ),
+    (
+        "resty/sha256.lua",
+        "/usr/share/lua/5.1/nginx/sha256.lua",
+        "lua-nginx-string",
+    ),
+    (
+        "cjson.so",
+        "/usr/lib/x86_64-linux-gnu/lua/5.1/cjson.so",
+        "lua-cjson",
+    ),
+];
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from))
+        .map(|dir| dir.join(name))
+        .find(|file| is_executable(file))
+}
+
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.metadata()
+        .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
+
+/// Where provisioning puts the oauth2-proxy that it built: beside the project that the
+/// binary was built in, or that it is run from.
+fn provisioned(name: &str) -> Option<PathBuf> {
+    let from_cwd = env::current_dir().ok().into_iter();
+    let from_exe = env::current_exe().ok().into_iter();
+    from_cwd
+        .chain(from_exe)
+        .flat_map(|start| {
+            start
+                .ancestors()
+                .map(|dir| dir.join(".cache/bin").join(name))
+                .collect::<Vec<_>>()
+        })
+        .find(|file| is_executable(file))
+}
+
+/// Everything that the sandbox needs, found or not.
+#[must_use]
+pub fn survey() -> Vec<Need> {
+    let openresty = on_path("openresty");
+    let mut needs = vec![
+        Need {
+            name: "nginx with Lua (or openresty)",
+            found: openresty.clone().or_else(|| on_path("nginx")),
+            from: "Debian: nginx",
+        },
+        Need {
+            name: "redis-server",
+            found: on_path("redis-server"),
+            from: "Debian: redis-server",
+        },
+        Need {
+            name: "oauth2-proxy",
+            found: on_path("oauth2-proxy").or_else(|| provisioned("oauth2-proxy")),
+            from: "built from fixtures/auth-proxy",
+        },
+        Need {
+            name: "bwrap",
+            found: on_path("bwrap"),
+            from: "Debian: bubblewrap",
+        },
+    ];
+    if openresty.is_none() {
+        needs.push(Need {
+            name: "ngx_http_lua_module",
+            found: Some(PathBuf::from(NGINX_MODULES[1])).filter(|file| file.exists()),
+            from: "Debian: libnginx-mod-http-lua",
+        });
+        for (name, file, from) in LUA_MODULES {
+            needs.push(Need {
+                name,
+                found: Some(PathBuf::from(file)).filter(|file| file.exists()),
+                from,
+            });
+        }
+    }
+    needs
+}
+
+/// The programs, all of them, or the names of those that are missing.
+pub fn find() -> Result<Programs, Missing> {
+    let needs = survey();
+    let missing: Vec<String> = needs
+        .iter()
+        .filter(|need| need.found.is_none())
+        .map(|need| format!("{} ({})", need.name, need.from))
+        .collect();
+    let place = |index: usize| needs.get(index).and_then(|need| need.found.clone());
+    match (place(0), place(1), place(2), place(3)) {
+        (Some(nginx), Some(redis), Some(oauth2_proxy), Some(bwrap)) if missing.is_empty() => {
+            let openresty = nginx.file_name().is_some_and(|name| name == "openresty");
+            Ok(Programs {
+                nginx,
+                openresty,
+                redis,
+                oauth2_proxy,
+                bwrap,
+            })
+        }
+        _ => Err(Missing(missing)),
+    }
+}

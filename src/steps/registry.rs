@@ -1,0 +1,123 @@
+//! The table of step definitions: what `verify steps` lists, what the bundle's check
+//! looks up, and what cucumber runs.
+
+use std::sync::LazyLock;
+
+use cucumber::step::{Collection, Step};
+use regex::Regex;
+
+use super::world::World;
+
+/// The keyword that a step definition answers to. `And` and `But` take the one before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Keyword {
+    /// What must be so before: made when it is not.
+    Given,
+    /// What is done.
+    When,
+    /// What must be seen.
+    Then,
+}
+
+/// One step definition.
+pub struct StepDef {
+    /// Its keyword.
+    pub keyword: Keyword,
+    /// The pattern that a step's text matches as a whole.
+    pub pattern: &'static str,
+    /// What it does, and what it takes to fail.
+    pub doc: &'static str,
+    /// The source file that holds it.
+    pub file: &'static str,
+    /// What cucumber calls.
+    pub run: Step<World>,
+}
+
+/// Every step definition of every phase.
+pub fn all() -> impl Iterator<Item = &'static StepDef> {
+    super::TABLES.iter().flat_map(|table| table.iter())
+}
+
+/// A step definition with its pattern compiled.
+struct Compiled {
+    def: &'static StepDef,
+    regex: Regex,
+}
+
+/// A pattern that does not compile is a defect of this program; a test finds it, and here
+/// its step stays undefined, which the bundle's check refuses.
+static COMPILED: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
+    all()
+        .filter_map(|def| {
+            Some(Compiled {
+                def,
+                regex: Regex::new(def.pattern).ok()?,
+            })
+        })
+        .collect()
+});
+
+/// The definitions that match a step's text: one is right, none is undefined, two are ambiguous.
+#[must_use]
+pub fn matching(keyword: Keyword, text: &str) -> Vec<&'static StepDef> {
+    COMPILED
+        .iter()
+        .filter(|step| step.def.keyword == keyword && step.regex.is_match(text))
+        .map(|step| step.def)
+        .collect()
+}
+
+/// The collection that cucumber's runner looks steps up in.
+#[must_use]
+pub fn collection() -> Collection<World> {
+    COMPILED.iter().fold(Collection::new(), |steps, step| {
+        let regex = step.regex.clone();
+        match step.def.keyword {
+            Keyword::Given => steps.given(None, regex, step.def.run),
+            Keyword::When => steps.when(None, regex, step.def.run),
+            Keyword::Then => steps.then(None, regex, step.def.run),
+        }
+    })
+}
+
+/// Makes a table of step definitions of one file:
+/// `/// doc`, keyword, pattern, `=>`, the async function that takes `(&mut World, Args)`.
+#[macro_export]
+macro_rules! steps {
+    ($( $(#[doc = $doc:literal])+ $keyword:ident $pattern:literal => $function:path; )*) => {
+        /// The step definitions of this file.
+        pub static STEPS: &[$crate::steps::registry::StepDef] = &[$(
+            $crate::steps::registry::StepDef {
+                keyword: $crate::steps::registry::Keyword::$keyword,
+                pattern: $pattern,
+                doc: concat!($($doc, "\n"),+),
+                file: file!(),
+                run: |world, context| {
+                    let args = $crate::steps::world::Args::new(context);
+                    ::std::boxed::Box::pin(async move {
+                        let result = $function(world, args).await;
+                        $crate::steps::world::finish(result);
+                    })
+                },
+            },
+        )*];
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pattern_compiles_and_matches_whole_steps() {
+        assert_eq!(COMPILED.len(), all().count());
+        for def in all() {
+            assert!(
+                def.pattern.starts_with('^') && def.pattern.ends_with('$'),
+                "{} would match a part of a step",
+                def.pattern
+            );
+            assert!(!def.doc.trim().is_empty());
+        }
+    }
+}
