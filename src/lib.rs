@@ -15,6 +15,7 @@ pub mod doubles;
 pub mod engine;
 pub mod evidence;
 pub mod plan;
+pub mod probe;
 pub mod profile;
 pub mod report;
 pub mod stack;

@@ -1,8 +1,10 @@
 //! One run: up, run, sweep, down; and the events that it tells while it goes.
 
 pub mod event;
+mod recorder;
 mod run_plan;
 
+pub use recorder::Recorder;
 pub use run_plan::{GatewayFiles, RunPlan};
 
 use event::{RunEnd, RunEvent};

@@ -1,7 +1,13 @@
 //! The gateway's surface as data: hosts, paths, bodies, JSON pointers, Redis keys, log
 //! patterns, thresholds.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+
+mod operation;
+
+pub use operation::{Operation, Values, fill, fill_value};
 
 /// A gateway's surface.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -9,4 +15,196 @@ use serde::{Deserialize, Serialize};
 pub struct Profile {
     /// Its name, for the report.
     pub name: String,
+    /// The public site.
+    pub site: Site,
+    /// Who uses it.
+    pub users: Users,
+    /// How a person logs in and out.
+    pub login: Login,
+    /// How the gateway says that it is healthy.
+    pub health: Health,
+    /// The page of the administration.
+    pub admin_page: AdminPage,
+    /// The contexts that users are tracked under, and where each is met.
+    pub contexts: BTreeMap<String, Context>,
+    /// A path that a session may visit and that is not tracked.
+    pub untracked: String,
+    /// Public locations that are asked once after a restart, so that every upstream is dialled.
+    pub warm_up: Vec<String>,
+    /// The lines that tell of tracking.
+    pub log: LogPatterns,
+    /// Keys in Redis; `{email}` and `{id}` are filled in.
+    pub redis: RedisKeys,
+    /// The operations of the admin API, by name.
+    pub operations: BTreeMap<String, Operation>,
+    /// The JWTs that the gateway issues.
+    pub jwt: Jwt,
+    /// The API of the language models.
+    pub llm: Llm,
+    /// Figures that decide.
+    pub thresholds: Thresholds,
+}
+
+/// The public site.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    /// Its host name.
+    pub host: String,
+}
+
+/// E-mail addresses of those who use the gateway.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Users {
+    /// Has admin rights.
+    pub admin: String,
+    /// Is banned and unbanned.
+    pub test: String,
+    /// Has no rights beyond a session.
+    pub plain: String,
+}
+
+impl Users {
+    /// All of them.
+    pub fn emails(&self) -> impl Iterator<Item = &str> {
+        [&self.admin, &self.test, &self.plain]
+            .into_iter()
+            .map(String::as_str)
+    }
+}
+
+/// How a person logs in and out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    /// The session's cookie.
+    pub cookie: String,
+    /// The path that the identity provider sends a person back to.
+    pub callback: String,
+    /// The path that ends a session.
+    pub sign_out: String,
+    /// What the request to the identity provider must ask for.
+    pub scopes: Vec<String>,
+    /// The names of the form's fields.
+    pub form: Form,
+}
+
+/// The login form of the identity provider.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Form {
+    /// The field for the e-mail address.
+    pub username: String,
+    /// The field for the password.
+    pub password: String,
+}
+
+/// The health check on the internal port.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// Its path.
+    pub path: String,
+    /// Where the answer says it, a JSON pointer (RFC 6901).
+    pub pointer: String,
+    /// What it says.
+    pub value: String,
+}
+
+/// The page of the administration.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdminPage {
+    /// Its path.
+    pub path: String,
+    /// A text that only this page has; by default the `<title>` of `file`.
+    #[serde(default)]
+    pub marker: Option<String>,
+    /// The page's file among the gateway's pages.
+    pub file: String,
+}
+
+/// Where a context is met.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Context {
+    /// A path of it.
+    pub path: String,
+    /// Whether a request for it reaches LiteLLM.
+    pub upstream: bool,
+}
+
+/// Patterns of the lines that tell of tracking, as regular expressions over a line's message.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogPatterns {
+    /// A user is about to be tracked: groups `email` and `context`.
+    pub tracking: String,
+    /// It worked: group `email`.
+    pub success: String,
+    /// It did not: group `email`.
+    pub failed: String,
+    /// The level that both lines carry.
+    pub level: String,
+}
+
+/// Keys in Redis.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisKeys {
+    /// A user is active.
+    pub active_user: String,
+    /// When a user was first and last seen, JSON.
+    pub active_user_metadata: String,
+    /// Where the metadata say when a user was last seen, a JSON pointer.
+    pub last_access: String,
+    /// A user is banned.
+    pub ban: String,
+    /// A token that was issued.
+    pub token: String,
+}
+
+/// The JWTs that the gateway issues.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jwt {
+    /// The claim that holds the e-mail address.
+    pub email_claim: String,
+    /// The claim that holds the token's id.
+    pub id_claim: String,
+}
+
+/// The API of the language models.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Llm {
+    /// The models that the upstream serves.
+    pub models: Vec<String>,
+    /// The path of the messages API.
+    pub path: String,
+    /// The request's body; `{model}` and `{prompt}` are filled in.
+    pub body: serde_json::Value,
+    /// Where the answer's text is, a JSON pointer.
+    pub text: String,
+    /// Values of the answer that must be, by JSON pointer.
+    pub expect: BTreeMap<String, serde_json::Value>,
+    /// The header by which the upstream learns the user.
+    pub user_header: String,
+}
+
+/// Figures that decide.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Thresholds {
+    /// The most idle connections that one worker may keep to the internal port.
+    pub keepalive_per_worker: usize,
+    /// How much slower than the baseline the candidate may be, as a share of the baseline.
+    pub slower_ratio: f64,
+    /// How much slower it may be at least, in milliseconds.
+    pub slower_ms: f64,
+    /// How long a condition is waited for, in milliseconds.
+    pub deadline_ms: u64,
+    /// How long a restarted gateway has to answer, in milliseconds.
+    pub restart_deadline_ms: u64,
 }

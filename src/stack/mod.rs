@@ -1,3 +1,268 @@
 //! The gateway with everything round it, and the kinds of places where that can run.
+//!
+//! A [`Stack`] is what probes and steps know of such a place. Every kind answers the same
+//! questions, so the same features run on every kind.
+
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::Path, time::Duration};
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::report::Component;
 
 pub mod programs;
+pub mod sandbox;
+
+/// A part of the stack.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Service {
+    /// nginx with the configuration under test.
+    Gateway,
+    /// oauth2-proxy.
+    Auth,
+    /// Redis.
+    Redis,
+    /// LiteLLM or its double.
+    Upstream,
+    /// Auth0 or its double.
+    Idp,
+}
+
+impl Service {
+    /// Every part.
+    pub const ALL: [Self; 5] = [
+        Self::Gateway,
+        Self::Auth,
+        Self::Redis,
+        Self::Upstream,
+        Self::Idp,
+    ];
+
+    /// Its name in reports, features and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Auth => "auth",
+            Self::Redis => "redis",
+            Self::Upstream => "upstream",
+            Self::Idp => "idp",
+        }
+    }
+
+    /// The part that is called `name`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|service| service.name() == name)
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a stack was asked for and could not do. Never the candidate's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// A file or process of a service could not be reached.
+    #[error("{what} on {service} failed: {source}")]
+    Io {
+        /// What was tried, on which file.
+        what: String,
+        /// Which service.
+        service: Service,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A service did not do what it must for the stack to be of use.
+    #[error("{service}: {what}")]
+    Service {
+        /// Which service.
+        service: Service,
+        /// What was waited for, and what was seen.
+        what: String,
+    },
+    /// This kind of stack does not do that.
+    #[error("a {kind} stack cannot {what}")]
+    Unsupported {
+        /// The kind.
+        kind: &'static str,
+        /// What was asked.
+        what: &'static str,
+    },
+}
+
+/// Where the services answer, as seen by whoever drives the run.
+#[derive(Clone, Debug)]
+pub struct Endpoints {
+    /// Host name and port as the gateway's world has them, and where they really listen.
+    pub addresses: BTreeMap<(String, u16), SocketAddr>,
+    /// The gateway's internal port (:8080), where `/health` is asked.
+    pub internal: SocketAddr,
+    /// Redis.
+    pub redis: SocketAddr,
+    /// The control port of the double of LiteLLM.
+    pub upstream: SocketAddr,
+    /// The control port of the double of Auth0.
+    pub idp: SocketAddr,
+    /// oauth2-proxy.
+    pub auth: SocketAddr,
+}
+
+impl Endpoints {
+    /// Where `host:port` of a URL is reached.
+    #[must_use]
+    pub fn resolve(&self, host: &str, port: u16) -> Option<SocketAddr> {
+        self.addresses.get(&(host.to_owned(), port)).copied()
+    }
+}
+
+/// What a stack knows that must not be shown.
+#[derive(Debug)]
+pub struct Secrets {
+    /// The key that the gateway signs JWTs with, where it is known.
+    pub jwt_secret: Option<SecretString>,
+    /// The password of each user, by e-mail.
+    pub passwords: BTreeMap<String, SecretString>,
+    /// Everything else that must never be shown.
+    pub others: Vec<SecretString>,
+}
+
+/// What a command did.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// The exit status of the program itself, `None` where a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output and standard error, in the order read, lossily decoded.
+    pub text: String,
+}
+
+/// The processes of a service.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ServiceState {
+    /// Whether the main process lives.
+    pub running: bool,
+    /// The main process: for nginx the master. A restart gives another.
+    pub main: Instance,
+    /// Its children: for nginx the workers.
+    pub workers: Vec<Instance>,
+    /// How often it was restarted without being asked to.
+    pub restarts: u32,
+}
+
+/// One process, told apart from a later one with the same number by its start.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Instance {
+    /// Its process id.
+    pub pid: u32,
+    /// Its start, in clock ticks since boot.
+    pub started: u64,
+}
+
+/// A TCP socket with the process that holds it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Socket {
+    /// The process, `None` where none holds it any more (TIME_WAIT).
+    pub pid: Option<u32>,
+    /// Its own end.
+    pub local: SocketAddr,
+    /// The other end.
+    pub remote: SocketAddr,
+    /// As the kernel names it: `ESTABLISHED`, `LISTEN`, ...
+    pub state: &'static str,
+}
+
+/// A place in the logs of a service: what comes later is read from here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogCursor(pub BTreeMap<String, u64>);
+
+/// What one log got since a cursor.
+#[derive(Clone, Debug)]
+pub struct LogChunk {
+    /// The log: `stderr`, `stdout` or the path of a file.
+    pub source: String,
+    /// Whether `docker compose logs` would show it.
+    pub in_service_log: bool,
+    /// The bytes, as written.
+    pub bytes: Vec<u8>,
+}
+
+/// Which of the two versions of the gateway's files.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Version {
+    /// The configuration that is replaced.
+    Baseline,
+    /// The configuration under test.
+    Candidate,
+}
+
+/// Two gateways up together, one with each configuration, for a fair comparison.
+#[async_trait]
+pub trait SideBySide: Send {
+    /// Asks one of the two for `path` on its internal port `count` times over one
+    /// connection, one after another. One duration a request.
+    async fn measure(
+        &mut self,
+        version: Version,
+        path: &str,
+        count: u32,
+    ) -> Result<Vec<Duration>, StackError>;
+}
+
+/// The gateway with everything round it.
+#[async_trait]
+pub trait Stack: Send + Sync {
+    /// The kind's name: `sandbox`, ...
+    fn kind(&self) -> &'static str;
+    /// Where the services answer.
+    fn endpoints(&self) -> &Endpoints;
+    /// What must not be shown.
+    fn secrets(&self) -> &Secrets;
+    /// The programs that take part.
+    async fn components(&self) -> Result<Vec<Component>, StackError>;
+    /// Where the gateway's configuration is deployed, on the gateway.
+    fn config_path(&self) -> &Path;
+    /// Puts the Lua modules and pages of a version in place. The configuration is written
+    /// by [`Stack::write_file`].
+    async fn deploy_assets(&self, version: Version) -> Result<(), StackError>;
+    /// Runs the gateway's own binary with `args`.
+    async fn gateway_exec(&self, args: &[&str]) -> Result<Output, StackError>;
+    /// The content of a file of a service.
+    async fn read_file(&self, service: Service, path: &Path) -> Result<Vec<u8>, StackError>;
+    /// Replaces a file of a service.
+    async fn write_file(
+        &self,
+        service: Service,
+        path: &Path,
+        content: &[u8],
+    ) -> Result<(), StackError>;
+    /// Stops a service and starts it again. Returns when its main process was started, not
+    /// when it answers.
+    async fn restart(&self, service: Service) -> Result<(), StackError>;
+    /// Ends a service at once.
+    async fn kill(&self, service: Service) -> Result<(), StackError>;
+    /// The processes of a service.
+    async fn state(&self, service: Service) -> Result<ServiceState, StackError>;
+    /// The TCP sockets of a service's network namespace that one of its processes holds,
+    /// or that nobody holds.
+    async fn sockets(&self, service: Service) -> Result<Vec<Socket>, StackError>;
+    /// The end of the logs of a service as they are now.
+    async fn log_cursor(&self, service: Service) -> Result<LogCursor, StackError>;
+    /// What the logs of a service got since `cursor`.
+    async fn log_since(
+        &self,
+        service: Service,
+        cursor: &LogCursor,
+    ) -> Result<Vec<LogChunk>, StackError>;
+    /// Writes a line to the end of every log of a service, as the service itself would.
+    /// Returns their names, sorted.
+    async fn append_log(&self, service: Service, line: &str) -> Result<Vec<String>, StackError>;
+    /// Starts two small gateways, one with each configuration.
+    async fn side_by_side(&self) -> Result<Box<dyn SideBySide>, StackError>;
+    /// Ends everything.
+    async fn down(&self);
+}

@@ -1,7 +1,12 @@
 //! Step definitions, thin: probe, then assert. A file a phase.
 
+mod deploy;
+mod operations;
+mod phase1;
 pub mod registry;
+pub mod run;
+mod session;
 pub mod world;
 
 /// The tables of step definitions, a file each.
-static TABLES: &[&[registry::StepDef]] = &[];
+static TABLES: &[&[registry::StepDef]] = &[phase1::STEPS];

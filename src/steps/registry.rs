@@ -95,8 +95,8 @@ macro_rules! steps {
                 run: |world, context| {
                     let args = $crate::steps::world::Args::new(context);
                     ::std::boxed::Box::pin(async move {
-                        let result = $function(world, args).await;
-                        $crate::steps::world::finish(result);
+                        let result = $function(&mut *world, args).await;
+                        world.conclude(result).await;
                     })
                 },
             },

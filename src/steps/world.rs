@@ -1,29 +1,167 @@
-//! What a step works with: the run that it belongs to, and how it ends.
+//! What a step works with: the run that it belongs to, what its scenario has seen so far,
+//! and how it ends.
+
+use std::{fmt::Display, sync::Arc};
 
 use cucumber::{World as CucumberWorld, step::Context};
+use serde_json::Value;
 
-use crate::engine::event::Failure;
+use super::{
+    run::{Run, Token},
+    session::Session,
+};
+use crate::{
+    engine::event::Failure,
+    evidence::EvidenceKind,
+    plan::ItemId,
+    probe::{
+        browser::Hop,
+        http::{NoAnswer, transcript},
+        journal::JournalError,
+        log::Window,
+        redis::RedisError,
+    },
+    stack::{Output, Service, ServiceState, StackError},
+};
 
 /// How a step that did not come out ends its scenario.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug)]
 pub enum StepError {
     /// The candidate did not do what it must.
-    #[error("{}", .0.seen)]
     Candidate(Failure),
     /// The harness cannot tell.
-    #[error("{}", .0.seen)]
     Harness(Failure),
     /// Something that the item depends on is not there.
-    #[error("{0}")]
     Skip(String),
 }
 
 /// What a step definition returns.
 pub type StepResult = Result<(), StepError>;
 
+impl StepError {
+    /// The candidate's fault.
+    pub fn candidate(did: impl Display, expected: impl Display, seen: impl Display) -> Self {
+        Self::Candidate(failure(did, expected, seen))
+    }
+
+    /// The harness's fault.
+    pub fn harness(did: impl Display, expected: impl Display, seen: impl Display) -> Self {
+        Self::Harness(failure(did, expected, seen))
+    }
+}
+
+fn failure(did: impl Display, expected: impl Display, seen: impl Display) -> Failure {
+    Failure {
+        did: did.to_string(),
+        expected: expected.to_string(),
+        seen: seen.to_string(),
+    }
+}
+
+/// Whose fault it is when an expectation does not hold.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Blame {
+    /// The gateway must do this.
+    Candidate,
+    /// A control: it shows that the check can see.
+    Control,
+}
+
+/// Holds an expectation against what was seen.
+///
+/// # Errors
+/// Where it does not hold.
+pub fn expect(
+    blame: Blame,
+    holds: bool,
+    did: impl Display,
+    expected: impl Display,
+    seen: impl Display,
+) -> StepResult {
+    match (holds, blame) {
+        (true, _) => Ok(()),
+        (false, Blame::Candidate) => Err(StepError::candidate(did, expected, seen)),
+        (false, Blame::Control) => Err(StepError::harness(did, expected, seen)),
+    }
+}
+
+impl From<StackError> for StepError {
+    fn from(error: StackError) -> Self {
+        Self::harness("ask the stack", "an answer", error)
+    }
+}
+
+impl From<RedisError> for StepError {
+    fn from(error: RedisError) -> Self {
+        Self::harness("ask Redis", "an answer", error)
+    }
+}
+
+impl From<JournalError> for StepError {
+    fn from(error: JournalError) -> Self {
+        Self::harness("read a double's journal", "its entries", error)
+    }
+}
+
+impl From<NoAnswer> for StepError {
+    fn from(error: NoAnswer) -> Self {
+        let did = format!("{} {}", error.method, error.url);
+        match error.service {
+            Service::Gateway => Self::candidate(did, "an answer", error),
+            _ => Self::harness(did, "an answer", error),
+        }
+    }
+}
+
+/// What a scenario has seen so far.
+#[derive(Debug, Default)]
+pub struct Scene {
+    /// The part of the gateway's log that the scenario looks at.
+    pub window: Option<Window>,
+    /// The last request and its response.
+    pub last: Option<Hop>,
+    /// The way that a browser went.
+    pub hops: Vec<Hop>,
+    /// A session of the scenario's own.
+    pub session: Option<Session>,
+    /// Requests whose traces are looked for: nonce, e-mail, context.
+    pub sent: Vec<super::run::Sent>,
+    /// Nonces of requests that must leave no tracking line.
+    pub untracked: Vec<String>,
+    /// The last JSON answer of an operation.
+    pub answer: Option<Value>,
+    /// Tokens by their name.
+    pub tokens: Vec<Token>,
+    /// How many entries a list had before.
+    pub count_before: Option<usize>,
+    /// Where the journals ended before.
+    pub idp_cursor: u64,
+    /// Where the journals ended before.
+    pub upstream_cursor: u64,
+    /// When the scenario's request was sent, in milliseconds since 1970.
+    pub since_ms: i64,
+    /// What commands did.
+    pub outputs: Vec<Output>,
+    /// The processes of the gateway before.
+    pub before: Option<ServiceState>,
+    /// A text that the scenario carries along: a prompt, a cookie, a backup's path.
+    pub note: String,
+    /// Answers of requests made together.
+    pub answers: Vec<Hop>,
+    /// Local ports of kept connections.
+    pub ports: Vec<u16>,
+    /// A comparison of durations.
+    pub comparison: Option<crate::probe::stats::Comparison>,
+}
+
 /// The scenario's world.
 #[derive(Debug, Default)]
-pub struct World {}
+pub struct World {
+    run: Option<Arc<Run>>,
+    item: Option<ItemId>,
+    /// What the scenario has seen so far.
+    pub scene: Scene,
+}
 
 impl CucumberWorld for World {
     type Error = std::convert::Infallible;
@@ -33,7 +171,73 @@ impl CucumberWorld for World {
     }
 }
 
-/// The arguments of a step: what its pattern captured, its table and its text.
+impl World {
+    /// Joins the run, before the first step.
+    pub fn enter(&mut self, run: Arc<Run>, item: Option<ItemId>) {
+        self.run = Some(run);
+        self.item = item;
+    }
+
+    /// The run.
+    ///
+    /// # Errors
+    /// A step that runs outside of one.
+    pub fn run(&self) -> Result<Arc<Run>, StepError> {
+        self.run
+            .clone()
+            .ok_or_else(|| StepError::harness("begin a step", "a run to belong to", "none"))
+    }
+
+    /// The item that the scenario encodes.
+    #[must_use]
+    pub fn item(&self) -> Option<ItemId> {
+        self.item
+    }
+
+    /// Keeps something that was seen.
+    pub fn saw(&self, kind: EvidenceKind, title: &str, body: &str) {
+        if let (Some(run), Some(item)) = (&self.run, self.item) {
+            run.recorder.saw(item, kind, title, body);
+        }
+    }
+
+    /// Keeps a request and its response.
+    pub fn saw_hop(&self, hop: &Hop) {
+        let title = format!(
+            "{} {} -> {}",
+            hop.request.method, hop.request.url, hop.response.status
+        );
+        self.saw(
+            EvidenceKind::Exchange,
+            &title,
+            &transcript(&hop.request, &hop.response),
+        );
+    }
+
+    /// Ends a step. Cucumber knows a failed step by its panic: the payload is the error
+    /// itself, which the bridge takes apart again. Before the candidate is blamed, or said to
+    /// lack something, the services round it are looked at: a dead Redis is not its fault.
+    pub async fn conclude(&self, result: StepResult) {
+        let Err(mut error) = result else { return };
+        if let (Some(run), StepError::Candidate(_) | StepError::Skip(_)) = (&self.run, &error)
+            && let Some(broken) = run.broken_service().await
+        {
+            let seen = match &error {
+                StepError::Candidate(failure) => failure.seen.clone(),
+                StepError::Skip(reason) => reason.clone(),
+                StepError::Harness(_) => String::new(),
+            };
+            error = StepError::harness(
+                "look at the services round the gateway",
+                "all of them answer",
+                format!("{broken}. Seen through it: {seen}"),
+            );
+        }
+        std::panic::panic_any(error);
+    }
+}
+
+/// The arguments of a step: what its pattern captured.
 #[derive(Debug)]
 pub struct Args {
     context: Context,
@@ -55,12 +259,14 @@ impl Args {
             .find(|(group, _)| group.as_deref() == Some(name))
             .map_or("", |(_, text)| text.as_str())
     }
-}
 
-/// Ends a step. Cucumber knows a failed step by its panic: the payload is the error itself,
-/// which the bridge takes apart again.
-pub fn finish(result: StepResult) {
-    if let Err(error) = result {
-        std::panic::panic_any(error);
+    /// The number that the pattern's group `name` captured.
+    ///
+    /// # Errors
+    /// A text that is no such number.
+    pub fn number<T: std::str::FromStr>(&self, name: &str) -> Result<T, StepError> {
+        let text = self.text(name);
+        text.parse()
+            .map_err(|_| StepError::harness("read a step", format!("a number for {name}"), text))
     }
 }

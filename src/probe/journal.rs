@@ -1,0 +1,141 @@
+//! The journals of the doubles: what the gateway and oauth2-proxy really sent them.
+
+use std::net::SocketAddr;
+
+use serde::Deserialize;
+
+use super::http::{Http, NoAnswer, Request};
+use crate::{doubles::journal::Entry, stack::Service};
+
+/// A double's journal.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    http: Http,
+    service: Service,
+    address: SocketAddr,
+}
+
+/// A journal that could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The double does not answer.
+    #[error("the journal of {service} cannot be read: {source}")]
+    NoAnswer {
+        /// Which double.
+        service: Service,
+        /// What the connection said.
+        source: NoAnswer,
+    },
+    /// It answers something else.
+    #[error("the journal of {service} cannot be read: {why}")]
+    Garbage {
+        /// Which double.
+        service: Service,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Page {
+    next: u64,
+    entries: Vec<Entry>,
+}
+
+impl Journal {
+    /// The journal of the double at `address`.
+    #[must_use]
+    pub fn of(http: Http, service: Service, address: SocketAddr) -> Self {
+        Self {
+            http,
+            service,
+            address,
+        }
+    }
+
+    /// Where the journal ends now: what comes later is read from here.
+    ///
+    /// # Errors
+    /// A double that does not answer.
+    pub async fn cursor(&self) -> Result<u64, JournalError> {
+        Ok(self.page(u64::MAX).await?.next)
+    }
+
+    /// What was received since a cursor.
+    ///
+    /// # Errors
+    /// A double that does not answer.
+    pub async fn since(&self, cursor: u64) -> Result<Vec<Entry>, JournalError> {
+        Ok(self.page(cursor).await?.entries)
+    }
+
+    async fn page(&self, since: u64) -> Result<Page, JournalError> {
+        let response = self
+            .control("GET", &format!("journal?since={since}"), None)
+            .await?;
+        serde_json::from_str(&response).map_err(|error| self.garbage(error.to_string()))
+    }
+
+    /// Slows every answer of the double down, until [`Journal::no_faults`].
+    ///
+    /// # Errors
+    /// A double that does not answer.
+    pub async fn slow_down(&self, milliseconds: u64) -> Result<(), JournalError> {
+        let fault = format!("{{\"delay_ms\": {milliseconds}}}");
+        self.control("POST", "faults", Some(fault)).await.map(drop)
+    }
+
+    /// Takes back what was asked of the double.
+    ///
+    /// # Errors
+    /// A double that does not answer.
+    pub async fn no_faults(&self) -> Result<(), JournalError> {
+        self.control("DELETE", "faults", None).await.map(drop)
+    }
+
+    /// The double's own log, as text.
+    ///
+    /// # Errors
+    /// A double that does not answer.
+    pub async fn log(&self) -> Result<String, JournalError> {
+        self.control("GET", "log", None).await
+    }
+
+    async fn control(
+        &self,
+        method: &str,
+        what: &str,
+        body: Option<String>,
+    ) -> Result<String, JournalError> {
+        let url = format!("http://{}/__verify/{what}", self.address)
+            .parse()
+            .map_err(|error: url::ParseError| self.garbage(error.to_string()))?;
+        let request = match body {
+            Some(body) => Request::json(method, url, body),
+            None => Request {
+                method: method.to_owned(),
+                ..Request::get(url)
+            },
+        };
+        let response = self
+            .http
+            .send(&request)
+            .await
+            .map_err(|source| JournalError::NoAnswer {
+                service: self.service,
+                source,
+            })?;
+        if (200..300).contains(&response.status) {
+            Ok(response.body)
+        } else {
+            Err(self.garbage(format!("{what} answers {}", response.summary())))
+        }
+    }
+
+    fn garbage(&self, why: String) -> JournalError {
+        JournalError::Garbage {
+            service: self.service,
+            why,
+        }
+    }
+}

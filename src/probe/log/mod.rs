@@ -1,0 +1,73 @@
+//! The gateway's log, read as records that are tied to the request which caused them.
+
+mod record;
+mod tracking;
+
+pub use record::{Level, Record, parse};
+pub use tracking::{Grammar, GrammarError, Line, Tracked};
+
+use std::time::{Duration, Instant};
+
+use crate::stack::{LogCursor, Service, Stack, StackError};
+
+/// How often the log is looked at while a line is waited for.
+const POLL: Duration = Duration::from_millis(1);
+
+/// The part of a service's log since a moment before the requests that it is about.
+#[derive(Clone, Debug)]
+pub struct Window {
+    service: Service,
+    cursor: LogCursor,
+}
+
+impl Window {
+    /// Opens a window: to be done before the request is sent.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub async fn open(stack: &dyn Stack, service: Service) -> Result<Self, StackError> {
+        Ok(Self {
+            service,
+            cursor: stack.log_cursor(service).await?,
+        })
+    }
+
+    /// The whole log, from its start.
+    #[must_use]
+    pub fn start(service: Service) -> Self {
+        Self {
+            service,
+            cursor: LogCursor::default(),
+        }
+    }
+
+    /// Every record in it up to now.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub async fn records(&self, stack: &dyn Stack) -> Result<Vec<Record>, StackError> {
+        let chunks = stack.log_since(self.service, &self.cursor).await?;
+        Ok(chunks.iter().flat_map(parse).collect())
+    }
+
+    /// Waits until the records fulfil `enough`, or the deadline passes. Returns the records
+    /// as they then are: what is missing is the caller's to say.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub async fn wait(
+        &self,
+        stack: &dyn Stack,
+        deadline: Duration,
+        enough: impl Fn(&[Record]) -> bool,
+    ) -> Result<Vec<Record>, StackError> {
+        let started = Instant::now();
+        loop {
+            let records = self.records(stack).await?;
+            if enough(&records) || started.elapsed() > deadline {
+                return Ok(records);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The grammar of the tracking lines: exactly two a request.
+
+use regex::Regex;
+
+use super::record::{Level, Record};
+use crate::profile::LogPatterns;
+
+/// The patterns of a profile, compiled.
+#[derive(Clone, Debug)]
+pub struct Grammar {
+    tracking: Regex,
+    success: Regex,
+    failed: Regex,
+    level: Level,
+    /// What every tracking line has in common, so that one which is out of shape is noticed.
+    loose: Regex,
+}
+
+/// A profile whose log patterns cannot be used.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the profile's log.{key}: {why}")]
+pub struct GrammarError {
+    key: &'static str,
+    why: String,
+}
+
+/// One line of tracking.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Line {
+    /// A user is about to be tracked.
+    Tracking {
+        /// Who.
+        email: String,
+        /// In which context.
+        context: String,
+    },
+    /// It worked.
+    Success {
+        /// Who.
+        email: String,
+    },
+    /// It did not.
+    Failed {
+        /// Who.
+        email: String,
+    },
+    /// It speaks of tracking and has none of these shapes.
+    Misshapen,
+}
+
+/// A line of tracking with the record that it was read from.
+#[derive(Clone, Debug)]
+pub struct Tracked {
+    /// What it says.
+    pub line: Line,
+    /// Whether it carries the level that it must.
+    pub at_level: bool,
+    /// Where it stands.
+    pub record: Record,
+}
+
+impl Grammar {
+    /// Compiles a profile's patterns.
+    ///
+    /// # Errors
+    /// A pattern that does not compile or lacks a group, a level that nginx does not have.
+    pub fn new(patterns: &LogPatterns) -> Result<Self, GrammarError> {
+        let compile = |key, pattern: &str, groups: &[&str]| {
+            let regex = Regex::new(pattern).map_err(|error| GrammarError {
+                key,
+                why: error.to_string(),
+            })?;
+            for group in groups {
+                if !regex.capture_names().flatten().any(|name| name == *group) {
+                    return Err(GrammarError {
+                        key,
+                        why: format!("it has no group (?P<{group}>…)"),
+                    });
+                }
+            }
+            Ok(regex)
+        };
+        let loose =
+            Regex::new(r"(?i)\b(tracking user|user tracking)\b").map_err(|error| GrammarError {
+                key: "tracking",
+                why: error.to_string(),
+            })?;
+        Ok(Self {
+            tracking: compile("tracking", &patterns.tracking, &["email", "context"])?,
+            success: compile("success", &patterns.success, &["email"])?,
+            failed: compile("failed", &patterns.failed, &["email"])?,
+            level: Level::named(&patterns.level).ok_or_else(|| GrammarError {
+                key: "level",
+                why: format!("nginx has no level `{}`", patterns.level),
+            })?,
+            loose,
+        })
+    }
+
+    /// The lines of tracking among records.
+    #[must_use]
+    pub fn lines(&self, records: &[Record]) -> Vec<Tracked> {
+        records
+            .iter()
+            .filter_map(|record| self.read(record))
+            .collect()
+    }
+
+    fn read(&self, record: &Record) -> Option<Tracked> {
+        let message = &record.message;
+        let (line, at) = if let Some(found) = self.tracking.captures(message) {
+            let (email, context) = (found["email"].to_owned(), found["context"].to_owned());
+            (Line::Tracking { email, context }, found.get(0)?.start())
+        } else if let Some(found) = self.success.captures(message) {
+            (
+                Line::Success {
+                    email: found["email"].to_owned(),
+                },
+                found.get(0)?.start(),
+            )
+        } else if let Some(found) = self.failed.captures(message) {
+            (
+                Line::Failed {
+                    email: found["email"].to_owned(),
+                },
+                found.get(0)?.start(),
+            )
+        } else {
+            (Line::Misshapen, self.loose.find(message)?.start())
+        };
+        // Its own level counts where the message brings one along; nginx's otherwise.
+        let literal = message
+            .get(..at)
+            .and_then(|before| before.trim_end().strip_suffix(']'))
+            .and_then(|before| Level::named(before.rsplit_once('[')?.1));
+        let at_level = literal.or(record.level) == Some(self.level);
+        Some(Tracked {
+            line,
+            at_level,
+            record: record.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{probe::log::parse, stack::LogChunk};
+
+    fn grammar() -> Grammar {
+        Grammar::new(&LogPatterns {
+            tracking: r"Tracking user: (?P<email>\S+) \[(?P<context>[^\]]*)\]".to_owned(),
+            success: r"User tracking success: (?P<email>[^\s,]+)".to_owned(),
+            failed: r"User tracking failed: (?P<email>[^\s,]+)".to_owned(),
+            level: "info".to_owned(),
+        })
+        .unwrap()
+    }
+
+    fn lines(text: &str) -> Vec<Tracked> {
+        let chunk = LogChunk {
+            source: "f".to_owned(),
+            in_service_log: false,
+            bytes: text.as_bytes().to_vec(),
+        };
+        grammar().lines(&parse(&chunk))
+    }
+
+    const TAIL: &str =
+        ", client: 1.2.3.4, server: , request: \"GET /?verify=n HTTP/1.1\", host: \"h\"";
+
+    #[test]
+    fn both_ways_of_carrying_the_level_are_read() {
+        let native = format!(
+            "2025/11/08 12:00:01 [info] 7#7: *12 [lua] nginx.conf:61: Tracking user: a+t@b.c [UI/Admin]{TAIL}"
+        );
+        let literal = format!(
+            "2025/11/08 12:00:01 [warn] 7#7: *12 [lua] x:1: f(): [info] User tracking success: a+t@b.c{TAIL}"
+        );
+        let found = lines(&format!(
+            "{native}\n{literal}\n[info] Tracking user: x@y [Default]\n"
+        ));
+        assert_eq!(found.len(), 3);
+        assert!(found.iter().all(|line| line.at_level));
+        assert_eq!(
+            found[0].line,
+            Line::Tracking {
+                email: "a+t@b.c".to_owned(),
+                context: "UI/Admin".to_owned()
+            }
+        );
+        assert_eq!(
+            found[1].line,
+            Line::Success {
+                email: "a+t@b.c".to_owned()
+            }
+        );
+        assert!(found[0].record.caused_by("verify=n"));
+    }
+
+    #[test]
+    fn another_level_is_noticed() {
+        let found = lines(&format!(
+            "2025/11/08 12:00:01 [warn] 7#7: *1 [lua] x: Tracking user: a@b [Default]{TAIL}\n"
+        ));
+        assert!(!found[0].at_level);
+    }
+
+    #[test]
+    fn a_failure_and_a_line_out_of_shape_are_noticed() {
+        let found = lines(&format!(
+            "2025/11/08 12:00:01 [warn] 7#7: *1 [lua] x: User tracking failed: a@b status: 500{TAIL}\n\
+             2025/11/08 12:00:01 [info] 7#7: *1 [lua] x: Tracking user: a@b{TAIL}\n"
+        ));
+        assert_eq!(
+            found[0].line,
+            Line::Failed {
+                email: "a@b".to_owned()
+            }
+        );
+        assert_eq!(found[1].line, Line::Misshapen);
+    }
+
+    #[test]
+    fn a_pattern_without_its_group_is_refused() {
+        let mut patterns = LogPatterns {
+            tracking: "Tracking user: (.*)".to_owned(),
+            success: String::new(),
+            failed: String::new(),
+            level: "info".to_owned(),
+        };
+        let error = Grammar::new(&patterns).unwrap_err().to_string();
+        assert!(
+            error.contains("log.tracking") && error.contains("email"),
+            "{error}"
+        );
+        patterns.tracking = "(".to_owned();
+        assert!(Grammar::new(&patterns).is_err());
+    }
+}

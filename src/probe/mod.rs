@@ -1,0 +1,28 @@
+//! What touches the gateway: as a browser, as an API client, through Redis, the socket
+//! table, the logs and the journals of the doubles.
+
+pub mod browser;
+pub mod http;
+pub mod journal;
+pub mod jwt;
+pub mod log;
+pub mod redis;
+pub mod stats;
+
+/// A random text that is part of a request, so that its traces are found by it and by nothing else.
+#[must_use]
+pub fn nonce() -> String {
+    let mut bytes = [0_u8; 8];
+    // Without random numbers there is no TLS, no session and no run: the stack has failed before.
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The name of the query parameter that carries a request's nonce.
+pub const NONCE: &str = "verify";
+
+/// Now, in milliseconds since 1970.
+#[must_use]
+pub fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}

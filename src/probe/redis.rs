@@ -1,0 +1,137 @@
+//! Redis, read as the plan's `redis-cli` would.
+
+use std::net::SocketAddr;
+
+use redis::{AsyncCommands as _, aio::MultiplexedConnection};
+
+/// Redis could not be asked.
+#[derive(Debug, thiserror::Error)]
+#[error("asking Redis for {what} failed: {source}")]
+pub struct RedisError {
+    what: String,
+    source: redis::RedisError,
+}
+
+/// A connection to the stack's Redis.
+#[derive(Clone, Debug)]
+pub struct Redis {
+    address: SocketAddr,
+}
+
+impl Redis {
+    /// Redis at an address. A connection is made for every question: it may be restarted
+    /// in between.
+    #[must_use]
+    pub fn at(address: SocketAddr) -> Self {
+        Self { address }
+    }
+
+    async fn connection(&self, what: &str) -> Result<MultiplexedConnection, RedisError> {
+        let connect = async {
+            redis::Client::open(format!("redis://{}/", self.address))?
+                .get_multiplexed_async_connection()
+                .await
+        };
+        connect.await.map_err(|source| RedisError {
+            what: what.to_owned(),
+            source,
+        })
+    }
+
+    /// The value of a key, whatever its type, as text; `None` where it does not exist.
+    ///
+    /// # Errors
+    /// Where Redis does not answer.
+    pub async fn get(&self, key: &str) -> Result<Option<String>, RedisError> {
+        let error = |source| RedisError {
+            what: key.to_owned(),
+            source,
+        };
+        let mut redis = self.connection(key).await?;
+        let kind: String = redis::cmd("TYPE")
+            .arg(key)
+            .query_async(&mut redis)
+            .await
+            .map_err(error)?;
+        Ok(match kind.as_str() {
+            "none" => None,
+            "string" => redis
+                .get::<_, Option<Vec<u8>>>(key)
+                .await
+                .map_err(error)?
+                .map(lossy),
+            "set" => Some(
+                redis
+                    .smembers::<_, Vec<Vec<u8>>>(key)
+                    .await
+                    .map_err(error)?
+                    .into_iter()
+                    .map(lossy)
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            ),
+            other => Some(format!("({other})")),
+        })
+    }
+
+    /// Whether a key exists.
+    ///
+    /// # Errors
+    /// Where Redis does not answer.
+    pub async fn exists(&self, key: &str) -> Result<bool, RedisError> {
+        let mut redis = self.connection(key).await?;
+        redis.exists(key).await.map_err(|source| RedisError {
+            what: key.to_owned(),
+            source,
+        })
+    }
+
+    /// How long a key has to live, in seconds; `None` where it does not exist or does not end.
+    ///
+    /// # Errors
+    /// Where Redis does not answer.
+    pub async fn ttl(&self, key: &str) -> Result<Option<i64>, RedisError> {
+        let mut redis = self.connection(key).await?;
+        let seconds: i64 = redis.ttl(key).await.map_err(|source| RedisError {
+            what: key.to_owned(),
+            source,
+        })?;
+        Ok((seconds >= 0).then_some(seconds))
+    }
+
+    /// Holds every answer of Redis back for a while.
+    ///
+    /// # Errors
+    /// Where Redis does not answer.
+    pub async fn pause(&self, milliseconds: u64) -> Result<(), RedisError> {
+        let mut redis = self.connection("a pause").await?;
+        redis::cmd("CLIENT")
+            .arg("PAUSE")
+            .arg(milliseconds)
+            .query_async(&mut redis)
+            .await
+            .map_err(|source| RedisError {
+                what: "a pause".to_owned(),
+                source,
+            })
+    }
+
+    /// Whether it answers.
+    ///
+    /// # Errors
+    /// Where it does not.
+    pub async fn ping(&self) -> Result<(), RedisError> {
+        let mut redis = self.connection("PING").await?;
+        redis::cmd("PING")
+            .query_async(&mut redis)
+            .await
+            .map_err(|source| RedisError {
+                what: "PING".to_owned(),
+                source,
+            })
+    }
+}
+
+fn lossy(bytes: Vec<u8>) -> String {
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,82 @@
+//! The programs that take part, by what they say of themselves.
+
+use std::{path::Path, process::Stdio};
+
+use crate::{
+    engine::GatewayFiles,
+    report::Component,
+    stack::{Service, StackError, programs::Programs},
+};
+
+use super::layout;
+
+/// Every program with its version.
+pub async fn found(
+    programs: &Programs,
+    _files: &GatewayFiles,
+) -> Result<Vec<Component>, StackError> {
+    let auth_program = layout::inside("bin/oauth2-proxy");
+    let (gateway, redis, auth) = tokio::join!(
+        version(Service::Gateway, &programs.nginx, "-v"),
+        version(Service::Redis, &programs.redis, "--version"),
+        version(Service::Auth, &auth_program, "--version"),
+    );
+    let nginx = if programs.openresty {
+        "openresty"
+    } else {
+        "nginx + lua-nginx-module"
+    };
+    Ok(vec![
+        real(Service::Gateway, nginx, &gateway?),
+        real(Service::Auth, "oauth2-proxy", &auth?),
+        real(Service::Redis, "redis-server", &redis?),
+        double(Service::Upstream, "mock LiteLLM"),
+        double(Service::Idp, "mock Auth0"),
+    ])
+}
+
+fn real(service: Service, program: &str, version: &str) -> Component {
+    Component {
+        service: service.name().to_owned(),
+        program: program.to_owned(),
+        version: version.to_owned(),
+        real: true,
+    }
+}
+
+fn double(service: Service, program: &str) -> Component {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    Component {
+        service: service.name().to_owned(),
+        program: program.to_owned(),
+        version,
+        real: false,
+    }
+}
+
+/// The first word with a digit and a dot in what a program says when asked for its version.
+async fn version(service: Service, program: &Path, flag: &str) -> Result<String, StackError> {
+    let output = tokio::process::Command::new(program)
+        .arg(flag)
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .map_err(|source| StackError::Io {
+            what: format!("running {} {flag}", program.display()),
+            service,
+            source,
+        })?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    Ok(said
+        .split(|letter: char| letter.is_whitespace() || letter == '/' || letter == '=')
+        .find(|word| {
+            word.contains('.')
+                && word
+                    .trim_start_matches('v')
+                    .starts_with(|first: char| first.is_ascii_digit())
+        })
+        .unwrap_or("unknown")
+        .trim_start_matches('v')
+        .to_owned())
+}

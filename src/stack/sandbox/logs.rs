@@ -1,0 +1,100 @@
+//! Logs of the sandbox: what a program writes to its output, and to files of its own.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
+};
+
+use super::{layout, procfs};
+use crate::stack::{LogChunk, LogCursor, Service};
+
+/// The most that is read of one log at a time, in bytes.
+const CHUNK_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// The directory that nginx logs to when its configuration names no file, and most name.
+const NGINX_LOGS: &str = "/var/log/nginx";
+
+/// The logs of a service, by name: its two streams, and for the gateway every regular file
+/// that the master holds open for writing. The files in nginx's log directory count also
+/// when there is no master any more.
+fn sources(service: Service, pid: u32) -> io::Result<BTreeMap<String, PathBuf>> {
+    let mut sources = BTreeMap::new();
+    for stream in ["stdout", "stderr"] {
+        sources.insert(stream.to_owned(), layout::log_file(service.name(), stream));
+    }
+    if service == Service::Gateway {
+        let streams: Vec<PathBuf> = sources.values().cloned().collect();
+        let held = match procfs::written_files(pid) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            other => other?,
+        };
+        let directory = fs::read_dir(NGINX_LOGS)?
+            .flatten()
+            .map(|entry| entry.path());
+        for file in held.into_iter().chain(directory) {
+            // A link to /dev/stderr is the stream, which is read already.
+            let real = fs::canonicalize(&file).unwrap_or(file);
+            if real.is_file() && !streams.contains(&real) {
+                sources.insert(real.display().to_string(), real);
+            }
+        }
+    }
+    Ok(sources)
+}
+
+/// The end of every log as it is now.
+pub fn cursor(service: Service, pid: u32) -> io::Result<LogCursor> {
+    let mut ends = BTreeMap::new();
+    for (name, path) in sources(service, pid)? {
+        ends.insert(name, length(&path)?);
+    }
+    Ok(LogCursor(ends))
+}
+
+fn length(path: &Path) -> io::Result<u64> {
+    Ok(path.metadata()?.len())
+}
+
+/// What every log got since `cursor`; a log that the cursor does not know is read whole.
+/// One that became shorter was cut or replaced: that is an error, not an empty window.
+pub fn since(service: Service, pid: u32, cursor: &LogCursor) -> io::Result<Vec<LogChunk>> {
+    let mut chunks = Vec::new();
+    for (source, path) in sources(service, pid)? {
+        let from = cursor.0.get(&source).copied().unwrap_or(0);
+        let end = length(&path)?;
+        if end < from {
+            return Err(io::Error::other(format!(
+                "{} was cut from {from} to {end} bytes while it was read",
+                path.display()
+            )));
+        }
+        if end > from {
+            let mut file = File::open(&path)?;
+            file.seek(SeekFrom::Start(from))?;
+            let mut bytes = Vec::new();
+            file.take(CHUNK_LIMIT).read_to_end(&mut bytes)?;
+            let in_service_log = source == "stdout" || source == "stderr";
+            chunks.push(LogChunk {
+                source,
+                in_service_log,
+                bytes,
+            });
+        }
+    }
+    Ok(chunks)
+}
+
+/// Writes a line to the end of every log, and says which those are.
+pub fn append(service: Service, pid: u32, line: &str) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for (name, path) in sources(service, pid)? {
+        OpenOptions::new()
+            .append(true)
+            .open(path)?
+            .write_all(line.as_bytes())?;
+        names.push(name);
+    }
+    Ok(names)
+}

@@ -1,0 +1,313 @@
+//! The embedded stack: the real programs as processes in private namespaces.
+//!
+//! [`launch`] is the parent's half; [`Sandbox`] is what the worker inside makes of it.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Mutex;
+
+mod components;
+mod launch;
+mod layout;
+mod logs;
+mod names;
+mod nginx;
+mod process;
+mod procfs;
+mod services;
+mod side_by_side;
+
+pub use launch::{Launch, launch};
+pub use side_by_side::member;
+
+use self::{
+    process::Process,
+    services::{Doubles, Keys},
+};
+use super::{
+    Endpoints, LogChunk, LogCursor, Output, Secrets, Service, ServiceState, SideBySide, Socket,
+    Stack, StackError, Version, programs::Programs,
+};
+use crate::{engine::GatewayFiles, profile::Profile, report::Component};
+
+/// How long a supporting service has to answer after its start.
+const READY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How often a condition is looked at while it is waited for.
+const POLL: Duration = Duration::from_millis(1);
+
+/// The stack inside the sandbox.
+#[derive(Debug)]
+pub struct Sandbox {
+    programs: Programs,
+    files: GatewayFiles,
+    endpoints: Endpoints,
+    secrets: Secrets,
+    processes: BTreeMap<Service, Mutex<Process>>,
+    doubles: Mutex<Doubles>,
+    gateway_env: Vec<(String, String)>,
+}
+
+/// The sandbox's own loopback.
+pub(super) fn local(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+impl Sandbox {
+    /// Lays the tree, starts everything side by side with the baseline deployed, and returns
+    /// when every service but the gateway answers: whether the gateway does is an item's to say.
+    ///
+    /// # Errors
+    /// A file that cannot be laid, a program that cannot be started or does not answer.
+    pub async fn up(
+        programs: Programs,
+        files: GatewayFiles,
+        profile: &Profile,
+    ) -> Result<Self, StackError> {
+        let laid = layout::lay(&files, programs.openresty)
+            .and_then(|()| layout::deploy_assets(&files, Version::Baseline))
+            .and_then(|()| fs::read_to_string(&files.baseline))
+            .and_then(|config| fs::write(layout::CONFIG, &config).map(|()| config));
+        let config = laid.map_err(|source| StackError::Io {
+            what: "laying the gateway's files".to_owned(),
+            service: Service::Gateway,
+            source,
+        })?;
+        let keys = Keys::fresh(profile)?;
+        let mut doubles = Doubles::start(profile, &keys).await?;
+        let gateway_env = keys.gateway_env(profile);
+        let redis = Process::start(services::redis(&programs))?;
+        let gateway = Process::start(services::gateway(&programs, &config, &gateway_env))?;
+        services::redis_answers().await?;
+        let auth = Process::start(services::auth(&files, profile, &keys)?)?;
+        services::auth_answers().await?;
+        doubles.check()?;
+        let processes = [
+            (Service::Redis, redis),
+            (Service::Gateway, gateway),
+            (Service::Auth, auth),
+        ]
+        .map(|(service, process)| (service, Mutex::new(process)));
+        Ok(Self {
+            programs,
+            files,
+            endpoints: endpoints(profile),
+            secrets: keys.into_secrets(),
+            processes: BTreeMap::from(processes),
+            doubles: Mutex::new(doubles),
+            gateway_env,
+        })
+    }
+
+    fn process(&self, service: Service) -> Result<&Mutex<Process>, StackError> {
+        self.processes.get(&service).ok_or(StackError::Unsupported {
+            kind: "sandbox",
+            what: "look into a double as a process",
+        })
+    }
+
+    fn io(service: Service, what: impl Into<String>) -> impl FnOnce(io::Error) -> StackError {
+        let what = what.into();
+        move |source| StackError::Io {
+            what,
+            service,
+            source,
+        }
+    }
+}
+
+fn endpoints(profile: &Profile) -> Endpoints {
+    let public = |host: &str, port: u16| ((host.to_owned(), port), local(port));
+    Endpoints {
+        addresses: BTreeMap::from([
+            public(&profile.site.host, 80),
+            public("auth0", services::IDP_PORT),
+        ]),
+        internal: local(8080),
+        redis: local(services::REDIS_PORT),
+        upstream: local(services::UPSTREAM_PORT),
+        idp: local(services::IDP_PORT),
+        auth: local(services::AUTH_PORT),
+    }
+}
+
+#[async_trait]
+impl Stack for Sandbox {
+    fn kind(&self) -> &'static str {
+        "sandbox"
+    }
+
+    fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    async fn components(&self) -> Result<Vec<Component>, StackError> {
+        components::found(&self.programs, &self.files).await
+    }
+
+    fn config_path(&self) -> &Path {
+        Path::new(layout::CONFIG)
+    }
+
+    async fn deploy_assets(&self, version: Version) -> Result<(), StackError> {
+        layout::deploy_assets(&self.files, version).map_err(Self::io(
+            Service::Gateway,
+            "deploying Lua modules and pages",
+        ))
+    }
+
+    async fn gateway_exec(&self, args: &[&str]) -> Result<Output, StackError> {
+        // `-g` must fit the configuration that `-c` names, or else the deployed one.
+        let config = args
+            .iter()
+            .position(|arg| *arg == "-c")
+            .and_then(|at| args.get(at + 1))
+            .map_or(Path::new(layout::CONFIG), Path::new);
+        let text = fs::read(config).map_err(Self::io(
+            Service::Gateway,
+            format!("reading {}", config.display()),
+        ))?;
+        let mut all = nginx::args(&self.programs, &String::from_utf8_lossy(&text), config);
+        all.extend(
+            args.iter()
+                .filter(|arg| **arg != "-c" && Path::new(arg) != config)
+                .map(ToString::to_string),
+        );
+        let output = tokio::process::Command::new(&self.programs.nginx)
+            .args(&all)
+            .env_clear()
+            .envs(self.gateway_env.iter().map(|(name, value)| (name, value)))
+            .stdin(std::process::Stdio::null())
+            .output()
+            .await
+            .map_err(Self::io(Service::Gateway, "running nginx"))?;
+        let text = [output.stdout, output.stderr].concat();
+        Ok(Output {
+            code: output.status.code(),
+            text: String::from_utf8_lossy(&text).into_owned(),
+        })
+    }
+
+    async fn read_file(&self, service: Service, path: &Path) -> Result<Vec<u8>, StackError> {
+        fs::read(path).map_err(Self::io(service, format!("reading {}", path.display())))
+    }
+
+    async fn write_file(
+        &self,
+        service: Service,
+        path: &Path,
+        content: &[u8],
+    ) -> Result<(), StackError> {
+        fs::write(path, content).map_err(Self::io(service, format!("writing {}", path.display())))
+    }
+
+    async fn restart(&self, service: Service) -> Result<(), StackError> {
+        let mut process = self.process(service)?.lock().await;
+        if service == Service::Gateway {
+            let config =
+                fs::read(layout::CONFIG).map_err(Self::io(service, "reading the configuration"))?;
+            process.stop().await?;
+            *process = Process::start(services::gateway(
+                &self.programs,
+                &String::from_utf8_lossy(&config),
+                &self.gateway_env,
+            ))?;
+            return Ok(());
+        }
+        process.restart().await
+    }
+
+    async fn kill(&self, service: Service) -> Result<(), StackError> {
+        match service {
+            Service::Upstream | Service::Idp => {
+                self.doubles.lock().await.stop(service).await;
+                Ok(())
+            }
+            _ => self.process(service)?.lock().await.kill().await,
+        }
+    }
+
+    async fn state(&self, service: Service) -> Result<ServiceState, StackError> {
+        let mut process = self.process(service)?.lock().await;
+        let pid = process.pid();
+        let alive = procfs::instance(pid);
+        Ok(ServiceState {
+            running: process.running(),
+            main: alive.unwrap_or(super::Instance { pid, started: 0 }),
+            workers: procfs::children(pid).map_err(Self::io(service, "reading /proc"))?,
+            // Nothing restarts a program here: one that died stays dead, and is not running.
+            restarts: 0,
+        })
+    }
+
+    async fn sockets(&self, service: Service) -> Result<Vec<Socket>, StackError> {
+        procfs::sockets().map_err(Self::io(service, "reading the socket table"))
+    }
+
+    async fn log_cursor(&self, service: Service) -> Result<LogCursor, StackError> {
+        logs::cursor(service, self.process(service)?.lock().await.pid())
+            .map_err(Self::io(service, "reading the log"))
+    }
+
+    async fn log_since(
+        &self,
+        service: Service,
+        cursor: &LogCursor,
+    ) -> Result<Vec<LogChunk>, StackError> {
+        logs::since(service, self.process(service)?.lock().await.pid(), cursor)
+            .map_err(Self::io(service, "reading the log"))
+    }
+
+    async fn append_log(&self, service: Service, line: &str) -> Result<Vec<String>, StackError> {
+        logs::append(service, self.process(service)?.lock().await.pid(), line)
+            .map_err(Self::io(service, "writing to the log"))
+    }
+
+    async fn side_by_side(&self) -> Result<Box<dyn SideBySide>, StackError> {
+        Ok(Box::new(
+            side_by_side::Pair::start(&self.programs, &self.files, &self.gateway_env).await?,
+        ))
+    }
+
+    async fn down(&self) {
+        for process in self.processes.values() {
+            // What does not end by itself is ended with the namespace.
+            let _ = process.lock().await.kill().await;
+        }
+        let mut doubles = self.doubles.lock().await;
+        doubles.stop(Service::Upstream).await;
+        doubles.stop(Service::Idp).await;
+    }
+}
+
+/// A secret of `bytes` random bytes in hex.
+fn random(bytes: usize) -> Result<SecretString, StackError> {
+    let mut buffer = vec![0_u8; bytes];
+    aws_lc_rs::rand::fill(&mut buffer).map_err(|_| StackError::Service {
+        service: Service::Gateway,
+        what: "the system gives no random numbers".to_owned(),
+    })?;
+    Ok(SecretString::from(
+        buffer
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>(),
+    ))
+}
+
+/// Reads a secret for a place where it must be in the clear: a child's environment.
+fn clear(secret: &SecretString) -> String {
+    secret.expose_secret().to_owned()
+}

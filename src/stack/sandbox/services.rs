@@ -1,0 +1,323 @@
+//! What each service of the sandbox is started with, and when it answers.
+
+use std::{collections::BTreeMap, fs, path::Path, time::Instant};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream, UdpSocket},
+    task::JoinHandle,
+};
+
+use super::{POLL, READY_DEADLINE, clear, layout, local, names, nginx, process::Spec, random};
+use crate::{
+    doubles::{
+        self, Running,
+        auth0::{self, Auth0},
+        litellm::{self, LiteLlm},
+    },
+    engine::GatewayFiles,
+    profile::Profile,
+    stack::{Secrets, Service, StackError, programs::Programs},
+};
+
+pub const REDIS_PORT: u16 = 6379;
+pub const AUTH_PORT: u16 = 4180;
+pub const UPSTREAM_PORT: u16 = 4000;
+pub const IDP_PORT: u16 = 9000;
+
+const CLIENT_ID: &str = "verify-gateway";
+const ISSUER: &str = "http://auth0:9000/";
+
+/// The run's own secrets.
+pub struct Keys {
+    jwt: SecretString,
+    master: SecretString,
+    shared: SecretString,
+    client: SecretString,
+    cookie: SecretString,
+    passwords: BTreeMap<String, SecretString>,
+}
+
+impl Keys {
+    /// New ones: every run has its own.
+    pub fn fresh(profile: &Profile) -> Result<Self, StackError> {
+        let passwords = profile
+            .users
+            .emails()
+            .map(|email| Ok((email.to_owned(), random(12)?)))
+            .collect::<Result<_, StackError>>()?;
+        Ok(Self {
+            jwt: random(32)?,
+            master: prefixed("sk-master-")?,
+            shared: prefixed("sk-shared-")?,
+            client: random(24)?,
+            // oauth2-proxy takes 16, 24 or 32 bytes; 16 in hex are 32 characters.
+            cookie: random(16)?,
+            passwords,
+        })
+    }
+
+    /// The gateway's environment, by the gateway's contract.
+    pub fn gateway_env(&self, profile: &Profile) -> Vec<(String, String)> {
+        let admin = &profile.users.admin;
+        let tz = std::env::var("TZ").unwrap_or_default();
+        let mut env: Vec<(String, String)> = [
+            ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+            ("REDIS_HOST", "127.0.0.1"),
+            ("REDIS_PORT", "6379"),
+            ("ADMIN_EMAILS", admin),
+            ("ADMIN_DOMAINS", ""),
+            ("SUPER_ADMIN_EMAIL", admin),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec();
+        for (name, secret) in [
+            ("JWT_SECRET", &self.jwt),
+            ("LITELLM_MASTER_KEY", &self.master),
+            ("LITELLM_SHARED_KEY", &self.shared),
+        ] {
+            env.push((name.to_owned(), clear(secret)));
+        }
+        if !tz.is_empty() {
+            env.push(("TZ".to_owned(), tz));
+        }
+        env
+    }
+
+    /// What the run must know and must not show.
+    pub fn into_secrets(self) -> Secrets {
+        Secrets {
+            jwt_secret: Some(self.jwt),
+            passwords: self.passwords,
+            others: vec![self.master, self.shared, self.client, self.cookie],
+        }
+    }
+}
+
+fn prefixed(prefix: &str) -> Result<SecretString, StackError> {
+    Ok(SecretString::from(format!(
+        "{prefix}{}",
+        clear(&random(16)?)
+    )))
+}
+
+/// The doubles and the name server, tasks of the worker itself.
+#[derive(Debug)]
+pub struct Doubles {
+    idp: Option<Running>,
+    upstream: Option<Running>,
+    names: JoinHandle<()>,
+}
+
+impl Doubles {
+    /// Binds their ports, so that they answer from here on.
+    pub async fn start(profile: &Profile, keys: &Keys) -> Result<Self, StackError> {
+        let idp = Auth0::new(auth0_config(profile, keys)?)
+            .map_err(|error| failed(Service::Idp, error.to_string()))?;
+        let upstream = LiteLlm::new(litellm::Config {
+            master_key: keys.master.clone(),
+            shared_key: keys.shared.clone(),
+            models: profile.llm.models.clone(),
+        });
+        let socket = UdpSocket::bind(names::ADDRESS).await.map_err(|error| {
+            failed(
+                Service::Gateway,
+                format!("the name server cannot listen: {error}"),
+            )
+        })?;
+        let known = [
+            "localhost",
+            "openresty",
+            "oauth2-proxy",
+            "redis",
+            "litellm",
+            "auth0",
+        ]
+        .map(str::to_owned)
+        .into_iter()
+        .chain([profile.site.host.clone()])
+        .collect();
+        Ok(Self {
+            idp: Some(serve(Service::Idp, IDP_PORT, idp.router()).await?),
+            upstream: Some(serve(Service::Upstream, UPSTREAM_PORT, upstream.router()).await?),
+            names: tokio::spawn(names::serve(socket, known)),
+        })
+    }
+
+    /// Whether all of them still run.
+    pub fn check(&mut self) -> Result<(), StackError> {
+        if self.names.is_finished() {
+            return Err(failed(Service::Gateway, "the name server ended".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Stops one of the doubles.
+    pub async fn stop(&mut self, service: Service) {
+        let double = match service {
+            Service::Idp => self.idp.take(),
+            Service::Upstream => self.upstream.take(),
+            _ => None,
+        };
+        if let Some(double) = double {
+            double.stop().await;
+        }
+    }
+}
+
+fn auth0_config(profile: &Profile, keys: &Keys) -> Result<auth0::Config, StackError> {
+    let site = format!("http://{}", profile.site.host);
+    Ok(auth0::Config {
+        issuer: ISSUER
+            .parse()
+            .map_err(|error| failed(Service::Idp, format!("{ISSUER}: {error}")))?,
+        client_id: CLIENT_ID.to_owned(),
+        client_secret: keys.client.clone(),
+        callbacks: vec![format!("{site}/oauth2/callback")],
+        logout_urls: vec![site],
+        users: keys
+            .passwords
+            .iter()
+            .map(|(email, password)| auth0::User {
+                email: email.clone(),
+                password: password.clone(),
+                name: email.split('@').next().unwrap_or_default().to_owned(),
+            })
+            .collect(),
+    })
+}
+
+async fn serve(service: Service, port: u16, router: axum::Router) -> Result<Running, StackError> {
+    let listening = async { doubles::serve(TcpListener::bind(local(port)).await?, router) };
+    listening
+        .await
+        .map_err(|error| failed(service, format!("cannot listen on port {port}: {error}")))
+}
+
+fn failed(service: Service, what: String) -> StackError {
+    StackError::Service { service, what }
+}
+
+/// Redis, in memory only.
+pub fn redis(programs: &Programs) -> Spec {
+    let args = [
+        "--port",
+        "6379",
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        "--dir",
+        "/var/lib/redis",
+    ];
+    Spec {
+        service: Service::Redis,
+        program: programs.redis.clone(),
+        args: args.map(str::to_owned).to_vec(),
+        env: Vec::new(),
+    }
+}
+
+/// nginx with the deployed configuration.
+pub fn gateway(programs: &Programs, config: &str, env: &[(String, String)]) -> Spec {
+    Spec {
+        service: Service::Gateway,
+        program: programs.nginx.clone(),
+        args: nginx::args(programs, config, Path::new(layout::CONFIG)),
+        env: env.to_vec(),
+    }
+}
+
+/// oauth2-proxy with its template filled.
+pub fn auth(files: &GatewayFiles, profile: &Profile, keys: &Keys) -> Result<Spec, StackError> {
+    let io = |what: &str| {
+        let what = what.to_owned();
+        move |source| StackError::Io {
+            what,
+            service: Service::Auth,
+            source,
+        }
+    };
+    let template =
+        fs::read_to_string(&files.auth_proxy).map_err(io("reading the configuration template"))?;
+    let config = template
+        .replace("{{CLIENT_ID}}", CLIENT_ID)
+        .replace("{{CLIENT_SECRET}}", keys.client.expose_secret())
+        .replace("{{COOKIE_SECRET}}", keys.cookie.expose_secret())
+        .replace("{{SITE_HOST}}", &profile.site.host);
+    if let Some((_, rest)) = config.split_once("{{") {
+        let name = rest.split("}}").next().unwrap_or_default();
+        return Err(failed(
+            Service::Auth,
+            format!("the template asks for {{{{{name}}}}}, which is not known"),
+        ));
+    }
+    let path = layout::inside("oauth2-proxy.cfg");
+    fs::write(&path, config).map_err(io("writing the configuration"))?;
+    Ok(Spec {
+        service: Service::Auth,
+        program: layout::inside("bin/oauth2-proxy"),
+        args: vec!["--config".to_owned(), path.display().to_string()],
+        env: Vec::new(),
+    })
+}
+
+/// Waits until Redis answers a PING.
+pub async fn redis_answers() -> Result<(), StackError> {
+    answers(Service::Redis, REDIS_PORT, b"PING\r\n", "+PONG").await
+}
+
+/// Waits until oauth2-proxy answers on /ping.
+pub async fn auth_answers() -> Result<(), StackError> {
+    answers(
+        Service::Auth,
+        AUTH_PORT,
+        b"GET /ping HTTP/1.0\r\n\r\n",
+        " 200 ",
+    )
+    .await
+}
+
+async fn answers(
+    service: Service,
+    port: u16,
+    ask: &[u8],
+    expected: &str,
+) -> Result<(), StackError> {
+    let started = Instant::now();
+    loop {
+        let seen = exchange(port, ask).await;
+        match seen {
+            Ok(answer) if answer.contains(expected) => return Ok(()),
+            seen if started.elapsed() > READY_DEADLINE => {
+                let said = fs::read_to_string(layout::log_file(service.name(), "stderr"))
+                    .unwrap_or_default()
+                    + &fs::read_to_string(layout::log_file(service.name(), "stdout"))
+                        .unwrap_or_default();
+                let last: Vec<&str> = said.lines().rev().take(5).collect();
+                return Err(failed(
+                    service,
+                    format!(
+                        "no answer on port {port} within {} s (last: {seen:?}); it said: {}",
+                        READY_DEADLINE.as_secs(),
+                        last.into_iter().rev().collect::<Vec<_>>().join(" | ")
+                    ),
+                ));
+            }
+            _ => tokio::time::sleep(POLL).await,
+        }
+    }
+}
+
+async fn exchange(port: u16, ask: &[u8]) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(local(port)).await?;
+    stream.write_all(ask).await?;
+    let mut buffer = [0_u8; 256];
+    let read = tokio::time::timeout(READY_DEADLINE, stream.read(&mut buffer))
+        .await
+        .map_err(|_| std::io::ErrorKind::TimedOut)??;
+    Ok(String::from_utf8_lossy(buffer.get(..read).unwrap_or_default()).into_owned())
+}

@@ -1,0 +1,309 @@
+//! Two small sandboxes inside the sandbox, one with each configuration: the same programs,
+//! the same machine, the same moment.
+
+use std::{
+    fs,
+    io::{self, BufRead as _, BufReader as StdBufReader, Read as _, Write as _},
+    net::TcpStream,
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    process::{Child, ChildStdin, ChildStdout, Command},
+};
+
+use super::{READY_DEADLINE, layout, local, process::Process, services};
+use crate::{
+    engine::GatewayFiles,
+    stack::{Service, SideBySide, StackError, Version, programs::Programs},
+};
+
+/// What a member is told first.
+#[derive(Serialize, Deserialize)]
+struct Setup {
+    nginx: std::path::PathBuf,
+    openresty: bool,
+    files: GatewayFiles,
+    candidate: bool,
+    env: Vec<(String, String)>,
+}
+
+/// What a member is asked.
+#[derive(Serialize, Deserialize)]
+struct Block {
+    path: String,
+    count: u32,
+}
+
+/// The pair, seen from the engine.
+pub struct Pair {
+    baseline: Member,
+    candidate: Member,
+}
+
+struct Member {
+    _child: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Pair {
+    /// Starts both and returns when both answer.
+    pub async fn start(
+        programs: &Programs,
+        files: &GatewayFiles,
+        env: &[(String, String)],
+    ) -> Result<Self, StackError> {
+        let setup = |candidate| Setup {
+            nginx: programs.nginx.clone(),
+            openresty: programs.openresty,
+            files: files.clone(),
+            candidate,
+            env: env.to_vec(),
+        };
+        let (baseline, candidate) = (setup(false), setup(true));
+        let (baseline, candidate) = tokio::join!(
+            Member::start(programs, &baseline),
+            Member::start(programs, &candidate)
+        );
+        Ok(Self {
+            baseline: baseline?,
+            candidate: candidate?,
+        })
+    }
+}
+
+#[async_trait]
+impl SideBySide for Pair {
+    async fn measure(
+        &mut self,
+        version: Version,
+        path: &str,
+        count: u32,
+    ) -> Result<Vec<Duration>, StackError> {
+        let member = match version {
+            Version::Baseline => &mut self.baseline,
+            Version::Candidate => &mut self.candidate,
+        };
+        member
+            .tell(&Block {
+                path: path.to_owned(),
+                count,
+            })
+            .await?;
+        let nanoseconds: Vec<u64> = member.hear().await?;
+        Ok(nanoseconds.into_iter().map(Duration::from_nanos).collect())
+    }
+}
+
+impl Member {
+    async fn start(programs: &Programs, setup: &Setup) -> Result<Self, StackError> {
+        let spawn = || -> io::Result<Self> {
+            let mut child = Command::new(&programs.bwrap)
+                .args(["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"])
+                .args([
+                    "--tmpfs",
+                    "/var",
+                    "--tmpfs",
+                    "/run/verify/log",
+                    "--tmpfs",
+                    layout::PREFIX,
+                ])
+                .args(["--unshare-net", "--unshare-pid", "--die-with-parent"])
+                .arg(layout::inside("verify"))
+                .args(["worker", "--side-by-side"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::inherit())
+                .kill_on_drop(true)
+                .spawn()?;
+            let stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+            let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+            Ok(Self {
+                _child: child,
+                stdin,
+                stdout: BufReader::new(stdout),
+            })
+        };
+        let mut member = spawn().map_err(|source| lost("starting a sandbox beside", source))?;
+        member.tell(setup).await?;
+        let ready: Result<(), String> = member.hear().await?;
+        ready.map_err(|what| StackError::Service {
+            service: Service::Gateway,
+            what,
+        })?;
+        Ok(member)
+    }
+
+    async fn tell(&mut self, what: &impl Serialize) -> Result<(), StackError> {
+        let mut line = serde_json::to_vec(what).map_err(|error| lost("asking", error.into()))?;
+        line.push(b'\n');
+        self.stdin
+            .write_all(&line)
+            .await
+            .map_err(|source| lost("asking", source))
+    }
+
+    async fn hear<T: for<'de> Deserialize<'de>>(&mut self) -> Result<T, StackError> {
+        let mut line = String::new();
+        let read = self
+            .stdout
+            .read_line(&mut line)
+            .await
+            .map_err(|source| lost("hearing", source))?;
+        if read == 0 {
+            return Err(lost("hearing", io::ErrorKind::UnexpectedEof.into()));
+        }
+        serde_json::from_str(&line).map_err(|error| lost("hearing", error.into()))
+    }
+}
+
+fn lost(what: &str, source: io::Error) -> StackError {
+    StackError::Io {
+        what: format!("{what} the gateway side by side"),
+        service: Service::Gateway,
+        source,
+    }
+}
+
+/// One of the two, inside: starts nginx, then answers blocks of requests on standard input
+/// until that is closed. It blocks: nothing else runs in this process.
+///
+/// # Errors
+/// Standard input or output that breaks, or a gateway that stops answering.
+pub fn member() -> io::Result<()> {
+    let mut lines = StdBufReader::new(io::stdin().lock()).lines();
+    let setup: Setup = serde_json::from_str(&lines.next().ok_or(io::ErrorKind::UnexpectedEof)??)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let guard = runtime.enter();
+    let (gateway, ready) = match serve(&setup) {
+        Ok(gateway) => (Some(gateway), Ok(())),
+        Err(error) => (None, Err(error.to_string())),
+    };
+    drop(guard);
+    println!("{}", serde_json::to_string(&ready)?);
+    if gateway.is_none() {
+        return Ok(());
+    }
+    let mut client = Client::connect()?;
+    for line in lines {
+        let block: Block = serde_json::from_str(&line?)?;
+        let request = format!("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", block.path);
+        let times = (0..block.count)
+            .map(|_| client.time(&request))
+            .collect::<io::Result<Vec<u64>>>()?;
+        println!("{}", serde_json::to_string(&times)?);
+    }
+    Ok(())
+}
+
+fn serve(setup: &Setup) -> Result<Process, Box<dyn std::error::Error>> {
+    let (version, config) = if setup.candidate {
+        (Version::Candidate, &setup.files.candidate)
+    } else {
+        (Version::Baseline, &setup.files.baseline)
+    };
+    layout::lay(&setup.files, setup.openresty)?;
+    layout::deploy_assets(&setup.files, version)?;
+    let config = fs::read_to_string(config)?;
+    fs::write(Path::new(layout::CONFIG), &config)?;
+    let programs = Programs {
+        nginx: setup.nginx.clone(),
+        openresty: setup.openresty,
+        redis: Path::new("redis-server").to_owned(),
+        oauth2_proxy: Path::new("oauth2-proxy").to_owned(),
+        bwrap: Path::new("bwrap").to_owned(),
+    };
+    let mut gateway = Process::start(services::gateway(&programs, &config, &setup.env))?;
+    let started = Instant::now();
+    while TcpStream::connect(local(8080)).is_err() {
+        if !gateway.running() || started.elapsed() > READY_DEADLINE {
+            let said =
+                fs::read_to_string(layout::log_file("gateway", "stderr")).unwrap_or_default();
+            return Err(format!(
+                "the gateway did not come up side by side: {}",
+                said.trim_end()
+            )
+            .into());
+        }
+        std::thread::sleep(super::POLL);
+    }
+    Ok(gateway)
+}
+
+/// One keep-alive connection, as lean as it can be: what is measured is the gateway.
+struct Client {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    fn connect() -> io::Result<Self> {
+        let stream = TcpStream::connect(local(8080))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(READY_DEADLINE))?;
+        Ok(Self {
+            stream,
+            buffer: Vec::with_capacity(4096),
+        })
+    }
+
+    /// Nanoseconds from the request's first byte to the response's last.
+    fn time(&mut self, request: &str) -> io::Result<u64> {
+        let started = Instant::now();
+        self.stream.write_all(request.as_bytes())?;
+        let closes = self.response()?;
+        let elapsed = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        if closes {
+            // keepalive_requests is reached: the next request goes over a new connection,
+            // whose making is not measured.
+            *self = Self::connect()?;
+        }
+        Ok(elapsed)
+    }
+
+    /// Reads one response to its end; whether the server closes the connection after it.
+    fn response(&mut self) -> io::Result<bool> {
+        self.buffer.clear();
+        let mut chunk = [0_u8; 4096];
+        loop {
+            let read = self.stream.read(&mut chunk)?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            self.buffer.extend(chunk.iter().take(read));
+            let text = String::from_utf8_lossy(&self.buffer);
+            let Some((head, body)) = text.split_once("\r\n\r\n") else {
+                continue;
+            };
+            let head = head.to_ascii_lowercase();
+            if !head.starts_with("http/1.1 200") {
+                return Err(io::Error::other(format!(
+                    "the health check answered {:?}",
+                    head.lines().next()
+                )));
+            }
+            let complete = match header(&head, "content-length") {
+                Some(length) => body.len() >= length.parse().map_err(io::Error::other)?,
+                // Chunked: the last chunk is empty.
+                None => body.ends_with("0\r\n\r\n"),
+            };
+            if complete {
+                return Ok(header(&head, "connection") == Some("close"));
+            }
+        }
+    }
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        .map(str::trim)
+}

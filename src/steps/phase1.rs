@@ -1,0 +1,497 @@
+//! Phase 1: the candidate is accepted, deployed, started, healthy and quiet.
+
+use super::{
+    deploy::sha256,
+    run::Deployment,
+    world::{Args, Blame, StepError, StepResult, World, expect},
+};
+use crate::{
+    evidence::EvidenceKind,
+    probe::{
+        http::{Connection, Request},
+        log::{Level, Record},
+    },
+    stack::{Service, Version},
+    steps,
+};
+
+steps! {
+    /// The baseline runs and answers on its internal port; it is what every run starts with.
+    /// A baseline that does not come up is a fault of the environment.
+    Given "^the baseline is deployed and answers$" => baseline_answers;
+    /// Tests the candidate with the gateway's own binary (`-t -c`), staged beside the deployed
+    /// configuration, and the same file with one brace too many.
+    When "^the candidate is tested with the gateway's own binary$" => test_syntax;
+    /// The exit status is 0 and the program says both sentences.
+    Then "^the test succeeds and says \"(?P<first>[^\"]+)\" and \"(?P<second>[^\"]+)\"$" => syntax_accepted;
+    /// Control: the same command refuses the same file with one brace too many.
+    Then "^the same file with one brace too many is refused by the same command$" => brace_refused;
+    /// Copies the deployed configuration to the plan's backup name, on the gateway.
+    Given "^the deployed configuration is backed up under the plan's name$" => back_up;
+    /// Puts the candidate in place of the deployed configuration and restarts the gateway.
+    When "^the candidate is deployed and the gateway is restarted$" => restart;
+    /// Reads both files back from the gateway and compares their SHA-256.
+    Then "^the backup is the baseline and the deployed configuration is the candidate, by their hashes$" => hashes_equal;
+    /// The gateway answers HTTP from a living master that is not the one before; none of the
+    /// processes from before is left; every listening socket is held by the new master.
+    Then "^a new master answers, every old process is gone, and the new master holds every listening socket$" => new_master;
+    /// Asks for the health check so many times; each must be answered.
+    Then "^it answers its health check (?P<count>\\d+) times$" => answers_health;
+    /// The master is the same process as before, alive, and was not restarted.
+    Then "^the same master still runs and was not restarted again$" => still_runs;
+    /// The candidate is deployed and answers; deployed now, if no item did so before.
+    Given "^the candidate runs$" => candidate_runs;
+    /// Asks for the health check over connections whose accepting process is looked up.
+    When "^the health check is asked (?P<count>\\d+) times$" => ask_health;
+    /// Status 200, JSON, and the value that the profile names.
+    Then "^each answer is 200, JSON and healthy$" => all_healthy;
+    /// The process that accepted each connection is a worker of the master that runs.
+    Then "^each answer came from a worker of the running master$" => from_its_workers;
+    /// Asks once for every public location of the profile, in a session: Lua modules are
+    /// loaded and upstreams dialled only then.
+    When "^every public location is asked for the first time$" => warm_up;
+    /// Since just before the restart: no record at error, crit, alert or emerg, other than of
+    /// requests that the gateway refused. Warnings are counted and shown.
+    Then "^the log since the restart has no record at error or above$" => log_is_clean;
+    /// Control: an error line written to every log that the gateway writes is found in each
+    /// of them by the same reader.
+    Then "^an error line written to the same logs is found by the same reader$" => sentinel_found;
+}
+
+async fn baseline_answers(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let state = run.need_baseline().await?;
+    world.saw(
+        EvidenceKind::Process,
+        "the baseline's processes",
+        &format!("{state:?}"),
+    );
+    world.scene.before = Some(state);
+    Ok(())
+}
+
+async fn test_syntax(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let candidate = run.config(Version::Candidate)?;
+    // Beside the deployed file, so that relative includes resolve.
+    let staged = run
+        .stack
+        .config_path()
+        .with_file_name("nginx.conf.candidate");
+    let broken = run.stack.config_path().with_file_name("nginx.conf.control");
+    run.stack
+        .write_file(Service::Gateway, &staged, &candidate)
+        .await?;
+    let one_too_many = [candidate.as_slice(), b"\n}\n"].concat();
+    run.stack
+        .write_file(Service::Gateway, &broken, &one_too_many)
+        .await?;
+    let (staged, broken) = (staged.display().to_string(), broken.display().to_string());
+    let (candidate_args, control_args) =
+        (["-t", "-c", staged.as_str()], ["-t", "-c", broken.as_str()]);
+    let (accepted, refused) = tokio::join!(
+        run.stack.gateway_exec(&candidate_args),
+        run.stack.gateway_exec(&control_args)
+    );
+    for (name, output) in [
+        ("the candidate", &accepted),
+        ("one brace too many", &refused),
+    ] {
+        if let Ok(output) = output {
+            let title = format!("nginx -t: {name}, exit {:?}", output.code);
+            world.saw(EvidenceKind::Command, &title, &output.text);
+        }
+    }
+    world.scene.outputs = vec![accepted?, refused?];
+    Ok(())
+}
+
+async fn syntax_accepted(world: &mut World, args: Args) -> StepResult {
+    let [tested, control] = world.scene.outputs.as_slice() else {
+        return Err(StepError::harness("test the syntax", "two outputs", "none"));
+    };
+    let says = [args.text("first"), args.text("second")]
+        .iter()
+        .all(|text| tested.text.contains(text));
+    let holds = tested.code == Some(0) && says;
+    if !holds {
+        // A program that refuses without naming a line, like the control without its brace,
+        // says nothing about the candidate: it could not even be started.
+        let names_a_line =
+            tested.text.contains("nginx.conf.candidate") || tested.text.contains("[emerg]");
+        let able = control.code.is_some() && names_a_line;
+        world.run()?.notes().syntax = Some(tested.text.trim().to_owned());
+        return Err(if able {
+            StepError::candidate(
+                "nginx -t -c CANDIDATE",
+                "exit 0, syntax is ok, test is successful",
+                &tested.text,
+            )
+        } else {
+            StepError::harness(
+                "nginx -t -c CANDIDATE",
+                "a judgement on the file",
+                &tested.text,
+            )
+        });
+    }
+    Ok(())
+}
+
+async fn brace_refused(world: &mut World, _: Args) -> StepResult {
+    let control = world.scene.outputs.get(1);
+    expect(
+        Blame::Control,
+        control.is_some_and(|output| output.code.is_some_and(|code| code != 0)),
+        "nginx -t on the candidate with one brace too many",
+        "a refusal",
+        format!("{control:?}"),
+    )
+}
+
+async fn back_up(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    run.refuse_bad_syntax()?;
+    world.scene.note = run.back_up().await?.display().to_string();
+    Ok(())
+}
+
+async fn restart(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let since = run.replace_and_restart().await?;
+    world.scene.window = Some(since.clone());
+    let answered = run.answers(&since).await?;
+    run.deployed(&mut *run.made.lock().await, since, answered);
+    Ok(())
+}
+
+async fn hashes_equal(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let backup = std::path::PathBuf::from(&world.scene.note);
+    for (name, version, path) in [
+        ("the backup", Version::Baseline, backup.as_path()),
+        (
+            "the deployed configuration",
+            Version::Candidate,
+            run.stack.config_path(),
+        ),
+    ] {
+        let given = sha256(&run.config(version)?);
+        let found = sha256(&run.stack.read_file(Service::Gateway, path).await?);
+        world.saw(
+            EvidenceKind::File,
+            name,
+            &format!("{} sha256 {found}", path.display()),
+        );
+        // Files that do not hold what was written to them are a fault of the place, not of the candidate.
+        expect(
+            Blame::Control,
+            given == found,
+            format!("read {name} back"),
+            given,
+            found,
+        )?;
+    }
+    Ok(())
+}
+
+async fn new_master(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let state = match &run.made.lock().await.deployment {
+        Deployment::Candidate { state, .. } => state.clone(),
+        Deployment::Broken(why) => {
+            return Err(StepError::candidate(
+                "restart the gateway with the candidate",
+                "it comes up and answers",
+                why,
+            ));
+        }
+        Deployment::Baseline => {
+            return Err(StepError::harness(
+                "restart",
+                "the candidate deployed",
+                "the baseline",
+            ));
+        }
+    };
+    world.saw(
+        EvidenceKind::Process,
+        "the candidate's processes",
+        &format!("{state:?}"),
+    );
+    let before = world.scene.before.clone();
+    let before =
+        before.ok_or_else(|| StepError::harness("restart", "the processes from before", "none"))?;
+    let did = "look at the gateway's processes after the restart";
+    expect(
+        Blame::Control,
+        state.main != before.main,
+        did,
+        "a new master",
+        format!("{state:?}"),
+    )?;
+    let old = std::iter::once(&before.main).chain(&before.workers);
+    let left: Vec<_> = old
+        .filter(|old| state.workers.contains(old) || state.main == **old)
+        .collect();
+    expect(
+        Blame::Control,
+        left.is_empty(),
+        did,
+        "no process from before",
+        format!("{left:?}"),
+    )?;
+    let sockets = run.stack.sockets(Service::Gateway).await?;
+    let own: Vec<u32> = std::iter::once(&state.main)
+        .chain(&state.workers)
+        .map(|process| process.pid)
+        .collect();
+    let internal = run.stack.endpoints().internal.port();
+    let listening: Vec<_> = sockets
+        .iter()
+        .filter(|socket| socket.state == "LISTEN" && [80, internal].contains(&socket.local.port()))
+        .collect();
+    let all_own = listening
+        .iter()
+        .all(|socket| socket.pid.is_some_and(|pid| own.contains(&pid)));
+    world.saw(
+        EvidenceKind::Sockets,
+        "listening sockets of the gateway",
+        &format!("{listening:#?}"),
+    );
+    expect(
+        Blame::Candidate,
+        !listening.is_empty() && all_own,
+        "look up who holds the listening sockets",
+        format!("every one held by the new master {}", state.main.pid),
+        format!("{listening:?}"),
+    )
+}
+
+async fn answers_health(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    for _ in 0..args.number::<u32>("count")? {
+        let answer = run.health().await;
+        expect(
+            Blame::Candidate,
+            answer.is_ok(),
+            "ask for the health check",
+            "an answer",
+            answer
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default(),
+        )?;
+    }
+    Ok(())
+}
+
+async fn still_runs(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let (_, started) = run.need_candidate().await?;
+    let now = run.stack.state(Service::Gateway).await?;
+    expect(
+        Blame::Candidate,
+        now.running && now.main == started.main && now.restarts == 0,
+        "look at the master after the health checks",
+        format!("{:?}, running, 0 restarts", started.main),
+        format!("{now:?}"),
+    )
+}
+
+async fn candidate_runs(world: &mut World, _: Args) -> StepResult {
+    world.run()?.need_candidate().await.map(drop)
+}
+
+async fn ask_health(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let address = run.stack.endpoints().internal;
+    let failed = |error: std::io::Error| {
+        StepError::candidate("ask for the health check", "an answer", error)
+    };
+    for _ in 0..args.number::<u32>("count")? {
+        let connection = Connection::open(address).await.map_err(failed)?;
+        let local = connection.local().map_err(failed)?;
+        // The gateway's end of this very connection, once a worker has accepted it.
+        let started = std::time::Instant::now();
+        let holder = loop {
+            let sockets = run.stack.sockets(Service::Gateway).await?;
+            let end = sockets.iter().find(|socket| {
+                socket.local.port() == address.port() && socket.remote.port() == local.port()
+            });
+            match end.and_then(|end| end.pid) {
+                Some(pid) => break Some(pid),
+                None if started.elapsed() > run.deadline() => break None,
+                None => tokio::time::sleep(std::time::Duration::from_millis(1)).await,
+            }
+        };
+        world
+            .scene
+            .ports
+            .push(u16::try_from(holder.unwrap_or(0)).unwrap_or(u16::MAX));
+        let path = &run.profile.health.path;
+        let response = connection.get("localhost", path).await.map_err(failed)?;
+        let url = format!("http://localhost:{}{path}", address.port()).parse();
+        let url = url.map_err(|error| StepError::harness("make an address", path, error))?;
+        let hop = crate::probe::browser::Hop {
+            request: Request::get(url),
+            response,
+        };
+        world.saw_hop(&hop);
+        world.scene.answers.push(hop);
+    }
+    Ok(())
+}
+
+async fn all_healthy(world: &mut World, _: Args) -> StepResult {
+    let health = world.run()?.profile.health.clone();
+    expect(
+        Blame::Control,
+        !world.scene.answers.is_empty(),
+        "ask for the health check",
+        "answers",
+        "none",
+    )?;
+    for hop in &world.scene.answers {
+        let response = &hop.response;
+        let value = response
+            .json()
+            .and_then(|json| json.pointer(&health.pointer).cloned());
+        let holds = response.status == 200
+            && response.is_json()
+            && value == Some(health.value.as_str().into());
+        expect(
+            Blame::Candidate,
+            holds,
+            format!("GET :8080{}", health.path),
+            format!("200, JSON, {} = {}", health.pointer, health.value),
+            response.summary(),
+        )?;
+    }
+    Ok(())
+}
+
+async fn from_its_workers(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let state = run.stack.state(Service::Gateway).await?;
+    let workers: Vec<u16> = state
+        .workers
+        .iter()
+        .filter_map(|worker| u16::try_from(worker.pid).ok())
+        .collect();
+    expect(
+        Blame::Candidate,
+        world.scene.ports.iter().all(|pid| workers.contains(pid)),
+        "look up which process accepted the connections",
+        format!("workers of master {}: {workers:?}", state.main.pid),
+        format!("{:?}", world.scene.ports),
+    )
+}
+
+async fn warm_up(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let admin = run.email("admin")?;
+    let mut browser = match run.need_session(&admin).await {
+        Ok(session) => session.browser,
+        Err(StepError::Skip(why)) => {
+            world.saw(
+                EvidenceKind::Remark,
+                "first requests are made without a session",
+                &why,
+            );
+            run.browser()
+        }
+        Err(other) => return Err(other),
+    };
+    for path in run.profile.warm_up.clone() {
+        let (url, nonce) = run.page(&path)?;
+        let hop = browser.send(Request::get(url)).await?;
+        if matches!(hop.response.status, 400 | 401 | 403 | 405) {
+            world.scene.untracked.push(nonce);
+        }
+        world.saw_hop(&hop);
+    }
+    Ok(())
+}
+
+async fn log_is_clean(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let (since, _) = run.need_candidate().await?;
+    let records = since.records(&*run.stack).await?;
+    let refused = |record: &Record| {
+        world
+            .scene
+            .untracked
+            .iter()
+            .any(|nonce| record.caused_by(nonce))
+    };
+    let at_error = |record: &&Record| record.level.is_some_and(|level| level >= Level::Error);
+    let (excused, errors): (Vec<&Record>, Vec<&Record>) = records
+        .iter()
+        .filter(at_error)
+        .partition(|record| refused(record));
+    let warnings = records
+        .iter()
+        .filter(|record| record.level == Some(Level::Warn))
+        .count();
+    let mut sources: Vec<&str> = records
+        .iter()
+        .map(|record| record.source.as_str())
+        .collect();
+    sources.sort_unstable();
+    sources.dedup();
+    let title = format!(
+        "{} records since the restart: {} at error or above, {} of refused requests, {warnings} warnings",
+        records.len(),
+        errors.len(),
+        excused.len()
+    );
+    let hidden = records.iter().any(|record| !record.in_service_log);
+    let shown: Vec<&str> = records.iter().map(|record| record.raw.as_str()).collect();
+    world.saw(EvidenceKind::Log, &title, &shown.join("\n"));
+    if hidden {
+        world.saw(
+            EvidenceKind::Remark,
+            "docker compose logs would not show all of it",
+            &sources.join(", "),
+        );
+    }
+    let raw: Vec<&str> = errors.iter().map(|record| record.raw.as_str()).collect();
+    expect(
+        Blame::Candidate,
+        errors.is_empty(),
+        "read the log since just before the restart, first requests included",
+        "no record at error, crit, alert or emerg",
+        raw.join("\n"),
+    )
+}
+
+async fn sentinel_found(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let mark = format!("verify-sentinel-{}", crate::probe::nonce());
+    let window = crate::probe::log::Window::open(&*run.stack, Service::Gateway).await?;
+    let now = jiff::ZonedDateTime::now().strftime("%Y/%m/%d %H:%M:%S").to_string();
+    let line = format!("{now} [error] 0#0: {mark}\n");
+    let sources = run.stack.append_log(Service::Gateway, &line).await?;
+    let found_in = |records: &[Record]| -> Vec<String> {
+        records
+            .iter()
+            .filter(|record| record.level == Some(Level::Error) && record.message.contains(&mark))
+            .map(|record| record.source.clone())
+            .collect()
+    };
+    let records = window
+        .wait(&*run.stack, run.deadline(), |records| {
+            found_in(records).len() >= sources.len()
+        })
+        .await?;
+    let mut found = found_in(&records);
+    found.sort();
+    expect(
+        Blame::Control,
+        !sources.is_empty() && found == sources,
+        "write an error line to every log of the gateway and read it back",
+        format!("found in {sources:?}"),
+        format!("found in {found:?}"),
+    )
+}

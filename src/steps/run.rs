@@ -1,0 +1,213 @@
+//! What the scenarios of one run share: the stack, the probes, and what was made when it
+//! was first needed.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::Mutex as AsyncMutex;
+
+use super::{session::Session, world::StepError};
+use crate::{
+    engine::{Recorder, RunPlan},
+    evidence::Redactor,
+    plan::ItemId,
+    probe::{
+        http::{Http, Request},
+        journal::Journal,
+        log::{Grammar, Window},
+        redis::Redis,
+    },
+    profile::Profile,
+    stack::{Service, ServiceState, Stack},
+};
+
+/// A request whose traces are looked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Sent {
+    /// The text that its query carries.
+    pub nonce: String,
+    /// Who made it.
+    pub email: String,
+    /// Where it must be tracked.
+    pub context: String,
+}
+
+/// A token that the gateway issued.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Token {
+    /// The name that it was asked for by.
+    pub name: String,
+    /// Its id, as answered.
+    pub id: String,
+    /// The JWT.
+    pub jwt: String,
+    /// Its end as answered, in seconds since 1970.
+    pub expires_at: i64,
+    /// Whose it is.
+    pub email: String,
+}
+
+/// What is deployed on the gateway.
+#[derive(Clone, Debug)]
+pub enum Deployment {
+    /// The baseline, as it was when the stack came up.
+    Baseline,
+    /// The candidate, and it answers.
+    Candidate {
+        /// The log since just before its start.
+        since: Window,
+        /// Its processes when it first answered.
+        state: ServiceState,
+    },
+    /// The candidate does not come up; why.
+    Broken(String),
+}
+
+/// What was made when it was first needed.
+#[derive(Debug)]
+pub struct Made {
+    /// What is deployed.
+    pub deployment: Deployment,
+    /// Sessions by e-mail; the error says why there is none.
+    pub sessions: BTreeMap<String, Result<Session, String>>,
+    /// Tokens by the name that they were asked for; the error says why there is none.
+    pub tokens: BTreeMap<String, Result<Token, String>>,
+    /// The last ban, undone or not: the e-mail.
+    pub banned: Option<String>,
+}
+
+/// One run, seen from its steps.
+pub struct Run {
+    /// The stack.
+    pub stack: Arc<dyn Stack>,
+    /// The gateway's surface.
+    pub profile: Profile,
+    /// What the run was asked to do.
+    pub plan: RunPlan,
+    /// Requests without a browser.
+    pub http: Http,
+    /// Redis.
+    pub redis: Redis,
+    /// What the identity provider received.
+    pub idp: Journal,
+    /// What LiteLLM received.
+    pub upstream: Journal,
+    /// The tracking lines' grammar.
+    pub grammar: Grammar,
+    /// Where evidence goes.
+    pub recorder: Recorder,
+    /// What takes secrets out.
+    pub redactor: Arc<Redactor>,
+    /// What was made when it was first needed. Held while something is made.
+    pub made: AsyncMutex<Made>,
+    notes: Mutex<Notes>,
+}
+
+/// What is looked at again at the end of the run.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// Every request that must be tracked.
+    pub sent: Vec<Sent>,
+    /// Tokens that were revoked, with the item that revoked them.
+    pub revoked: Vec<(ItemId, Token)>,
+    /// Whether the candidate's syntax was refused, and how.
+    pub syntax: Option<String>,
+}
+
+impl std::fmt::Debug for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Run")
+            .field("id", &self.plan.run.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Run {
+    /// A run on a stack that is up.
+    ///
+    /// # Errors
+    /// A profile whose patterns cannot be used, an HTTP client that cannot start.
+    pub fn new(
+        stack: Arc<dyn Stack>,
+        plan: RunPlan,
+        recorder: Recorder,
+        redactor: Arc<Redactor>,
+    ) -> Result<Self, StepError> {
+        let broken = |error: &dyn std::error::Error| {
+            StepError::harness("begin the run", "probes", error.to_string())
+        };
+        let http = Http::new(stack.endpoints().clone()).map_err(|error| broken(&error))?;
+        let grammar = Grammar::new(&plan.profile.log).map_err(|error| broken(&error))?;
+        let endpoints = stack.endpoints().clone();
+        Ok(Self {
+            profile: plan.profile.clone(),
+            redis: Redis::at(endpoints.redis),
+            idp: Journal::of(http.clone(), Service::Idp, endpoints.idp),
+            upstream: Journal::of(http.clone(), Service::Upstream, endpoints.upstream),
+            http,
+            grammar,
+            recorder,
+            redactor,
+            stack,
+            plan,
+            made: AsyncMutex::new(Made {
+                deployment: Deployment::Baseline,
+                sessions: BTreeMap::new(),
+                tokens: BTreeMap::new(),
+                banned: None,
+            }),
+            notes: Mutex::new(Notes::default()),
+        })
+    }
+
+    /// What is looked at again at the end.
+    pub fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long a condition is waited for.
+    #[must_use]
+    pub fn deadline(&self) -> std::time::Duration {
+        std::time::Duration::from_millis(self.profile.thresholds.deadline_ms)
+    }
+
+    /// The e-mail of a user by the role that features name.
+    ///
+    /// # Errors
+    /// A role that there is not.
+    pub fn email(&self, role: &str) -> Result<String, StepError> {
+        let users = &self.profile.users;
+        match role {
+            "admin" => Ok(users.admin.clone()),
+            "test user" => Ok(users.test.clone()),
+            "plain user" => Ok(users.plain.clone()),
+            other => Err(StepError::harness(
+                "read a step",
+                "admin, test user or plain user",
+                other,
+            )),
+        }
+    }
+
+    /// The first service round the gateway that does not answer, if any.
+    pub async fn broken_service(&self) -> Option<String> {
+        if let Err(error) = self.redis.ping().await {
+            return Some(format!("redis: {error}"));
+        }
+        for journal in [&self.idp, &self.upstream] {
+            if let Err(error) = journal.cursor().await {
+                return Some(error.to_string());
+            }
+        }
+        let ping = format!("http://{}/ping", self.stack.endpoints().auth)
+            .parse()
+            .ok()?;
+        match self.http.send(&Request::get(ping)).await {
+            Ok(response) if response.status == 200 => None,
+            Ok(response) => Some(format!("auth: /ping answers {}", response.summary())),
+            Err(error) => Some(format!("auth: {error}")),
+        }
+    }
+}

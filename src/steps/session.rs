@@ -1,0 +1,251 @@
+//! A person's session: a browser that has logged in, and the way it went.
+
+use secrecy::ExposeSecret as _;
+use url::Url;
+
+use super::{run::Run, world::StepError};
+use crate::{
+    evidence::EvidenceKind,
+    plan::ItemId,
+    probe::{
+        NONCE,
+        browser::{Browser, Hop, LoginForm},
+        http::{NoAnswer, Request, transcript},
+        nonce,
+    },
+};
+
+/// A logged-in browser.
+#[derive(Debug)]
+pub struct Session {
+    /// The browser.
+    pub browser: Browser,
+    /// Who logged in.
+    pub email: String,
+}
+
+impl Session {
+    /// The same session in another hand.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self {
+            browser: self.browser.copy(),
+            email: self.email.clone(),
+        }
+    }
+}
+
+/// Why a login did not come to its end.
+#[derive(Debug)]
+pub struct LoginFailure {
+    /// What was seen instead.
+    pub seen: String,
+    /// The hops up to there.
+    pub hops: Vec<Hop>,
+}
+
+impl Run {
+    /// An address of the public site, with a nonce of its own.
+    ///
+    /// # Errors
+    /// A path in the profile that is none.
+    pub fn page(&self, path: &str) -> Result<(Url, String), StepError> {
+        let mut url = self.plain_page(path)?;
+        let nonce = nonce();
+        url.query_pairs_mut().append_pair(NONCE, &nonce);
+        Ok((url, nonce))
+    }
+
+    /// An address of the public site as it is.
+    ///
+    /// # Errors
+    /// A path in the profile that is none.
+    pub fn plain_page(&self, path: &str) -> Result<Url, StepError> {
+        let text = format!("http://{}{path}", self.profile.site.host);
+        text.parse()
+            .map_err(|error| StepError::harness("make an address", text, error))
+    }
+
+    /// A fresh browser.
+    #[must_use]
+    pub fn browser(&self) -> Browser {
+        Browser::new(self.http.clone())
+    }
+
+    /// Opens a page and goes where it is sent, as far as a page to look at. Secrets met on
+    /// the way are learnt before anything is written down.
+    ///
+    /// # Errors
+    /// Where no answer came.
+    pub async fn walk(
+        &self,
+        browser: &mut Browser,
+        request: Request,
+    ) -> Result<Vec<Hop>, NoAnswer> {
+        let hops = browser.follow(request).await?;
+        for hop in &hops {
+            for (name, value) in &hop.response.headers {
+                if name == "set-cookie"
+                    && let Some((_, value)) = value
+                        .split(';')
+                        .next()
+                        .and_then(|pair| pair.split_once('='))
+                {
+                    self.redactor.learn(value);
+                }
+            }
+        }
+        Ok(hops)
+    }
+
+    /// The login form that a walk ended at, if it did.
+    #[must_use]
+    pub fn login_form(&self, hops: &[Hop]) -> Option<LoginForm> {
+        let form = &self.profile.login.form;
+        let last = hops.last().filter(|hop| hop.response.status == 200)?;
+        let at_gateway = last.request.url.host_str() == Some(self.profile.site.host.as_str());
+        if at_gateway {
+            None
+        } else {
+            LoginForm::on(last, &form.username, &form.password)
+        }
+    }
+
+    /// Fills a login form in and goes where that leads.
+    ///
+    /// # Errors
+    /// Where no answer came.
+    pub async fn submit(
+        &self,
+        browser: &mut Browser,
+        form: &LoginForm,
+        email: &str,
+        password: &str,
+    ) -> Result<Vec<Hop>, NoAnswer> {
+        let names = &self.profile.login.form;
+        let request = form.submit(&[(&names.username, email), (&names.password, password)]);
+        self.walk(browser, request).await
+    }
+
+    /// The password of a user.
+    ///
+    /// # Errors
+    /// A user that the stack does not know.
+    pub fn password(&self, email: &str) -> Result<String, StepError> {
+        self.stack
+            .secrets()
+            .passwords
+            .get(email)
+            .map(|password| password.expose_secret().to_owned())
+            .ok_or_else(|| {
+                StepError::harness(
+                    "log in",
+                    format!("a password for {email}"),
+                    "the stack knows none",
+                )
+            })
+    }
+
+    /// Logs a user in, from the home page to wherever that leads, in a browser of its own.
+    ///
+    /// # Errors
+    /// The outer error is the harness's; the inner one says what the gateway did instead.
+    pub async fn log_in(
+        &self,
+        email: &str,
+    ) -> Result<Result<(Session, Vec<Hop>), LoginFailure>, StepError> {
+        let mut browser = self.browser();
+        let (home, _) = self.page("/")?;
+        let mut hops = self.walk(&mut browser, Request::get(home)).await?;
+        let Some(form) = self.login_form(&hops) else {
+            let seen = hops
+                .last()
+                .map(|hop| format!("{} answered {}", hop.request.url, hop.response.summary()));
+            return Ok(Err(LoginFailure {
+                seen: format!("no login form: {}", seen.unwrap_or_default()),
+                hops,
+            }));
+        };
+        let password = self.password(email)?;
+        hops.extend(self.submit(&mut browser, &form, email, &password).await?);
+        if self.session_cookie(&browser)?.is_none() {
+            let seen = hops
+                .last()
+                .map(|hop| format!("{} answered {}", hop.request.url, hop.response.summary()));
+            return Ok(Err(LoginFailure {
+                seen: format!(
+                    "no {} cookie was set: {}",
+                    self.profile.login.cookie,
+                    seen.unwrap_or_default()
+                ),
+                hops,
+            }));
+        }
+        Ok(Ok((
+            Session {
+                browser,
+                email: email.to_owned(),
+            },
+            hops,
+        )))
+    }
+
+    /// The session's cookie in a browser.
+    ///
+    /// # Errors
+    /// A path in the profile that is none.
+    pub fn session_cookie(&self, browser: &Browser) -> Result<Option<String>, StepError> {
+        Ok(browser.cookie(&self.plain_page("/")?, &self.profile.login.cookie))
+    }
+
+    /// Keeps a walk as evidence.
+    pub fn saw_walk(&self, item: ItemId, hops: &[Hop]) {
+        for hop in hops {
+            let title = format!(
+                "{} {} -> {}",
+                hop.request.method, hop.request.url, hop.response.status
+            );
+            self.recorder.saw(
+                item,
+                EvidenceKind::Exchange,
+                &title,
+                &transcript(&hop.request, &hop.response),
+            );
+        }
+    }
+}
+
+/// The key in Redis that a session cookie's ticket names. oauth2-proxy's cookie is
+/// `base64(ticket)|time|signature`, its ticket `v2.base64(key).secret`
+/// (pkg/sessions/persistence/ticket.go).
+#[must_use]
+pub fn ticket_key(cookie: &str) -> Option<String> {
+    use base64::{
+        Engine as _,
+        engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD},
+    };
+    let ticket = String::from_utf8(URL_SAFE.decode(cookie.split('|').next()?).ok()?).ok()?;
+    let id = ticket.strip_prefix("v2.")?.split('.').next()?;
+    String::from_utf8(URL_SAFE_NO_PAD.decode(id).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ticket_names_its_key() {
+        use base64::{
+            Engine as _,
+            engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD},
+        };
+        let ticket = format!(
+            "v2.{}.{}",
+            URL_SAFE_NO_PAD.encode("_oauth2_proxy-0123"),
+            "c2VjcmV0"
+        );
+        let cookie = format!("{}|1700000000|sig=", URL_SAFE.encode(ticket));
+        assert_eq!(ticket_key(&cookie).as_deref(), Some("_oauth2_proxy-0123"));
+        assert_eq!(ticket_key("garbage"), None);
+    }
+}
