@@ -14,5 +14,7 @@
 pub mod doubles;
 pub mod engine;
 pub mod evidence;
+pub mod gate;
 pub mod plan;
 pub mod report;
+pub mod verdict;
