@@ -81,11 +81,12 @@ pub(super) fn item_report(
 }
 
 fn found(progress: &Progress, cut_off: &CutOff<'_>) -> Found {
-    if let CutOff::Stack(reason) = cut_off {
-        return stack_failed(reason);
-    }
+    let end = match cut_off {
+        CutOff::Stack(reason) => return stack_failed(reason),
+        CutOff::Run(end) => *end,
+    };
     let Some((outcome, _)) = &progress.finished else {
-        return unfinished(progress, cut_off);
+        return unfinished(progress, end);
     };
     match outcome {
         Outcome::Passed => passed(&progress.steps),
@@ -132,17 +133,16 @@ fn stack_failed(reason: &str) -> Found {
     }
 }
 
-fn unfinished(progress: &Progress, cut_off: &CutOff<'_>) -> Found {
-    let why = match cut_off {
-        CutOff::Stack(reason) => format!("the stack did not come up: {reason}"),
-        CutOff::Run(None) => "the run was killed".to_owned(),
-        CutOff::Run(Some(RunEnd::Interrupted { signal })) => {
+fn unfinished(progress: &Progress, end: Option<&RunEnd>) -> Found {
+    let why = match end {
+        None => "the run was killed".to_owned(),
+        Some(RunEnd::Interrupted { signal }) => {
             format!("the run was interrupted by {signal}")
         }
-        CutOff::Run(Some(RunEnd::Broken { reason })) => {
+        Some(RunEnd::Broken { reason }) => {
             format!("the run broke off: {}", first_lines(reason))
         }
-        CutOff::Run(Some(RunEnd::Completed)) => "the run ended without its result".to_owned(),
+        Some(RunEnd::Completed) => "the run ended without its result".to_owned(),
     };
     let how_far = match (&progress.open_step, progress.started) {
         (Some(step), _) => format!("cut off in the step `{step}`"),
