@@ -197,7 +197,10 @@ mod tests {
         let json = serde_json::to_string_pretty(&pass()).unwrap();
         let cut = refused("report.json", &json[..json.len() / 2]);
         assert!(cut.contains("line") && cut.contains("column"), "{cut}");
-        let wrong = refused("report.json", &json.replace(": \"passed\"", ": \"perfect\""));
+        let wrong = refused(
+            "report.json",
+            &json.replace(": \"passed\"", ": \"perfect\""),
+        );
         assert!(
             wrong.contains("perfect") && wrong.contains("line"),
             "{wrong}"

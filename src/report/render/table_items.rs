@@ -7,7 +7,6 @@ use super::{
     words::{self, say},
 };
 use crate::{
-    plan::ItemId,
     report::{ItemReport, RunReport},
     verdict::{Standing, standing},
 };
@@ -79,12 +78,9 @@ fn title(group: &[&ItemReport], style: Style) -> String {
         let ids: Vec<String> = group.iter().map(|item| item.id.to_string()).collect();
         return style.paragraph(2, &format!("{}: {what}", ids.join(", ")));
     }
-    let weight = match item.id {
-        ItemId::Plan { .. } => words::checklist(item.checklist, lang),
-        ItemId::Extended(_) => say(lang, "extended check", "追加検証"),
-    };
+    let weight = words::weight(item, lang);
     let title = item.title.get(lang);
-    style.paragraph(2, &line(&format!("{} {title} ({weight}): {what}", item.id)))
+    style.paragraph(2, &line(&format!("{} {title}{weight}: {what}", item.id)))
 }
 
 /// A label with its text beside it. Where the text has commands, indented by four, their
