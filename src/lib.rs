@@ -14,9 +14,11 @@
 pub mod doubles;
 pub mod engine;
 pub mod evidence;
+pub mod gate;
 pub mod plan;
 pub mod probe;
 pub mod profile;
 pub mod report;
 pub mod stack;
 pub mod steps;
+pub mod verdict;

@@ -1,24 +1,142 @@
 //! One run: up, run, sweep, down; and the events that it tells while it goes.
+//!
+//! The parent's half is here: it starts a worker inside a sandbox, hears its events, and ends
+//! it when a signal or the deadline comes. The worker's half is [`worker`].
 
+pub mod bridge;
 pub mod event;
 mod recorder;
 mod run_plan;
+pub mod worker;
 
 pub use recorder::Recorder;
 pub use run_plan::{GatewayFiles, RunPlan};
 
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
 use event::{RunEnd, RunEvent};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    process::Child,
+    signal::unix::{Signal, SignalKind, signal},
+};
+
+use crate::{
+    evidence::Redactor,
+    stack::{programs, sandbox},
+};
+
+/// The most of a worker's last words that is kept, in bytes.
+const LAST_WORDS: u64 = 16 * 1024;
 
 /// Runs the plan: tells every event to `on_event` as it happens, `RunStarted` first and
 /// `RunFinished` last, whatever happens in between. SIGINT, SIGTERM and SIGHUP end the run;
 /// nothing that it started is left when this returns.
-pub async fn run(plan: &RunPlan, on_event: &mut dyn FnMut(RunEvent)) -> RunEnd {
-    let _ = (plan, on_event);
-    RunEnd::Completed
+pub async fn run(plan: &RunPlan, started: Instant, on_event: &mut dyn FnMut(RunEvent)) -> RunEnd {
+    on_event(RunEvent::RunStarted {
+        run: Box::new(plan.run.clone()),
+        phases: plan.phases.clone(),
+        selected: plan.selected.clone(),
+    });
+    let end = drive(plan, on_event).await.unwrap_or_else(|error| RunEnd::Broken {
+        reason: Redactor::new().redact(&format!("the sandbox cannot be run: {error}")),
+    });
+    let duration_ms = started.elapsed().as_secs_f64() * 1e3;
+    on_event(RunEvent::RunFinished { duration_ms, end: end.clone() });
+    end
 }
 
-/// The engine's half inside the sandbox: reads a [`RunPlan`] from standard input, writes
-/// events to standard output, one JSON object a line. Returns the process's exit code.
-pub async fn worker() -> u8 {
-    0
+/// Starts the worker and hears it out.
+async fn drive(plan: &RunPlan, on_event: &mut dyn FnMut(RunEvent)) -> io::Result<RunEnd> {
+    let mut signals = Signals::new()?;
+    let programs = programs::find().map_err(io::Error::other)?;
+    let (mut launch, plan_inside) = sandbox::launch(&programs, plan)?;
+    let mut child = launch.command.spawn()?;
+    drop(launch);
+    let job = worker::Job { plan: plan_inside, programs };
+    let mut stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let mut line = serde_json::to_vec(&job)?;
+    line.push(b'\n');
+    // A worker that ended at once has said why on standard error.
+    let _ = stdin.write_all(&line).await;
+    drop(stdin);
+    let stderr = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let last_words = tokio::spawn(last_words(stderr));
+    let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let mut lines = BufReader::new(stdout).lines();
+    let deadline = tokio::time::sleep(Duration::from_millis(plan.deadline_ms));
+    tokio::pin!(deadline);
+    let end = loop {
+        tokio::select! {
+            line = lines.next_line() => match line? {
+                None => break None,
+                Some(line) => match serde_json::from_str(&line) {
+                    Ok(event) => on_event(event),
+                    Err(error) => break Some(RunEnd::Broken { reason: format!("an event cannot be read: {error}") }),
+                },
+            },
+            name = signals.next() => break Some(RunEnd::Interrupted { signal: name.to_owned() }),
+            () = &mut deadline => break Some(RunEnd::Broken {
+                reason: format!("the run did not end within its deadline of {} s", plan.deadline_ms / 1000),
+            }),
+        }
+    };
+    if let Some(end) = end {
+        end_worker(&mut child, &mut lines).await;
+        return Ok(end);
+    }
+    let status = child.wait().await?;
+    let said = last_words.await.unwrap_or_default();
+    if !said.is_empty() {
+        tracing::warn!("the worker said: {said}");
+    }
+    Ok(if status.success() {
+        RunEnd::Completed
+    } else {
+        RunEnd::Broken { reason: format!("the worker ended with {status}: {}", said.trim()) }
+    })
+}
+
+/// Ends the worker with its namespace, and waits until nothing of it is left: its end of the
+/// pipe is closed by the kernel when its last process is gone.
+async fn end_worker<R: AsyncRead + Unpin>(child: &mut Child, lines: &mut tokio::io::Lines<BufReader<R>>) {
+    // Both fail only for a process that is gone already.
+    let _ = child.kill().await;
+    while let Ok(Some(_)) = lines.next_line().await {}
+}
+
+async fn last_words(stderr: impl AsyncRead + Unpin) -> String {
+    let mut words = Vec::new();
+    let mut stderr = stderr.take(LAST_WORDS);
+    // What was read before an error is still worth telling.
+    let _ = stderr.read_to_end(&mut words).await;
+    Redactor::new().redact(&String::from_utf8_lossy(&words))
+}
+
+/// The signals that end a run.
+struct Signals {
+    int: Signal,
+    term: Signal,
+    hup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            int: signal(SignalKind::interrupt())?,
+            term: signal(SignalKind::terminate())?,
+            hup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.int.recv() => "SIGINT",
+            _ = self.term.recv() => "SIGTERM",
+            _ = self.hup.recv() => "SIGHUP",
+        }
+    }
 }

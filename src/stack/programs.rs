@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::{Deserialize, Serialize};
+
 /// The command that installs whatever is missing.
 pub const PROVISION: &str = "scripts/provision";
 
@@ -20,7 +22,7 @@ pub struct Need {
 }
 
 /// The programs that a sandbox run starts, all found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Programs {
     /// OpenResty's own binary, or Debian's nginx.
     pub nginx: PathBuf,

@@ -1,6 +1,7 @@
 //! Step definitions, thin: probe, then assert. A file a phase.
 
 mod deploy;
+pub mod late;
 mod operations;
 mod phase1;
 pub mod registry;

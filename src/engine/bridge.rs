@@ -1,0 +1,237 @@
+//! Between cucumber and the run's events: which item runs, which step, and how it ended.
+
+use std::{sync::Arc, time::Instant};
+
+use cucumber::{
+    Event, Writer, cli,
+    event::{Cucumber, Feature, Scenario, Step, StepError as CucumberError},
+    parser, writer,
+};
+
+use super::event::{Failure, Outcome, RunEvent, StepRecord, StepStatus};
+use crate::{
+    plan::ItemId,
+    steps::{
+        run::Run,
+        world::{StepError, World},
+    },
+};
+
+/// The item that a scenario encodes, by its tag.
+#[must_use]
+pub fn item_of(scenario: &gherkin::Scenario) -> Option<ItemId> {
+    scenario.tags.iter().find_map(|tag| tag.trim_start_matches('@').strip_prefix("item-")?.parse().ok())
+}
+
+/// Tells cucumber's events as the run's.
+pub struct Bridge {
+    run: Arc<Run>,
+    current: Option<Current>,
+    deferred: Vec<Deferred>,
+}
+
+/// An item that has passed so far and is looked at again at the end of the run.
+#[derive(Debug)]
+pub struct Deferred {
+    /// Which.
+    pub item: ItemId,
+    /// How long its scenario took, in milliseconds.
+    pub duration_ms: f64,
+}
+
+struct Current {
+    item: ItemId,
+    feature: String,
+    started: Instant,
+    step_started: Instant,
+    passed: usize,
+    outcome: Option<Outcome>,
+}
+
+impl Bridge {
+    /// A bridge for a run.
+    #[must_use]
+    pub fn new(run: Arc<Run>) -> Self {
+        Self { run, current: None, deferred: Vec::new() }
+    }
+
+    /// The items whose end is still open.
+    #[must_use]
+    pub fn deferred(self) -> Vec<Deferred> {
+        self.deferred
+    }
+
+    fn scenario(&mut self, feature: &gherkin::Feature, scenario: &gherkin::Scenario, event: Scenario<World>) {
+        match event {
+            Scenario::Started => self.start(feature, scenario),
+            Scenario::Background(step, event) | Scenario::Step(step, event) => self.step(&step, event),
+            Scenario::Hook(_, cucumber::event::Hook::Failed(_, info)) => self.end(panicked(&*info)),
+            Scenario::Finished => self.finish(feature, scenario),
+            Scenario::Hook(..) | Scenario::Log(_) => {}
+        }
+    }
+
+    fn start(&mut self, feature: &gherkin::Feature, scenario: &gherkin::Scenario) {
+        let Some(item) = item_of(scenario) else { return };
+        self.run.recorder.tell(&RunEvent::ItemStarted { item });
+        let now = Instant::now();
+        let file = feature.path.as_deref().and_then(|path| path.file_name());
+        self.current = Some(Current {
+            item,
+            feature: file.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            started: now,
+            step_started: now,
+            passed: 0,
+            outcome: None,
+        });
+    }
+
+    fn step(&mut self, step: &gherkin::Step, event: Step<World>) {
+        let Some(current) = &mut self.current else { return };
+        let status = match event {
+            Step::Started => {
+                current.step_started = Instant::now();
+                let (item, text) = (current.item, self.run.recorder.redact(&text(step)));
+                return self.run.recorder.tell(&RunEvent::StepStarted { item, text });
+            }
+            Step::Passed(..) => {
+                current.passed += 1;
+                StepStatus::Passed
+            }
+            Step::Skipped => {
+                let outcome = undefined(step, "no step definition matches");
+                self.end(outcome);
+                StepStatus::Failed
+            }
+            Step::Failed(_, _, _, error) => {
+                let outcome = match error {
+                    CucumberError::NotFound => undefined(step, "no step definition matches"),
+                    CucumberError::AmbiguousMatch(_) => undefined(step, "more than one step definition matches"),
+                    CucumberError::Panic(info) => panicked(&*info),
+                };
+                self.end(outcome);
+                StepStatus::Failed
+            }
+        };
+        self.record(step, status);
+    }
+
+    fn record(&self, step: &gherkin::Step, status: StepStatus) {
+        let Some(current) = &self.current else { return };
+        let ran = status != StepStatus::Skipped;
+        let step = StepRecord {
+            text: self.run.recorder.redact(&text(step)),
+            at: format!("{}:{}", current.feature, step.position.line),
+            status,
+            duration_ms: if ran { current.step_started.elapsed().as_secs_f64() * 1e3 } else { 0.0 },
+        };
+        self.run.recorder.tell(&RunEvent::StepFinished { item: current.item, step });
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        if let Some(current) = &mut self.current {
+            current.outcome.get_or_insert(outcome);
+        }
+    }
+
+    fn finish(&mut self, feature: &gherkin::Feature, scenario: &gherkin::Scenario) {
+        let steps: Vec<&gherkin::Step> =
+            feature.background.iter().flat_map(|background| &background.steps).chain(&scenario.steps).collect();
+        if let Some(current) = &self.current {
+            let ran = current.passed + usize::from(current.outcome.is_some());
+            for step in steps.iter().skip(ran) {
+                self.record(step, StepStatus::Skipped);
+            }
+        }
+        let Some(current) = self.current.take() else { return };
+        let duration_ms = current.started.elapsed().as_secs_f64() * 1e3;
+        // A scenario passes when every one of its steps did, and not because none failed.
+        let outcome = current.outcome.unwrap_or_else(|| {
+            if current.passed == steps.len() && !steps.is_empty() {
+                Outcome::Passed
+            } else {
+                Outcome::Inconclusive(Failure {
+                    did: "run the scenario".to_owned(),
+                    expected: format!("{} steps to pass", steps.len()),
+                    seen: format!("{} passed, and none failed", current.passed),
+                })
+            }
+        });
+        let again = self.run.notes().revoked.iter().any(|(item, _)| *item == current.item);
+        if outcome == Outcome::Passed && again {
+            self.deferred.push(Deferred { item: current.item, duration_ms });
+        } else {
+            self.run.finish_item(current.item, outcome, duration_ms);
+        }
+    }
+}
+
+impl Run {
+    /// Tells how an item ended, without any secret.
+    pub fn finish_item(&self, item: ItemId, outcome: Outcome, duration_ms: f64) {
+        let clean = |failure: Failure| Failure {
+            did: self.recorder.redact(&failure.did),
+            expected: self.recorder.redact(&failure.expected),
+            seen: self.recorder.redact(&failure.seen),
+        };
+        let outcome = match outcome {
+            Outcome::Passed => Outcome::Passed,
+            Outcome::Failed(failure) => Outcome::Failed(clean(failure)),
+            Outcome::Inconclusive(failure) => Outcome::Inconclusive(clean(failure)),
+            Outcome::Skipped { reason } => Outcome::Skipped { reason: self.recorder.redact(&reason) },
+        };
+        self.recorder.tell(&RunEvent::ItemFinished { item, outcome, duration_ms });
+    }
+}
+
+fn text(step: &gherkin::Step) -> String {
+    format!("{}{}", step.keyword, step.value)
+}
+
+fn undefined(step: &gherkin::Step, why: &str) -> Outcome {
+    Outcome::Inconclusive(Failure { did: text(step), expected: "exactly one step definition".to_owned(), seen: why.to_owned() })
+}
+
+/// What a step threw: its own error, or a defect of this program.
+fn panicked(info: &(dyn std::any::Any + Send)) -> Outcome {
+    match info.downcast_ref::<StepError>() {
+        Some(error) => error.clone().into(),
+        None => {
+            let seen = info
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| info.downcast_ref::<&str>().copied())
+                .unwrap_or("(nothing said)");
+            Outcome::Inconclusive(Failure {
+                did: "run a step".to_owned(),
+                expected: "that it ends by itself".to_owned(),
+                seen: format!("a defect of verify: {seen}"),
+            })
+        }
+    }
+}
+
+impl From<StepError> for Outcome {
+    fn from(error: StepError) -> Self {
+        match error {
+            StepError::Candidate(failure) => Self::Failed(failure),
+            StepError::Harness(failure) => Self::Inconclusive(failure),
+            StepError::Skip(reason) => Self::Skipped { reason },
+        }
+    }
+}
+
+impl Writer<World> for Bridge {
+    type Cli = cli::Empty;
+
+    async fn handle_event(&mut self, event: parser::Result<Event<Cucumber<World>>>, _: &Self::Cli) {
+        // A feature that cannot be parsed was refused before the run: nothing is lost here.
+        let Ok(Event { value: Cucumber::Feature(feature, event), .. }) = event else { return };
+        if let Feature::Scenario(scenario, event) = event {
+            self.scenario(&feature, &scenario, event.event);
+        }
+    }
+}
+
+/// One scenario runs at a time, so its events come in order.
+impl writer::Normalized for Bridge {}

@@ -1,0 +1,170 @@
+//! The engine's half inside the sandbox: brings the stack up, runs the scenarios, looks again
+//! at the end, takes the stack down.
+
+use std::{
+    io::{self, BufRead as _},
+    path::Path,
+    sync::Arc,
+    time::Instant,
+};
+
+use cucumber::{Cucumber, Parser, cli, parser, runner};
+use futures::stream;
+use secrecy::ExposeSecret as _;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Recorder, RunPlan,
+    bridge::{Bridge, item_of},
+    event::{Outcome, RunEvent},
+};
+use crate::{
+    evidence::Redactor,
+    stack::{Stack, programs::Programs, sandbox::Sandbox},
+    steps::{late, registry, run::Run, world::World},
+};
+
+/// The tag of scenarios that take long, which `--quick` leaves out.
+pub const SLOW: &str = "slow";
+
+/// What the parent tells a worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// What is to be run, with paths as they are inside.
+    pub plan: RunPlan,
+    /// The programs to start.
+    pub programs: Programs,
+}
+
+/// A worker that could not do its work; what it says goes to the parent by standard error.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The parent says nothing that can be read.
+    #[error("the job cannot be read: {0}")]
+    Job(#[from] io::Error),
+    /// A feature file cannot be parsed.
+    #[error("{0}")]
+    Feature(String),
+    /// The probes cannot be made.
+    #[error("{0}")]
+    Probes(String),
+}
+
+/// Reads a [`Job`] from standard input and writes events to standard output.
+///
+/// # Errors
+/// What keeps the worker from telling its result by events.
+pub async fn work() -> Result<(), WorkerError> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    let job: Job = serde_json::from_str(&line).map_err(io::Error::from)?;
+    let redactor = Arc::new(Redactor::new());
+    let recorder = Recorder::new(io::stdout(), Arc::clone(&redactor));
+    let features = features(&job.plan)?;
+    let started = Instant::now();
+    let sandbox = match Sandbox::up(job.programs, job.plan.files.clone(), &job.plan.profile).await {
+        Ok(sandbox) => Arc::new(sandbox),
+        Err(error) => {
+            let reason = recorder.redact(&format!("the stack did not come up: {error}"));
+            recorder.tell(&RunEvent::StackFailed { reason });
+            return Ok(());
+        }
+    };
+    recorder.tell(&RunEvent::StackUp { duration_ms: started.elapsed().as_secs_f64() * 1e3 });
+    go_through(sandbox, job.plan, features, recorder, redactor).await
+}
+
+/// Everything between up and down, on any kind of stack.
+async fn go_through(
+    stack: Arc<dyn Stack>,
+    plan: RunPlan,
+    features: Vec<gherkin::Feature>,
+    recorder: Recorder,
+    redactor: Arc<Redactor>,
+) -> Result<(), WorkerError> {
+    learn(&redactor, &*stack);
+    let components = {
+        let (stack, recorder) = (Arc::clone(&stack), recorder.clone());
+        tokio::spawn(async move {
+            match stack.components().await {
+                Ok(found) => found.into_iter().for_each(|one| recorder.tell(&RunEvent::Component(one))),
+                Err(error) => tracing::warn!(%error, "a component does not tell its version"),
+            }
+        })
+    };
+    let run = Run::new(Arc::clone(&stack), plan, recorder, redactor)
+        .map(Arc::new)
+        .map_err(|error| WorkerError::Probes(format!("{error:?}")))?;
+    for item in left_out(&run.plan, &features) {
+        run.finish_item(item, Outcome::Skipped { reason: "left out by --quick".to_owned() }, 0.0);
+    }
+    let bridge = scenarios(&run, features).await;
+    late::look_again(&run, bridge.deferred()).await;
+    // Its events are all that it does; a panic in it is a missing version in the report.
+    let _ = components.await;
+    stack.down().await;
+    Ok(())
+}
+
+fn learn(redactor: &Redactor, stack: &dyn Stack) {
+    let secrets = stack.secrets();
+    for secret in secrets.jwt_secret.iter().chain(secrets.passwords.values()).chain(&secrets.others) {
+        redactor.learn(secret.expose_secret());
+    }
+}
+
+fn is_slow(scenario: &gherkin::Scenario) -> bool {
+    scenario.tags.iter().any(|tag| tag.trim_start_matches('@') == SLOW)
+}
+
+fn left_out(plan: &RunPlan, features: &[gherkin::Feature]) -> Vec<crate::plan::ItemId> {
+    features
+        .iter()
+        .flat_map(|feature| &feature.scenarios)
+        .filter(|scenario| plan.quick && is_slow(scenario))
+        .filter_map(item_of)
+        .filter(|item| plan.selected.contains(item))
+        .collect()
+}
+
+/// Runs the chosen scenarios, one after another, in the plan's order.
+async fn scenarios(run: &Arc<Run>, features: Vec<gherkin::Feature>) -> Bridge {
+    let (entering, chosen) = (Arc::clone(run), Arc::clone(run));
+    Cucumber::<_, _, _, _, _, cli::Empty>::custom(Given, runner::Basic::default(), Bridge::new(Arc::clone(run)))
+        .steps(registry::collection())
+        .max_concurrent_scenarios(1)
+        .before(move |_, _, scenario, world: &mut World| {
+            world.enter(Arc::clone(&entering), item_of(scenario));
+            Box::pin(async {})
+        })
+        .with_default_cli()
+        .filter_run(features, move |_, _, scenario| {
+            item_of(scenario).is_some_and(|item| chosen.plan.selected.contains(&item))
+                && !(chosen.plan.quick && is_slow(scenario))
+        })
+        .await
+}
+
+/// Features that were parsed already.
+struct Given;
+
+impl Parser<Vec<gherkin::Feature>> for Given {
+    type Cli = cli::Empty;
+    type Output = stream::Iter<std::vec::IntoIter<parser::Result<gherkin::Feature>>>;
+
+    fn parse(self, features: Vec<gherkin::Feature>, _: Self::Cli) -> Self::Output {
+        stream::iter(features.into_iter().map(Ok).collect::<Vec<_>>())
+    }
+}
+
+fn features(plan: &RunPlan) -> Result<Vec<gherkin::Feature>, WorkerError> {
+    plan.phases
+        .iter()
+        .filter(|phase| phase.items.iter().any(|item| plan.selected.contains(&item.id)))
+        .map(|phase| {
+            let path = plan.bundle.join(Path::new(&phase.feature));
+            gherkin::Feature::parse_path(&path, gherkin::GherkinEnv::default())
+                .map_err(|error| WorkerError::Feature(format!("{}: {error}", path.display())))
+        })
+        .collect()
+}
