@@ -20,7 +20,12 @@ use crate::{
 /// The item that a scenario encodes, by its tag.
 #[must_use]
 pub fn item_of(scenario: &gherkin::Scenario) -> Option<ItemId> {
-    scenario.tags.iter().find_map(|tag| tag.trim_start_matches('@').strip_prefix("item-")?.parse().ok())
+    scenario.tags.iter().find_map(|tag| {
+        tag.trim_start_matches('@')
+            .strip_prefix("item-")?
+            .parse()
+            .ok()
+    })
 }
 
 /// Tells cucumber's events as the run's.
@@ -52,7 +57,11 @@ impl Bridge {
     /// A bridge for a run.
     #[must_use]
     pub fn new(run: Arc<Run>) -> Self {
-        Self { run, current: None, deferred: Vec::new() }
+        Self {
+            run,
+            current: None,
+            deferred: Vec::new(),
+        }
     }
 
     /// The items whose end is still open.
@@ -61,10 +70,17 @@ impl Bridge {
         self.deferred
     }
 
-    fn scenario(&mut self, feature: &gherkin::Feature, scenario: &gherkin::Scenario, event: Scenario<World>) {
+    fn scenario(
+        &mut self,
+        feature: &gherkin::Feature,
+        scenario: &gherkin::Scenario,
+        event: Scenario<World>,
+    ) {
         match event {
             Scenario::Started => self.start(feature, scenario),
-            Scenario::Background(step, event) | Scenario::Step(step, event) => self.step(&step, event),
+            Scenario::Background(step, event) | Scenario::Step(step, event) => {
+                self.step(&step, event)
+            }
             Scenario::Hook(_, cucumber::event::Hook::Failed(_, info)) => self.end(panicked(&*info)),
             Scenario::Finished => self.finish(feature, scenario),
             Scenario::Hook(..) | Scenario::Log(_) => {}
@@ -72,13 +88,17 @@ impl Bridge {
     }
 
     fn start(&mut self, feature: &gherkin::Feature, scenario: &gherkin::Scenario) {
-        let Some(item) = item_of(scenario) else { return };
+        let Some(item) = item_of(scenario) else {
+            return;
+        };
         self.run.recorder.tell(&RunEvent::ItemStarted { item });
         let now = Instant::now();
         let file = feature.path.as_deref().and_then(|path| path.file_name());
         self.current = Some(Current {
             item,
-            feature: file.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            feature: file
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default(),
             started: now,
             step_started: now,
             passed: 0,
@@ -87,12 +107,17 @@ impl Bridge {
     }
 
     fn step(&mut self, step: &gherkin::Step, event: Step<World>) {
-        let Some(current) = &mut self.current else { return };
+        let Some(current) = &mut self.current else {
+            return;
+        };
         let status = match event {
             Step::Started => {
                 current.step_started = Instant::now();
                 let (item, text) = (current.item, self.run.recorder.redact(&text(step)));
-                return self.run.recorder.tell(&RunEvent::StepStarted { item, text });
+                return self
+                    .run
+                    .recorder
+                    .tell(&RunEvent::StepStarted { item, text });
             }
             Step::Passed(..) => {
                 current.passed += 1;
@@ -106,7 +131,9 @@ impl Bridge {
             Step::Failed(_, _, _, error) => {
                 let outcome = match error {
                     CucumberError::NotFound => undefined(step, "no step definition matches"),
-                    CucumberError::AmbiguousMatch(_) => undefined(step, "more than one step definition matches"),
+                    CucumberError::AmbiguousMatch(_) => {
+                        undefined(step, "more than one step definition matches")
+                    }
                     CucumberError::Panic(info) => panicked(&*info),
                 };
                 self.end(outcome);
@@ -123,9 +150,16 @@ impl Bridge {
             text: self.run.recorder.redact(&text(step)),
             at: format!("{}:{}", current.feature, step.position.line),
             status,
-            duration_ms: if ran { current.step_started.elapsed().as_secs_f64() * 1e3 } else { 0.0 },
+            duration_ms: if ran {
+                current.step_started.elapsed().as_secs_f64() * 1e3
+            } else {
+                0.0
+            },
         };
-        self.run.recorder.tell(&RunEvent::StepFinished { item: current.item, step });
+        self.run.recorder.tell(&RunEvent::StepFinished {
+            item: current.item,
+            step,
+        });
     }
 
     fn end(&mut self, outcome: Outcome) {
@@ -135,15 +169,21 @@ impl Bridge {
     }
 
     fn finish(&mut self, feature: &gherkin::Feature, scenario: &gherkin::Scenario) {
-        let steps: Vec<&gherkin::Step> =
-            feature.background.iter().flat_map(|background| &background.steps).chain(&scenario.steps).collect();
+        let steps: Vec<&gherkin::Step> = feature
+            .background
+            .iter()
+            .flat_map(|background| &background.steps)
+            .chain(&scenario.steps)
+            .collect();
         if let Some(current) = &self.current {
             let ran = current.passed + usize::from(current.outcome.is_some());
             for step in steps.iter().skip(ran) {
                 self.record(step, StepStatus::Skipped);
             }
         }
-        let Some(current) = self.current.take() else { return };
+        let Some(current) = self.current.take() else {
+            return;
+        };
         let duration_ms = current.started.elapsed().as_secs_f64() * 1e3;
         // A scenario passes when every one of its steps did, and not because none failed.
         let outcome = current.outcome.unwrap_or_else(|| {
@@ -157,9 +197,17 @@ impl Bridge {
                 })
             }
         });
-        let again = self.run.notes().revoked.iter().any(|(item, _)| *item == current.item);
+        let again = self
+            .run
+            .notes()
+            .revoked
+            .iter()
+            .any(|(item, _)| *item == current.item);
         if outcome == Outcome::Passed && again {
-            self.deferred.push(Deferred { item: current.item, duration_ms });
+            self.deferred.push(Deferred {
+                item: current.item,
+                duration_ms,
+            });
         } else {
             self.run.finish_item(current.item, outcome, duration_ms);
         }
@@ -178,9 +226,15 @@ impl Run {
             Outcome::Passed => Outcome::Passed,
             Outcome::Failed(failure) => Outcome::Failed(clean(failure)),
             Outcome::Inconclusive(failure) => Outcome::Inconclusive(clean(failure)),
-            Outcome::Skipped { reason } => Outcome::Skipped { reason: self.recorder.redact(&reason) },
+            Outcome::Skipped { reason } => Outcome::Skipped {
+                reason: self.recorder.redact(&reason),
+            },
         };
-        self.recorder.tell(&RunEvent::ItemFinished { item, outcome, duration_ms });
+        self.recorder.tell(&RunEvent::ItemFinished {
+            item,
+            outcome,
+            duration_ms,
+        });
     }
 }
 
@@ -189,7 +243,11 @@ fn text(step: &gherkin::Step) -> String {
 }
 
 fn undefined(step: &gherkin::Step, why: &str) -> Outcome {
-    Outcome::Inconclusive(Failure { did: text(step), expected: "exactly one step definition".to_owned(), seen: why.to_owned() })
+    Outcome::Inconclusive(Failure {
+        did: text(step),
+        expected: "exactly one step definition".to_owned(),
+        seen: why.to_owned(),
+    })
 }
 
 /// What a step threw: its own error, or a defect of this program.
@@ -226,7 +284,13 @@ impl Writer<World> for Bridge {
 
     async fn handle_event(&mut self, event: parser::Result<Event<Cucumber<World>>>, _: &Self::Cli) {
         // A feature that cannot be parsed was refused before the run: nothing is lost here.
-        let Ok(Event { value: Cucumber::Feature(feature, event), .. }) = event else { return };
+        let Ok(Event {
+            value: Cucumber::Feature(feature, event),
+            ..
+        }) = event
+        else {
+            return;
+        };
         if let Feature::Scenario(scenario, event) = event {
             self.scenario(&feature, &scenario, event.event);
         }

@@ -41,11 +41,16 @@ pub async fn run(plan: &RunPlan, started: Instant, on_event: &mut dyn FnMut(RunE
         phases: plan.phases.clone(),
         selected: plan.selected.clone(),
     });
-    let end = drive(plan, on_event).await.unwrap_or_else(|error| RunEnd::Broken {
-        reason: Redactor::new().redact(&format!("the sandbox cannot be run: {error}")),
-    });
+    let end = drive(plan, on_event)
+        .await
+        .unwrap_or_else(|error| RunEnd::Broken {
+            reason: Redactor::new().redact(&format!("the sandbox cannot be run: {error}")),
+        });
     let duration_ms = started.elapsed().as_secs_f64() * 1e3;
-    on_event(RunEvent::RunFinished { duration_ms, end: end.clone() });
+    on_event(RunEvent::RunFinished {
+        duration_ms,
+        end: end.clone(),
+    });
     end
 }
 
@@ -56,7 +61,10 @@ async fn drive(plan: &RunPlan, on_event: &mut dyn FnMut(RunEvent)) -> io::Result
     let (mut launch, plan_inside) = sandbox::launch(&programs, plan)?;
     let mut child = launch.command.spawn()?;
     drop(launch);
-    let job = worker::Job { plan: plan_inside, programs };
+    let job = worker::Job {
+        plan: plan_inside,
+        programs,
+    };
     let mut stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let mut line = serde_json::to_vec(&job)?;
     line.push(b'\n');
@@ -96,13 +104,18 @@ async fn drive(plan: &RunPlan, on_event: &mut dyn FnMut(RunEvent)) -> io::Result
     Ok(if status.success() {
         RunEnd::Completed
     } else {
-        RunEnd::Broken { reason: format!("the worker ended with {status}: {}", said.trim()) }
+        RunEnd::Broken {
+            reason: format!("the worker ended with {status}: {}", said.trim()),
+        }
     })
 }
 
 /// Ends the worker with its namespace, and waits until nothing of it is left: its end of the
 /// pipe is closed by the kernel when its last process is gone.
-async fn end_worker<R: AsyncRead + Unpin>(child: &mut Child, lines: &mut tokio::io::Lines<BufReader<R>>) {
+async fn end_worker<R: AsyncRead + Unpin>(
+    child: &mut Child,
+    lines: &mut tokio::io::Lines<BufReader<R>>,
+) {
     // Both fail only for a process that is gone already.
     let _ = child.kill().await;
     while let Ok(Some(_)) = lines.next_line().await {}

@@ -70,7 +70,9 @@ pub async fn work() -> Result<(), WorkerError> {
             return Ok(());
         }
     };
-    recorder.tell(&RunEvent::StackUp { duration_ms: started.elapsed().as_secs_f64() * 1e3 });
+    recorder.tell(&RunEvent::StackUp {
+        duration_ms: started.elapsed().as_secs_f64() * 1e3,
+    });
     go_through(sandbox, job.plan, features, recorder, redactor).await
 }
 
@@ -87,7 +89,9 @@ async fn go_through(
         let (stack, recorder) = (Arc::clone(&stack), recorder.clone());
         tokio::spawn(async move {
             match stack.components().await {
-                Ok(found) => found.into_iter().for_each(|one| recorder.tell(&RunEvent::Component(one))),
+                Ok(found) => found
+                    .into_iter()
+                    .for_each(|one| recorder.tell(&RunEvent::Component(one))),
                 Err(error) => tracing::warn!(%error, "a component does not tell its version"),
             }
         })
@@ -96,7 +100,13 @@ async fn go_through(
         .map(Arc::new)
         .map_err(|error| WorkerError::Probes(format!("{error:?}")))?;
     for item in left_out(&run.plan, &features) {
-        run.finish_item(item, Outcome::Skipped { reason: "left out by --quick".to_owned() }, 0.0);
+        run.finish_item(
+            item,
+            Outcome::Skipped {
+                reason: "left out by --quick".to_owned(),
+            },
+            0.0,
+        );
     }
     let bridge = scenarios(&run, features).await;
     late::look_again(&run, bridge.deferred()).await;
@@ -108,13 +118,21 @@ async fn go_through(
 
 fn learn(redactor: &Redactor, stack: &dyn Stack) {
     let secrets = stack.secrets();
-    for secret in secrets.jwt_secret.iter().chain(secrets.passwords.values()).chain(&secrets.others) {
+    for secret in secrets
+        .jwt_secret
+        .iter()
+        .chain(secrets.passwords.values())
+        .chain(&secrets.others)
+    {
         redactor.learn(secret.expose_secret());
     }
 }
 
 fn is_slow(scenario: &gherkin::Scenario) -> bool {
-    scenario.tags.iter().any(|tag| tag.trim_start_matches('@') == SLOW)
+    scenario
+        .tags
+        .iter()
+        .any(|tag| tag.trim_start_matches('@') == SLOW)
 }
 
 fn left_out(plan: &RunPlan, features: &[gherkin::Feature]) -> Vec<crate::plan::ItemId> {
@@ -130,19 +148,23 @@ fn left_out(plan: &RunPlan, features: &[gherkin::Feature]) -> Vec<crate::plan::I
 /// Runs the chosen scenarios, one after another, in the plan's order.
 async fn scenarios(run: &Arc<Run>, features: Vec<gherkin::Feature>) -> Bridge {
     let (entering, chosen) = (Arc::clone(run), Arc::clone(run));
-    Cucumber::<_, _, _, _, _, cli::Empty>::custom(Given, runner::Basic::default(), Bridge::new(Arc::clone(run)))
-        .steps(registry::collection())
-        .max_concurrent_scenarios(1)
-        .before(move |_, _, scenario, world: &mut World| {
-            world.enter(Arc::clone(&entering), item_of(scenario));
-            Box::pin(async {})
-        })
-        .with_default_cli()
-        .filter_run(features, move |_, _, scenario| {
-            item_of(scenario).is_some_and(|item| chosen.plan.selected.contains(&item))
-                && !(chosen.plan.quick && is_slow(scenario))
-        })
-        .await
+    Cucumber::<_, _, _, _, _, cli::Empty>::custom(
+        Given,
+        runner::Basic::default(),
+        Bridge::new(Arc::clone(run)),
+    )
+    .steps(registry::collection())
+    .max_concurrent_scenarios(1)
+    .before(move |_, _, scenario, world: &mut World| {
+        world.enter(Arc::clone(&entering), item_of(scenario));
+        Box::pin(async {})
+    })
+    .with_default_cli()
+    .filter_run(features, move |_, _, scenario| {
+        item_of(scenario).is_some_and(|item| chosen.plan.selected.contains(&item))
+            && !(chosen.plan.quick && is_slow(scenario))
+    })
+    .await
 }
 
 /// Features that were parsed already.
@@ -160,7 +182,12 @@ impl Parser<Vec<gherkin::Feature>> for Given {
 fn features(plan: &RunPlan) -> Result<Vec<gherkin::Feature>, WorkerError> {
     plan.phases
         .iter()
-        .filter(|phase| phase.items.iter().any(|item| plan.selected.contains(&item.id)))
+        .filter(|phase| {
+            phase
+                .items
+                .iter()
+                .any(|item| plan.selected.contains(&item.id))
+        })
         .map(|phase| {
             let path = plan.bundle.join(Path::new(&phase.feature));
             gherkin::Feature::parse_path(&path, gherkin::GherkinEnv::default())

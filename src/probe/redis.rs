@@ -99,19 +99,61 @@ impl Redis {
         Ok((seconds >= 0).then_some(seconds))
     }
 
-    /// Holds every answer of Redis back for a while.
+    /// Replaces the value of a key that exists, and leaves its TTL.
     ///
     /// # Errors
     /// Where Redis does not answer.
-    pub async fn pause(&self, milliseconds: u64) -> Result<(), RedisError> {
-        let mut redis = self.connection("a pause").await?;
-        redis::cmd("CLIENT")
-            .arg("PAUSE")
-            .arg(milliseconds)
+    pub async fn replace(&self, key: &str, value: &str) -> Result<(), RedisError> {
+        self.command(
+            key,
+            redis::cmd("SET")
+                .arg(key)
+                .arg(value)
+                .arg("XX")
+                .arg("KEEPTTL"),
+        )
+        .await
+    }
+
+    /// Deletes a key.
+    ///
+    /// # Errors
+    /// Where Redis does not answer.
+    pub async fn delete(&self, key: &str) -> Result<(), RedisError> {
+        self.command(key, redis::cmd("DEL").arg(key)).await
+    }
+
+    /// Holds every write back for a while, or until [`Redis::unpause`]; reads pass.
+    ///
+    /// # Errors
+    /// Where Redis does not answer.
+    pub async fn pause_writes(&self, milliseconds: u64) -> Result<(), RedisError> {
+        self.command(
+            "a pause",
+            redis::cmd("CLIENT")
+                .arg("PAUSE")
+                .arg(milliseconds)
+                .arg("WRITE"),
+        )
+        .await
+    }
+
+    /// Lets writes pass again.
+    ///
+    /// # Errors
+    /// Where Redis does not answer.
+    pub async fn unpause(&self) -> Result<(), RedisError> {
+        self.command("the end of a pause", redis::cmd("CLIENT").arg("UNPAUSE"))
+            .await
+    }
+
+    async fn command(&self, what: &str, command: &redis::Cmd) -> Result<(), RedisError> {
+        let mut redis = self.connection(what).await?;
+        command
             .query_async(&mut redis)
             .await
             .map_err(|source| RedisError {
-                what: "a pause".to_owned(),
+                what: what.to_owned(),
                 source,
             })
     }
@@ -121,14 +163,7 @@ impl Redis {
     /// # Errors
     /// Where it does not.
     pub async fn ping(&self) -> Result<(), RedisError> {
-        let mut redis = self.connection("PING").await?;
-        redis::cmd("PING")
-            .query_async(&mut redis)
-            .await
-            .map_err(|source| RedisError {
-                what: "PING".to_owned(),
-                source,
-            })
+        self.command("PING", &redis::cmd("PING")).await
     }
 }
 

@@ -11,13 +11,25 @@ use crate::{
 /// waited for it.
 pub async fn look_again(run: &Run, deferred: Vec<Deferred>) {
     for Deferred { item, duration_ms } in deferred {
-        let revoked: Vec<_> =
-            run.notes().revoked.iter().filter(|(of, _)| *of == item).map(|(_, token)| token.clone()).collect();
+        let revoked: Vec<_> = run
+            .notes()
+            .revoked
+            .iter()
+            .filter(|(of, _)| *of == item)
+            .map(|(_, token)| token.clone())
+            .collect();
         let mut outcome = Outcome::Passed;
         for token in revoked {
             let refused = async {
-                let hop = run.ask_model(Some(&token.jwt), "at the end of the run", &[]).await?;
-                run.recorder.saw(item, EvidenceKind::Exchange, "the revoked token at the end of the run", &hop.response.summary());
+                let hop = run
+                    .ask_model(Some(&token.jwt), "at the end of the run", &[])
+                    .await?;
+                run.recorder.saw(
+                    item,
+                    EvidenceKind::Exchange,
+                    "the revoked token at the end of the run",
+                    &hop.response.summary(),
+                );
                 expect(
                     Blame::Candidate,
                     matches!(hop.response.status, 401 | 403),
@@ -28,9 +40,12 @@ pub async fn look_again(run: &Run, deferred: Vec<Deferred>) {
             };
             if let Err(error) = refused.await {
                 outcome = match (run.broken_service().await, error) {
-                    (Some(broken), StepError::Candidate(failure)) => {
-                        StepError::harness("use the revoked token again", "all services answer", format!("{broken}; {}", failure.seen)).into()
-                    }
+                    (Some(broken), StepError::Candidate(failure)) => StepError::harness(
+                        "use the revoked token again",
+                        "all services answer",
+                        format!("{broken}; {}", failure.seen),
+                    )
+                    .into(),
                     (_, error) => error.into(),
                 };
             }

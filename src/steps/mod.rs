@@ -4,10 +4,25 @@ mod deploy;
 pub mod late;
 mod operations;
 mod phase1;
+mod phase2;
+mod phase3;
+mod phase4;
+mod phase5;
+mod phase6;
+mod phase7;
 pub mod registry;
 pub mod run;
 mod session;
+mod tracking;
 pub mod world;
 
 /// The tables of step definitions, a file each.
-static TABLES: &[&[registry::StepDef]] = &[phase1::STEPS];
+static TABLES: &[&[registry::StepDef]] = &[
+    phase1::STEPS,
+    phase2::STEPS,
+    phase3::STEPS,
+    phase4::STEPS,
+    phase5::STEPS,
+    phase6::STEPS,
+    phase7::STEPS,
+];

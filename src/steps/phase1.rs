@@ -470,7 +470,9 @@ async fn sentinel_found(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
     let mark = format!("verify-sentinel-{}", crate::probe::nonce());
     let window = crate::probe::log::Window::open(&*run.stack, Service::Gateway).await?;
-    let now = jiff::ZonedDateTime::now().strftime("%Y/%m/%d %H:%M:%S").to_string();
+    let now = jiff::ZonedDateTime::now()
+        .strftime("%Y/%m/%d %H:%M:%S")
+        .to_string();
     let line = format!("{now} [error] 0#0: {mark}\n");
     let sources = run.stack.append_log(Service::Gateway, &line).await?;
     let found_in = |records: &[Record]| -> Vec<String> {

@@ -194,6 +194,15 @@ impl World {
         self.item
     }
 
+    /// The scenario's session.
+    ///
+    /// # Errors
+    /// A scenario that made none.
+    pub fn session(&mut self) -> Result<&mut Session, StepError> {
+        let none = || StepError::harness("use the session", "a session", "the scenario made none");
+        self.scene.session.as_mut().ok_or_else(none)
+    }
+
     /// Keeps something that was seen.
     pub fn saw(&self, kind: EvidenceKind, title: &str, body: &str) {
         if let (Some(run), Some(item)) = (&self.run, self.item) {

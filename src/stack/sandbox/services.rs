@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path, time::Instant};
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream, UdpSocket},
@@ -243,11 +243,28 @@ pub fn auth(files: &GatewayFiles, profile: &Profile, keys: &Keys) -> Result<Spec
     };
     let template =
         fs::read_to_string(&files.auth_proxy).map_err(io("reading the configuration template"))?;
-    let config = template
-        .replace("{{CLIENT_ID}}", CLIENT_ID)
-        .replace("{{CLIENT_SECRET}}", keys.client.expose_secret())
-        .replace("{{COOKIE_SECRET}}", keys.cookie.expose_secret())
-        .replace("{{SITE_HOST}}", &profile.site.host);
+    let host = &profile.site.host;
+    let values = [
+        ("HTTP_ADDRESS", format!("0.0.0.0:{AUTH_PORT}")),
+        ("ISSUER_URL", ISSUER.to_owned()),
+        ("CLIENT_ID", CLIENT_ID.to_owned()),
+        ("CLIENT_SECRET", clear(&keys.client)),
+        ("COOKIE_SECRET", clear(&keys.cookie)),
+        (
+            "REDIRECT_URL",
+            format!("http://{host}{}", profile.login.callback),
+        ),
+        (
+            "LOGOUT_URL",
+            format!("{ISSUER}oidc/logout?id_token_hint={{id_token}}"),
+        ),
+        ("IDP_DOMAIN", format!("auth0:{IDP_PORT}")),
+        ("REDIS_URL", format!("redis://redis:{REDIS_PORT}")),
+        ("UPSTREAM_URL", "http://openresty:8080".to_owned()),
+    ];
+    let config = values.iter().fold(template, |config, (name, value)| {
+        config.replace(&format!("{{{{{name}}}}}"), value)
+    });
     if let Some((_, rest)) = config.split_once("{{") {
         let name = rest.split("}}").next().unwrap_or_default();
         return Err(failed(

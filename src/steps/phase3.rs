@@ -1,0 +1,519 @@
+//! Phase 3: every tracked request leaves exactly one pair of lines.
+
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+use serde_json::Value;
+
+use super::{
+    run::{Run, Sent},
+    tracking::{Pairs, judge},
+    world::{Args, Blame, StepError, StepResult, World, expect},
+};
+use crate::{
+    evidence::EvidenceKind,
+    probe::{
+        browser::Hop,
+        http::{Request, Response},
+        log::{Line, Record, Window},
+        now_ms,
+    },
+    stack::Service,
+    steps,
+};
+
+steps! {
+    /// Opens a window on the gateway's log, and on the upstream's journal.
+    Given "^the log from here on$" => log_from_here;
+    /// A request for a context's path without a session. It must leave no tracking line.
+    When "^someone without a session asks for the context \"(?P<context>[^\"]+)\"$" => without_session;
+    /// A request of the session for the profile's untracked location.
+    When "^the session asks for an untracked location$" => untracked;
+    /// A request of the session for a context's path.
+    When "^the session asks for the context \"(?P<context>[^\"]+)\"$" => asks_context;
+    /// 404 from the upstream is fine; 401, 403, a redirect to the login and 5xx are not.
+    Then "^the request is neither refused, nor sent to the login, nor failed$" => let_in;
+    /// Exactly one `Tracking user` and one `User tracking success` for the request, at their
+    /// level, with the session's e-mail byte for byte and the context.
+    Then "^the log has exactly one tracking pair for the request, in the context \"(?P<context>[^\"]+)\"$" => one_pair;
+    /// The user's key and metadata exist, last seen not before the request.
+    Then "^Redis holds the user as active, last seen not before the request$" => active_in_redis;
+    /// Where the profile says that the context goes to the upstream, its journal has the request.
+    Then "^the upstream received the request, where the context \"(?P<context>[^\"]+)\" goes there$" => upstream_received;
+    /// The requests that must not be tracked left no line. Their lines would stand before
+    /// those of the tracked request, which were found.
+    Then "^the requests that are not tracked left no tracking line$" => no_line;
+    /// One request after another, one in each context of the profile.
+    When "^the session asks once for every context$" => every_context;
+    /// Requests at the same time, mixed over all contexts.
+    When "^the session makes (?P<count>\\d+) requests at once, mixed over all contexts$" => at_once;
+    /// Every request of the run that must be tracked has exactly one pair.
+    Then "^every tracked request of the run has exactly one pair, in its own context$" => all_pairs;
+    /// Every tracking line since the restart has the plan's form and a context of the profile;
+    /// the run's own requests show all of them.
+    Then "^every tracking line has the plan's form, and the contexts are exactly those of the plan$" => grammar_holds;
+    /// No line tells that tracking one of the run's own requests failed.
+    Then "^no tracking of the run's own requests failed$" => none_failed;
+}
+
+async fn log_from_here(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    world.scene.window = Some(Window::open(&*run.stack, Service::Gateway).await?);
+    world.scene.upstream_cursor = run.upstream.cursor().await?;
+    Ok(())
+}
+
+fn path(run: &Run, context: &str) -> Result<String, StepError> {
+    let known = run
+        .profile
+        .contexts
+        .get(context)
+        .map(|context| context.path.clone());
+    known.ok_or_else(|| {
+        StepError::harness(
+            "look into the profile",
+            format!("a context `{context}`"),
+            "none",
+        )
+    })
+}
+
+async fn without_session(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let (url, nonce) = run.page(&path(&run, args.text("context"))?)?;
+    let hop = run.browser().send(Request::get(url)).await?;
+    world.saw_hop(&hop);
+    world.scene.untracked.push(nonce);
+    expect(
+        Blame::Candidate,
+        hop.response.status != 200,
+        format!("ask for {} without a session", hop.request.url.path()),
+        "anything but 200",
+        hop.response.summary(),
+    )
+}
+
+async fn untracked(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let (url, nonce) = run.page(&run.profile.untracked)?;
+    let hop = send(world, url).await?;
+    world.saw_hop(&hop);
+    world.scene.untracked.push(nonce);
+    Ok(())
+}
+
+async fn send(world: &mut World, url: url::Url) -> Result<Hop, StepError> {
+    Ok(world.session()?.browser.send(Request::get(url)).await?)
+}
+
+/// Sends one request that must be tracked, and remembers it.
+async fn tracked(world: &mut World, context: &str) -> Result<Hop, StepError> {
+    let run = world.run()?;
+    let (url, nonce) = run.page(&path(&run, context)?)?;
+    world.scene.since_ms = now_ms();
+    let hop = send(world, url).await?;
+    let email = world
+        .scene
+        .session
+        .as_ref()
+        .map(|session| session.email.clone())
+        .unwrap_or_default();
+    remember(
+        world,
+        &run,
+        Sent {
+            nonce,
+            email,
+            context: context.to_owned(),
+        },
+    );
+    Ok(hop)
+}
+
+fn remember(world: &mut World, run: &Run, sent: Sent) {
+    world.scene.sent.push(sent.clone());
+    run.notes().sent.push(sent);
+}
+
+async fn asks_context(world: &mut World, args: Args) -> StepResult {
+    let hop = tracked(world, args.text("context")).await?;
+    world.saw_hop(&hop);
+    world.scene.last = Some(hop);
+    Ok(())
+}
+
+/// Why an answer means that the request was not let in, if it does.
+fn kept_out(run: &Run, response: &Response) -> Option<&'static str> {
+    let own = |to: &str| to.starts_with('/') || to.contains(&run.profile.site.host);
+    match response.status {
+        401 | 403 => Some("refused"),
+        500.. => Some("failed"),
+        _ => match response.location() {
+            Some(to) if !own(to) || to.contains("/oauth2/") => Some("sent to the login"),
+            _ => None,
+        },
+    }
+}
+
+async fn let_in(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let hop = world.scene.last.as_ref();
+    let hop = hop.ok_or_else(|| {
+        StepError::harness("send a request", "an answer", "the scenario sent none")
+    })?;
+    let why = kept_out(&run, &hop.response);
+    expect(
+        Blame::Candidate,
+        why.is_none(),
+        format!("ask for {} in a session", hop.request.url.path()),
+        "an answer of what is behind it (404 is one)",
+        format!("{}: {}", why.unwrap_or_default(), hop.response.summary()),
+    )
+}
+
+fn window(world: &World) -> Result<Window, StepError> {
+    world
+        .scene
+        .window
+        .clone()
+        .ok_or_else(|| StepError::harness("read the log", "a window", "the scenario opened none"))
+}
+
+async fn one_pair(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let context = args.text("context");
+    let sent = world.scene.sent.last().cloned();
+    let sent = sent.ok_or_else(|| {
+        StepError::harness(
+            "read the log",
+            "a tracked request",
+            "the scenario sent none",
+        )
+    })?;
+    let found =
+        |records: &[Record]| Pairs::of_request(&run.grammar, records, &sent.nonce, &sent.email);
+    let window = window(world)?;
+    let records = window
+        .wait(&*run.stack, run.deadline(), |records| {
+            found(records).complete(context)
+        })
+        .await?;
+    let pairs = found(&records);
+    world.saw(
+        EvidenceKind::Log,
+        "tracking lines of the request",
+        &pairs.text(),
+    );
+    if records.iter().any(|record| !record.in_service_log) {
+        world.saw(
+            EvidenceKind::Remark,
+            "the lines stand in a file",
+            "docker compose logs would not show them",
+        );
+    }
+    judge(
+        &run,
+        &pairs,
+        &records,
+        &format!("ask for the context {context} as {}", sent.email),
+        &sent.email,
+        context,
+        Some(1),
+    )
+}
+
+async fn active_in_redis(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let email = world
+        .scene
+        .session
+        .as_ref()
+        .map(|session| session.email.clone())
+        .unwrap_or_default();
+    let keys = &run.profile.redis;
+    let (key, metadata) = (
+        keys.active_user.replace("{email}", &email),
+        keys.active_user_metadata.replace("{email}", &email),
+    );
+    let (exists, found) = (
+        run.redis.exists(&key).await?,
+        run.redis.get(&metadata).await?,
+    );
+    world.saw(
+        EvidenceKind::Redis,
+        &metadata,
+        &format!(
+            "{key} {}\n{metadata} = {}",
+            if exists { "exists" } else { "(nil)" },
+            found.as_deref().unwrap_or("(nil)")
+        ),
+    );
+    let last = found
+        .as_deref()
+        .and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let last = last
+        .as_ref()
+        .and_then(|json| json.pointer(&keys.last_access))
+        .and_then(Value::as_f64);
+    #[allow(clippy::cast_precision_loss)]
+    let since = (world.scene.since_ms / 1000) as f64;
+    expect(
+        Blame::Candidate,
+        exists && last.is_some_and(|last| last >= since),
+        format!("look up {key} and {metadata} after the request"),
+        format!("both exist, {} >= {since}", keys.last_access),
+        format!(
+            "{key} {}, {metadata} = {}",
+            if exists { "exists" } else { "(nil)" },
+            found.as_deref().unwrap_or("(nil)")
+        ),
+    )
+}
+
+async fn upstream_received(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let expected = run
+        .profile
+        .contexts
+        .get(args.text("context"))
+        .is_some_and(|context| context.upstream);
+    let sent = world.scene.sent.last().cloned();
+    let (true, Some(sent)) = (expected, sent) else {
+        return Ok(());
+    };
+    let entries = run.upstream.since(world.scene.upstream_cursor).await?;
+    let received: Vec<String> = entries
+        .iter()
+        .map(|entry| {
+            format!(
+                "{} {}?{} -> {}",
+                entry.method, entry.path, entry.query, entry.status
+            )
+        })
+        .collect();
+    world.saw(
+        EvidenceKind::Journal,
+        "what the upstream received",
+        &received.join("\n"),
+    );
+    expect(
+        Blame::Candidate,
+        entries
+            .iter()
+            .any(|entry| entry.query.contains(&sent.nonce)),
+        format!("ask for the context {}", sent.context),
+        "the upstream receives the request",
+        if received.is_empty() {
+            "it received nothing".to_owned()
+        } else {
+            received.join("\n")
+        },
+    )
+}
+
+async fn no_line(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let records = window(world)?.records(&*run.stack).await?;
+    let lines = run.grammar.lines(&records);
+    let wrong: Vec<&str> = lines
+        .iter()
+        .filter(|line| {
+            world
+                .scene
+                .untracked
+                .iter()
+                .any(|nonce| line.record.caused_by(nonce))
+        })
+        .map(|line| line.record.raw.as_str())
+        .collect();
+    expect(
+        Blame::Control,
+        !world.scene.untracked.is_empty(),
+        "send requests that are not tracked",
+        "some",
+        "none",
+    )?;
+    expect(
+        Blame::Candidate,
+        wrong.is_empty(),
+        "ask for an untracked location, and without a session",
+        "no tracking line",
+        wrong.join("\n"),
+    )
+}
+
+async fn every_context(world: &mut World, _: Args) -> StepResult {
+    let contexts: Vec<String> = world.run()?.profile.contexts.keys().cloned().collect();
+    for context in contexts {
+        tracked(world, &context).await?;
+    }
+    Ok(())
+}
+
+async fn at_once(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let count: usize = args.number("count")?;
+    let session = world.session()?.copy();
+    let contexts: Vec<(String, String)> = run
+        .profile
+        .contexts
+        .iter()
+        .map(|(name, context)| (name.clone(), context.path.clone()))
+        .collect();
+    let mut requests = Vec::new();
+    for (name, path) in contexts.iter().cycle().take(count) {
+        let (url, nonce) = run.page(path)?;
+        let cookies = session.browser.cookies(&url).unwrap_or_default();
+        requests.push(Request::get(url).header("cookie", &cookies));
+        remember(
+            world,
+            &run,
+            Sent {
+                nonce,
+                email: session.email.clone(),
+                context: name.clone(),
+            },
+        );
+    }
+    let answers = join_all(requests.iter().map(|request| run.http.send(request))).await;
+    for answer in answers {
+        let response = answer?;
+        expect(
+            Blame::Candidate,
+            kept_out(&run, &response).is_none(),
+            format!("make {count} requests at once"),
+            "each is let in",
+            response.summary(),
+        )?;
+    }
+    Ok(())
+}
+
+/// The log since the candidate's start.
+async fn since_restart(run: &Run) -> Result<Window, StepError> {
+    Ok(run.need_candidate().await?.0)
+}
+
+async fn all_pairs(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let sent = run.notes().sent.clone();
+    let window = since_restart(&run).await?;
+    let complete = |records: &[Record]| {
+        sent.iter().all(|sent| {
+            Pairs::of_request(&run.grammar, records, &sent.nonce, &sent.email)
+                .complete(&sent.context)
+        })
+    };
+    let records = window.wait(&*run.stack, run.deadline(), complete).await?;
+    let lines: Vec<String> = run
+        .grammar
+        .lines(&records)
+        .iter()
+        .map(|line| line.record.raw.clone())
+        .collect();
+    world.saw(
+        EvidenceKind::Log,
+        &format!(
+            "all tracking lines since the restart; {} requests",
+            sent.len()
+        ),
+        &lines.join("\n"),
+    );
+    // In the literal form lines stand without their request: then the pairs are counted by
+    // user and context.
+    let untied = run
+        .grammar
+        .lines(&records)
+        .iter()
+        .any(|line| line.record.request.is_none());
+    for one in &sent {
+        let did = format!(
+            "make {} requests, {} of them in this scenario",
+            sent.len(),
+            world.scene.sent.len()
+        );
+        let (pairs, times) = if untied {
+            let same = |other: &&Sent| other.email == one.email && other.context == one.context;
+            let pairs = Pairs::of_user(&run.grammar, &records, &one.email).in_context(&one.context);
+            (pairs, sent.iter().filter(same).count())
+        } else {
+            (
+                Pairs::of_request(&run.grammar, &records, &one.nonce, &one.email),
+                1,
+            )
+        };
+        judge(
+            &run,
+            &pairs,
+            &records,
+            &did,
+            &one.email,
+            &one.context,
+            Some(times),
+        )?;
+    }
+    Ok(())
+}
+
+async fn grammar_holds(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let records = since_restart(&run).await?.records(&*run.stack).await?;
+    let lines = run.grammar.lines(&records);
+    let contexts: BTreeSet<&str> = run.profile.contexts.keys().map(String::as_str).collect();
+    let fits = |line: &Line| match line {
+        Line::Tracking { context, .. } => contexts.contains(context.as_str()),
+        Line::Success { .. } | Line::Failed { .. } => true,
+        Line::Misshapen => false,
+    };
+    let wrong: Vec<&str> = lines
+        .iter()
+        .filter(|line| !fits(&line.line))
+        .map(|line| line.record.raw.as_str())
+        .collect();
+    let did = "read every tracking line since the restart";
+    let form = "[info] Tracking user: <email> [<context>] / [info] User tracking success: <email>";
+    expect(
+        Blame::Candidate,
+        wrong.is_empty(),
+        did,
+        format!("{form}, contexts {contexts:?}"),
+        wrong.join("\n"),
+    )?;
+    let seen: BTreeSet<&str> = lines
+        .iter()
+        .filter_map(|line| match &line.line {
+            Line::Tracking { context, .. } => Some(context.as_str()),
+            _ => None,
+        })
+        .collect();
+    expect(
+        Blame::Candidate,
+        seen == contexts,
+        did,
+        format!("the contexts {contexts:?}"),
+        format!("{seen:?}"),
+    )
+}
+
+async fn none_failed(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let sent = run.notes().sent.clone();
+    let records = since_restart(&run).await?.records(&*run.stack).await?;
+    let own = |record: &Record| {
+        record.request.is_none() || sent.iter().any(|sent| record.caused_by(&sent.nonce))
+    };
+    let failed: Vec<String> = run
+        .grammar
+        .lines(&records)
+        .iter()
+        .filter(|line| matches!(line.line, Line::Failed { .. }) && own(&line.record))
+        .map(|line| line.record.raw.clone())
+        .collect();
+    expect(
+        Blame::Candidate,
+        failed.is_empty(),
+        "read the log",
+        "no `User tracking failed`",
+        failed.join("\n"),
+    )
+}

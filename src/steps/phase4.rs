@@ -1,0 +1,535 @@
+//! Phase 4: tokens are made, listed, shown and revoked.
+
+use serde_json::{Value, json};
+
+use super::{
+    operations::{Answer, values},
+    run::Token,
+    world::{Args, Blame, StepError, StepResult, World, expect},
+};
+use crate::{
+    evidence::EvidenceKind,
+    probe::{http::Request, jwt, now_ms},
+    steps,
+};
+
+steps! {
+    /// A token of the admin for so many days, generated if there is none of that name yet.
+    Given "^the admin has a token \"(?P<name>[^\"]+)\" for (?P<days>\\d+) days$" => has_token;
+    /// Counts the entries of the list of tokens.
+    Given "^the number of tokens is known$" => count_tokens;
+    /// Asks for a new token.
+    When "^the session generates a token \"(?P<name>[^\"]+)\" for (?P<days>\\d+) days$" => generates;
+    /// The operation's status, JSON, a token, its id and its expiry.
+    Then "^the answer has the token, its id and its expiry$" => has_answer;
+    /// HS256; signed with the run's secret, where that is known; the session's e-mail; the
+    /// id as answered; issued within 5 s of now; for exactly so many days.
+    Then "^the token is a JWT of the (?P<role>admin), signed with the run's secret, for (?P<days>\\d+) days from now$" => is_jwt;
+    /// The token's key exists in Redis.
+    Then "^Redis holds the token$" => token_in_redis;
+    /// The list has so many entries more than when they were counted, the new ones among them.
+    Then "^the list of tokens grew by exactly (?P<count>\\d+)$" => list_grew;
+    /// The same request without a session is refused, and the list does not grow.
+    Then "^without a session no token is generated$" => refused_without_session;
+    /// A body that is no JSON is answered with 400, and the list does not grow.
+    Then "^broken JSON is answered with 400 and the list is unchanged$" => broken_json;
+    /// Asks for the list of tokens.
+    When "^the session lists the tokens$" => lists;
+    /// One entry with the token's id, its name, e-mail and expiry as generated, not revoked.
+    Then "^the list has the token \"(?P<name>[^\"]+)\" exactly once, as it was generated and not revoked$" => in_list_once;
+    /// Asks for one token by its id.
+    When "^the session asks for the token \"(?P<name>[^\"]+)\"$" => asks_token;
+    /// Id, name, e-mail, models and expiry as generated; the expiry is the JWT's own.
+    Then "^the answer tells the token \"(?P<name>[^\"]+)\" as it was generated$" => tells_token;
+    /// An id that was never issued is answered with 404.
+    Then "^an unknown token is answered with 404$" => unknown_token;
+    /// Control: the token is let in before it is revoked.
+    Given "^the token \"(?P<name>[^\"]+)\" works$" => token_works_before;
+    /// Revokes the token.
+    When "^the session revokes the token \"(?P<name>[^\"]+)\"$" => revokes;
+    /// The very next request with it is refused, with 401 or 403; asked again at the end of the run.
+    Then "^from the very next request the token \"(?P<name>[^\"]+)\" is refused, and at the end of the run still$" => refused_from_now;
+    /// Another token of the same user is let in.
+    Then "^the token \"(?P<name>[^\"]+)\" still works$" => still_works;
+    /// The list or the token's own information says so.
+    Then "^the list or its information says that the token \"(?P<name>[^\"]+)\" is revoked$" => said_revoked;
+}
+
+fn token(world: &World, name: &str) -> Result<Token, StepError> {
+    let known = world
+        .scene
+        .tokens
+        .iter()
+        .find(|token| token.name == name)
+        .cloned();
+    known.ok_or_else(|| {
+        StepError::harness("use a token", name, "the scenario has none of that name")
+    })
+}
+
+async fn has_token(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let token = run
+        .need_token(args.text("name"), args.number("days")?)
+        .await?;
+    world.scene.tokens.push(token);
+    let admin = run.email("admin")?;
+    world.scene.session = Some(run.need_session(&admin).await?);
+    Ok(())
+}
+
+/// The list of tokens as it is now.
+async fn list(world: &mut World) -> Result<(Answer, Vec<Value>), StepError> {
+    let run = world.run()?;
+    let answer = run
+        .operate(world.session()?, "list tokens", &values([]))
+        .await?;
+    match answer.entries().filter(|_| answer.ok()) {
+        Some(entries) => Ok((answer, entries)),
+        None => Err(StepError::candidate(
+            "list the tokens",
+            "200, JSON, a list",
+            answer.summary(),
+        )),
+    }
+}
+
+async fn count_tokens(world: &mut World, _: Args) -> StepResult {
+    world.scene.count_before = match list(world).await {
+        Ok((_, entries)) => Some(entries.len()),
+        // The list is another item's: without it the growth is not looked at here.
+        Err(StepError::Candidate(failure)) => {
+            world.saw(
+                EvidenceKind::Remark,
+                "the tokens cannot be counted",
+                &failure.seen,
+            );
+            None
+        }
+        Err(other) => return Err(other),
+    };
+    Ok(())
+}
+
+async fn generates(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let name = args.text("name").to_owned();
+    world.scene.since_ms = now_ms();
+    let answer = run
+        .generate(world.session()?, &name, args.number("days")?)
+        .await?;
+    world.saw_hop(&answer.hop);
+    let email = world.session()?.email.clone();
+    if let Some(token) = run.token_of(&answer, &name, &email) {
+        run.made.lock().await.tokens.insert(name, Ok(token.clone()));
+        world.scene.tokens.push(token);
+    }
+    world.scene.last = Some(answer.hop);
+    Ok(())
+}
+
+fn last_summary(world: &World) -> String {
+    world
+        .scene
+        .last
+        .as_ref()
+        .map(|hop| hop.response.summary())
+        .unwrap_or_default()
+}
+
+async fn has_answer(world: &mut World, _: Args) -> StepResult {
+    expect(
+        Blame::Candidate,
+        !world.scene.tokens.is_empty(),
+        "generate a token",
+        "200, JSON, with the token, its id and its expiry",
+        last_summary(world),
+    )
+}
+
+async fn is_jwt(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let email = run.email(args.text("role"))?;
+    let seconds = args.number::<i64>("days")? * 86_400;
+    let token = world.scene.tokens.last().cloned();
+    let did = "take the token apart";
+    let token = token.ok_or_else(|| StepError::harness(did, "a token", "none"))?;
+    let decoded =
+        jwt::decode(&token.jwt).map_err(|error| StepError::candidate(did, "a JWT", error))?;
+    world.saw(
+        EvidenceKind::Exchange,
+        "the JWT's claims",
+        &decoded.claims.to_string(),
+    );
+    let claims = &decoded.claims;
+    let (id_claim, email_claim) = (&run.profile.jwt.id_claim, &run.profile.jwt.email_claim);
+    let time = |name: &str| claims[name].as_i64().unwrap_or_default();
+    let now = now_ms() / 1000;
+    let holds = [
+        ("alg HS256", decoded.algorithm == "HS256"),
+        ("the session's e-mail", claims[email_claim] == json!(email)),
+        ("the token's id", claims[id_claim] == json!(token.id)),
+        ("iat within 5 s of now", (time("iat") - now).abs() <= 5),
+        (
+            "exp - iat = the duration",
+            time("exp") - time("iat") == seconds,
+        ),
+        ("expires_at = exp", token.expires_at == time("exp")),
+    ];
+    let wrong: Vec<&str> = holds
+        .iter()
+        .filter(|(_, holds)| !holds)
+        .map(|(what, _)| *what)
+        .collect();
+    let expected = format!(
+        "HS256, {email_claim} {email}, {id_claim} {}, exp - iat {seconds}, iat about {now}",
+        token.id
+    );
+    expect(
+        Blame::Candidate,
+        wrong.is_empty(),
+        did,
+        expected,
+        format!("not so: {wrong:?}; {} {claims}", decoded.algorithm),
+    )?;
+    match &run.stack.secrets().jwt_secret {
+        Some(secret) => expect(
+            Blame::Candidate,
+            jwt::signed_with(&token.jwt, secret),
+            "verify the token's signature",
+            "signed with the run's JWT_SECRET",
+            "the signature does not verify",
+        ),
+        None => {
+            world.saw(
+                EvidenceKind::Remark,
+                "the signature is not verified",
+                "the gateway's JWT_SECRET is not known",
+            );
+            Ok(())
+        }
+    }
+}
+
+async fn token_in_redis(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let id = world
+        .scene
+        .tokens
+        .last()
+        .map(|token| token.id.clone())
+        .unwrap_or_default();
+    let key = run.profile.redis.token.replace("{id}", &id);
+    let found = run.redis.get(&key).await?;
+    world.saw(
+        EvidenceKind::Redis,
+        &key,
+        found.as_deref().unwrap_or("(nil)"),
+    );
+    expect(
+        Blame::Candidate,
+        found.is_some(),
+        "look the token up in Redis",
+        format!("{key} exists"),
+        "(nil)",
+    )
+}
+
+async fn list_grew(world: &mut World, args: Args) -> StepResult {
+    let Some(before) = world.scene.count_before else {
+        return Ok(());
+    };
+    let count: usize = args.number("count")?;
+    let (answer, entries) = list(world).await?;
+    let ids: Vec<&str> = entries
+        .iter()
+        .filter_map(|entry| answer.of_entry(entry, "id")?.as_str())
+        .collect();
+    let new = world
+        .scene
+        .tokens
+        .iter()
+        .filter(|token| ids.contains(&token.id.as_str()))
+        .count();
+    expect(
+        Blame::Candidate,
+        entries.len() == before + count && new == count,
+        "list the tokens after generating",
+        format!("{before} + {count} entries, the new ones among them"),
+        format!("{} entries, {new} of the new ones", entries.len()),
+    )
+}
+
+/// The list must be as long as after the tokens that were generated.
+async fn list_unchanged(world: &mut World, did: &str) -> StepResult {
+    let Some(before) = world.scene.count_before else {
+        return Ok(());
+    };
+    let expected = before + world.scene.tokens.len();
+    let (_, entries) = list(world).await?;
+    expect(
+        Blame::Candidate,
+        entries.len() == expected,
+        did,
+        format!("{expected} tokens as before"),
+        format!("{} tokens", entries.len()),
+    )
+}
+
+async fn refused_without_session(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let operation = run.operation("generate token")?;
+    let values = values([
+        ("name", json!("verify-nobody")),
+        ("days", json!(30)),
+        ("seconds", json!(2_592_000)),
+        ("models", json!([])),
+    ]);
+    let hop = run
+        .browser()
+        .send(run.operation_request(&operation, &values)?)
+        .await?;
+    world.saw_hop(&hop);
+    let did = "generate a token without a session";
+    expect(
+        Blame::Candidate,
+        matches!(hop.response.status, 302 | 401 | 403),
+        did,
+        "302, 401 or 403",
+        hop.response.summary(),
+    )?;
+    list_unchanged(world, did).await
+}
+
+async fn broken_json(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let operation = run.operation("generate token")?;
+    let (url, _) = run.page(&operation.path)?;
+    let request = Request::json(
+        &operation.method,
+        url,
+        "{\"action\": \"generate\", ".to_owned(),
+    );
+    let hop = world.session()?.browser.send(request).await?;
+    world.saw_hop(&hop);
+    let did = "generate a token with broken JSON";
+    expect(
+        Blame::Candidate,
+        hop.response.status == 400,
+        did,
+        "400",
+        hop.response.summary(),
+    )?;
+    list_unchanged(world, did).await
+}
+
+async fn lists(world: &mut World, _: Args) -> StepResult {
+    let (answer, entries) = list(world).await?;
+    world.saw_hop(&answer.hop);
+    world.scene.answer = Some(Value::Array(entries));
+    Ok(())
+}
+
+async fn in_list_once(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let token = token(world, args.text("name"))?;
+    let operation = run.operation("list tokens")?;
+    let of = |entry: &Value, name: &str| {
+        operation
+            .entry
+            .get(name)
+            .and_then(|pointer| entry.pointer(pointer).cloned())
+    };
+    let entries = world
+        .scene
+        .answer
+        .as_ref()
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    let own: Vec<&Value> = entries
+        .iter()
+        .filter(|entry| of(entry, "id") == Some(json!(token.id)))
+        .collect();
+    let as_made = |entry: &Value| {
+        of(entry, "name") == Some(json!(token.name))
+            && of(entry, "email") == Some(json!(token.email))
+            && of(entry, "expires_at") == Some(json!(token.expires_at))
+            && of(entry, "revoked") == Some(json!(false))
+    };
+    expect(
+        Blame::Candidate,
+        own.len() == 1 && own.iter().all(|entry| as_made(entry)),
+        "list the tokens",
+        format!(
+            "one entry: {} {} {} expires {} revoked false",
+            token.id, token.name, token.email, token.expires_at
+        ),
+        format!(
+            "{} entries of it among {}: {}",
+            own.len(),
+            entries.len(),
+            json!(own)
+        ),
+    )
+}
+
+async fn info(world: &mut World, id: &str) -> Result<Answer, StepError> {
+    let run = world.run()?;
+    let answer = run
+        .operate(world.session()?, "token info", &values([("id", json!(id))]))
+        .await?;
+    world.saw_hop(&answer.hop);
+    Ok(answer)
+}
+
+async fn asks_token(world: &mut World, args: Args) -> StepResult {
+    let id = token(world, args.text("name"))?.id;
+    let answer = info(world, &id).await?;
+    world.scene.last = Some(answer.hop);
+    Ok(())
+}
+
+async fn tells_token(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let token = token(world, args.text("name"))?;
+    let hop = world
+        .scene
+        .last
+        .clone()
+        .ok_or_else(|| StepError::harness("ask for a token", "an answer", "none"))?;
+    let answer = Answer {
+        hop,
+        operation: run.operation("token info")?,
+    };
+    let exp = jwt::decode(&token.jwt)
+        .ok()
+        .and_then(|decoded| decoded.claims["exp"].as_i64());
+    let expected = [
+        ("id", json!(token.id)),
+        ("name", json!(token.name)),
+        ("email", json!(token.email)),
+        ("models", json!(run.profile.llm.models)),
+        ("expires_at", json!(exp)),
+    ];
+    let wrong: Vec<&str> = expected
+        .iter()
+        .filter(|(name, value)| answer.value(name).as_ref() != Some(value))
+        .map(|(name, _)| *name)
+        .collect();
+    expect(
+        Blame::Candidate,
+        answer.ok() && wrong.is_empty(),
+        format!("ask for the token {}", token.id),
+        format!(
+            "{}",
+            json!(
+                expected
+                    .into_iter()
+                    .collect::<std::collections::BTreeMap<_, _>>()
+            )
+        ),
+        format!("not so: {wrong:?}; {}", answer.summary()),
+    )
+}
+
+async fn unknown_token(world: &mut World, _: Args) -> StepResult {
+    let answer = info(world, &format!("verify-unknown-{}", crate::probe::nonce())).await?;
+    expect(
+        Blame::Candidate,
+        answer.hop.response.status == 404,
+        "ask for a token that was never issued",
+        "404",
+        answer.summary(),
+    )
+}
+
+async fn token_works_before(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let token = token(world, args.text("name"))?;
+    let hop = run
+        .ask_model(Some(&token.jwt), "before it is revoked", &[])
+        .await?;
+    world.saw_hop(&hop);
+    if hop.response.status == 200 {
+        return Ok(());
+    }
+    let seen = hop.response.summary();
+    Err(StepError::Skip(format!(
+        "the token {} does not work before it is revoked: {seen}",
+        token.name
+    )))
+}
+
+async fn revokes(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let id = token(world, args.text("name"))?.id;
+    let answer = run
+        .operate(
+            world.session()?,
+            "revoke token",
+            &values([("id", json!(id))]),
+        )
+        .await?;
+    world.saw_hop(&answer.hop);
+    expect(
+        Blame::Candidate,
+        answer.ok(),
+        format!("revoke the token {id}"),
+        "200, JSON",
+        answer.summary(),
+    )
+}
+
+async fn refused_from_now(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let token = token(world, args.text("name"))?;
+    let hop = run
+        .ask_model(Some(&token.jwt), "after it was revoked", &[])
+        .await?;
+    world.saw_hop(&hop);
+    if let Some(item) = world.item() {
+        run.notes().revoked.push((item, token));
+    }
+    expect(
+        Blame::Candidate,
+        matches!(hop.response.status, 401 | 403),
+        "use the token right after it was revoked",
+        "401 or 403",
+        hop.response.summary(),
+    )
+}
+
+async fn still_works(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let token = token(world, args.text("name"))?;
+    let hop = run
+        .ask_model(Some(&token.jwt), "another token of the same user", &[])
+        .await?;
+    world.saw_hop(&hop);
+    expect(
+        Blame::Candidate,
+        hop.response.status == 200,
+        "use another token of the same user",
+        "200",
+        hop.response.summary(),
+    )
+}
+
+async fn said_revoked(world: &mut World, args: Args) -> StepResult {
+    let token = token(world, args.text("name"))?;
+    let shown = info(world, &token.id).await?;
+    let (answer, entries) = list(world).await?;
+    let entry = entries
+        .iter()
+        .find(|entry| answer.of_entry(entry, "id") == Some(&json!(token.id)));
+    let in_list = entry.and_then(|entry| answer.of_entry(entry, "revoked").cloned());
+    let says = shown.value("revoked") == Some(json!(true)) || in_list == Some(json!(true));
+    expect(
+        Blame::Candidate,
+        says,
+        "ask for the revoked token, and list the tokens",
+        "one of them says that it is revoked",
+        format!("information: {}; list: {in_list:?}", shown.summary()),
+    )
+}

@@ -1,0 +1,343 @@
+//! Phase 7: connections to the upstream are kept, and nothing became slower.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use futures::future::join_all;
+
+use super::{
+    run::Run,
+    world::{Args, Blame, StepError, StepResult, World, expect},
+};
+use crate::{
+    evidence::EvidenceKind,
+    probe::{
+        http::Request,
+        stats::{Comparison, Slower},
+    },
+    stack::{Service, Socket, Version},
+    steps,
+};
+
+/// Requests for each worker at once: some more than its pool may keep.
+const BURST_PER_WORKER: usize = 48;
+
+/// The most requests of a burst, whatever the number of workers.
+const BURST_LIMIT: usize = 512;
+
+/// How long Redis holds writes back at most, so that a burst piles up, in milliseconds.
+const PAUSE_MS: u64 = 2_000;
+
+/// How often the comparison is made longer when its noise is wider than the margin.
+const ROUNDS: usize = 3;
+
+/// How often the socket table is looked at during a burst.
+const POLL: Duration = Duration::from_millis(2);
+
+steps! {
+    /// Requests in the session, one after another, in a tracked context.
+    When "^the session makes (?P<count>\\d+) requests one after another$" => one_after_another;
+    /// nginx's own connections to its internal port, told apart by process, are remembered.
+    When "^nginx's own connections to the internal port are counted$" => count_connections;
+    /// At least one of the connections remembered is still there: the same local port.
+    Then "^at least one of them is still open and the same$" => kept_open;
+    /// So many requests at once that, with writes of Redis held back, some worker really has
+    /// more connections than its pool may keep.
+    When "^the session makes a burst of requests while answers are slowed down$" => burst;
+    /// At rest no worker holds more than the profile's limit.
+    Then "^at rest no worker holds more of them than its pool may keep$" => pool_holds;
+    /// The baseline and the candidate side by side: one client each over keep-alive, blocks of
+    /// requests for the health check in turn, the order alternating too.
+    When "^the health check of baseline and candidate is measured side by side, in (?P<blocks>\\d+) blocks of (?P<count>\\d+) requests each$" => measure;
+    /// The whole interval of the ratio of the medians is within the profile's margin. Noise
+    /// wider than the margin is inconclusive.
+    Then "^the candidate is not slower than the margin allows$" => not_slower;
+}
+
+/// Connections that nginx's workers made to the internal port, by worker.
+async fn connections(run: &Run) -> Result<BTreeMap<u32, Vec<Socket>>, StepError> {
+    let state = run.stack.state(Service::Gateway).await?;
+    let port = run.stack.endpoints().internal.port();
+    let mut found: BTreeMap<u32, Vec<Socket>> = BTreeMap::new();
+    for socket in run.stack.sockets(Service::Gateway).await? {
+        let worker = socket
+            .pid
+            .filter(|pid| state.workers.iter().any(|worker| worker.pid == *pid));
+        if let Some(pid) = worker
+            && socket.state == "ESTABLISHED"
+            && socket.remote.port() == port
+            && socket.remote.ip().is_loopback()
+        {
+            found.entry(pid).or_default().push(socket);
+        }
+    }
+    Ok(found)
+}
+
+fn shown(connections: &BTreeMap<u32, Vec<Socket>>) -> String {
+    connections
+        .iter()
+        .flat_map(|(pid, sockets)| {
+            sockets.iter().map(move |socket| {
+                format!(
+                    "worker {pid}: {} -> {} {}",
+                    socket.local, socket.remote, socket.state
+                )
+            })
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The path of a tracked context that goes to the upstream.
+fn tracked_path(run: &Run) -> String {
+    let contexts = &run.profile.contexts;
+    let upstream = contexts
+        .values()
+        .find(|context| context.upstream && context.path != "/");
+    upstream
+        .or_else(|| contexts.values().next())
+        .map_or_else(|| "/".to_owned(), |context| context.path.clone())
+}
+
+async fn one_after_another(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    for _ in 0..args.number::<u32>("count")? {
+        let (url, _) = run.page(&tracked_path(&run))?;
+        let hop = world.session()?.browser.send(Request::get(url)).await?;
+        if matches!(hop.response.status, 301..=303 | 401 | 403 | 500..) {
+            return Err(StepError::Skip(format!(
+                "requests in a session are not let in: {}",
+                hop.response.summary()
+            )));
+        }
+    }
+    Ok(())
+}
+
+async fn count_connections(world: &mut World, _: Args) -> StepResult {
+    let found = connections(&*world.run()?).await?;
+    world.saw(
+        EvidenceKind::Sockets,
+        "nginx's own connections to its internal port, after the requests",
+        &shown(&found),
+    );
+    world.scene.ports = found
+        .values()
+        .flatten()
+        .map(|socket| socket.local.port())
+        .collect();
+    expect(
+        Blame::Candidate,
+        !world.scene.ports.is_empty(),
+        "look for nginx's own connections to its internal port after sequential requests",
+        "at least one ESTABLISHED",
+        "none: the connection is closed after each request",
+    )
+}
+
+async fn kept_open(world: &mut World, _: Args) -> StepResult {
+    let found = connections(&*world.run()?).await?;
+    world.saw(
+        EvidenceKind::Sockets,
+        "the same after further requests",
+        &shown(&found),
+    );
+    let ports: Vec<u16> = found
+        .values()
+        .flatten()
+        .map(|socket| socket.local.port())
+        .collect();
+    expect(
+        Blame::Candidate,
+        ports.iter().any(|port| world.scene.ports.contains(port)),
+        "look again after further requests",
+        format!("one of the local ports {:?}", world.scene.ports),
+        format!("{ports:?}"),
+    )
+}
+
+async fn burst(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let workers = run
+        .stack
+        .state(Service::Gateway)
+        .await?
+        .workers
+        .len()
+        .max(1);
+    let count = (workers * BURST_PER_WORKER).min(BURST_LIMIT);
+    let session = world.session()?.copy();
+    let mut requests = Vec::new();
+    for _ in 0..count {
+        let (url, _) = run.page(&tracked_path(&run))?;
+        let cookies = session.browser.cookies(&url).unwrap_or_default();
+        requests.push(Request::get(url).header("cookie", &cookies));
+    }
+    // Reads pass, so every request gets as far as being tracked; there it waits.
+    run.redis.pause_writes(PAUSE_MS).await?;
+    let limit = run.profile.thresholds.keepalive_per_worker;
+    let watch = async {
+        let started = Instant::now();
+        let mut peak = 0;
+        while peak <= limit && started.elapsed() < Duration::from_millis(PAUSE_MS) {
+            let most = connections(&run)
+                .await?
+                .values()
+                .map(Vec::len)
+                .max()
+                .unwrap_or(0);
+            peak = peak.max(most);
+            tokio::time::sleep(POLL).await;
+        }
+        run.redis.unpause().await?;
+        Ok::<usize, StepError>(peak)
+    };
+    let (peak, answers) = tokio::join!(
+        watch,
+        join_all(requests.iter().map(|request| run.http.send(request)))
+    );
+    let peak = peak?;
+    let failed = answers
+        .iter()
+        .filter(|answer| !answer.as_ref().is_ok_and(|response| response.status < 500))
+        .count();
+    let title = format!("a burst of {count} requests to {workers} workers");
+    world.saw(
+        EvidenceKind::Measurement,
+        &title,
+        &format!(
+            "at most {peak} connections of one worker at the same time, {failed} requests failed"
+        ),
+    );
+    expect(
+        Blame::Control,
+        peak > limit,
+        format!("make {count} requests at once"),
+        format!(
+            "more than {limit} connections of one worker at the same time, or the pool's limit is not put to the test"
+        ),
+        format!("at most {peak}"),
+    )
+}
+
+async fn pool_holds(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let limit = run.profile.thresholds.keepalive_per_worker;
+    let started = Instant::now();
+    let found = loop {
+        let found = connections(&run).await?;
+        if found.values().all(|sockets| sockets.len() <= limit)
+            || started.elapsed() > run.deadline()
+        {
+            break found;
+        }
+        tokio::time::sleep(POLL).await;
+    };
+    world.saw(
+        EvidenceKind::Sockets,
+        "nginx's own connections to its internal port, at rest",
+        &shown(&found),
+    );
+    let per_worker: Vec<String> = found
+        .iter()
+        .map(|(pid, sockets)| format!("worker {pid}: {}", sockets.len()))
+        .collect();
+    let total: usize = found.values().map(Vec::len).sum();
+    if total > limit {
+        world.saw(
+            EvidenceKind::Remark,
+            &format!("{total} connections in all, more than the plan's {limit}"),
+            "The pool is each worker's own: several workers may keep so many each.",
+        );
+    }
+    expect(
+        Blame::Candidate,
+        found.values().all(|sockets| sockets.len() <= limit),
+        "count the connections of each worker when all requests are answered",
+        format!("at most {limit} for each worker"),
+        per_worker.join(", "),
+    )
+}
+
+async fn measure(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let (blocks, count): (usize, u32) = (args.number("blocks")?, args.number("count")?);
+    let path = run.profile.health.path.clone();
+    let mut pair = run.stack.side_by_side().await?;
+    // The first block of each is not counted: caches and branches are cold.
+    for version in [Version::Baseline, Version::Candidate] {
+        pair.measure(version, &path, count).await?;
+    }
+    let (mut baseline, mut candidate) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        for block in 0..blocks {
+            let order = [Version::Baseline, Version::Candidate];
+            let order = if block % 2 == 0 {
+                order
+            } else {
+                [order[1], order[0]]
+            };
+            for version in order {
+                let durations = pair.measure(version, &path, count).await?;
+                match version {
+                    Version::Baseline => baseline.push(durations),
+                    Version::Candidate => candidate.push(durations),
+                }
+            }
+        }
+        world.scene.comparison = Comparison::of(&baseline, &candidate);
+        let thresholds = &run.profile.thresholds;
+        let clear = world
+            .scene
+            .comparison
+            .as_ref()
+            .map(|found| found.slower_than(thresholds.slower_ratio, thresholds.slower_ms));
+        if clear != Some(Slower::CannotTell) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn not_slower(world: &mut World, _: Args) -> StepResult {
+    let thresholds = world.run()?.profile.thresholds.clone();
+    let did = "measure the health check of both side by side";
+    let Some(found) = world.scene.comparison.clone() else {
+        return Err(StepError::harness(did, "durations", "nothing was measured"));
+    };
+    let margin = format!(
+        "{:.0} % and at least {} ms",
+        thresholds.slower_ratio * 100.0,
+        thresholds.slower_ms
+    );
+    let seen = format!(
+        "median {:.3} ms -> {:.3} ms, ratio {:.3}, 95 % interval {:.3} to {:.3}; middle half {:.3}-{:.3} ms -> {:.3}-{:.3} ms",
+        found.baseline_ms,
+        found.candidate_ms,
+        found.ratio,
+        found.interval.0,
+        found.interval.1,
+        found.baseline_spread_ms.0,
+        found.baseline_spread_ms.1,
+        found.candidate_spread_ms.0,
+        found.candidate_spread_ms.1,
+    );
+    world.saw(
+        EvidenceKind::Measurement,
+        "GET /health, baseline -> candidate",
+        &seen,
+    );
+    let expected = format!("not slower than the margin ({margin})");
+    match found.slower_than(thresholds.slower_ratio, thresholds.slower_ms) {
+        Slower::No => Ok(()),
+        Slower::Yes => Err(StepError::candidate(did, expected, seen)),
+        Slower::CannotTell => Err(StepError::harness(
+            did,
+            expected,
+            format!("the noise is wider than the margin: {seen}"),
+        )),
+    }
+}

@@ -1,0 +1,153 @@
+//! The tracking lines that belong to one request, or to one user, and what must be true of them.
+
+use super::{
+    run::Run,
+    world::{Blame, StepResult, expect},
+};
+use crate::probe::log::{Grammar, Line, Record, Tracked};
+
+/// Tracking lines that belong together.
+#[derive(Debug)]
+pub struct Pairs(Vec<Tracked>);
+
+impl Pairs {
+    /// Those that a request caused, found by its nonce. A line that stands without its
+    /// request, as in the literal form, is taken by its address.
+    #[must_use]
+    pub fn of_request(grammar: &Grammar, records: &[Record], nonce: &str, email: &str) -> Self {
+        let own = |tracked: &Tracked| {
+            tracked.record.caused_by(nonce)
+                || (tracked.record.request.is_none() && names(tracked, email))
+        };
+        Self(grammar.lines(records).into_iter().filter(own).collect())
+    }
+
+    /// Those that name a user.
+    #[must_use]
+    pub fn of_user(grammar: &Grammar, records: &[Record], email: &str) -> Self {
+        Self(
+            grammar
+                .lines(records)
+                .into_iter()
+                .filter(|tracked| names(tracked, email))
+                .collect(),
+        )
+    }
+
+    /// Those of a context: its `Tracking user` lines, with as many of the others as they have.
+    #[must_use]
+    pub fn in_context(self, wanted: &str) -> Self {
+        let (tracking, others): (Vec<_>, Vec<_>) = self
+            .0
+            .into_iter()
+            .partition(|tracked| matches!(tracked.line, Line::Tracking { .. }));
+        let own: Vec<_> = tracking
+            .into_iter()
+            .filter(|tracked| matches!(&tracked.line, Line::Tracking { context, .. } if context == wanted))
+            .collect();
+        let count = own.len();
+        Self(
+            own.into_iter()
+                .chain(others.into_iter().take(count))
+                .collect(),
+        )
+    }
+
+    /// Whether there is a pair in the context.
+    #[must_use]
+    pub fn complete(&self, context: &str) -> bool {
+        let tracking = self.0.iter().any(|tracked| matches!(&tracked.line, Line::Tracking { context: found, .. } if found == context));
+        tracking
+            && self
+                .0
+                .iter()
+                .any(|tracked| matches!(tracked.line, Line::Success { .. } | Line::Failed { .. }))
+    }
+
+    /// Whether there is no line at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The lines as they stand in the log.
+    #[must_use]
+    pub fn text(&self) -> String {
+        if self.0.is_empty() {
+            return "(no tracking line)".to_owned();
+        }
+        self.0
+            .iter()
+            .map(|tracked| tracked.record.raw.as_str())
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    fn count(&self, wanted: &Line) -> usize {
+        self.0
+            .iter()
+            .filter(|tracked| tracked.line == *wanted)
+            .count()
+    }
+}
+
+fn names(tracked: &Tracked, user: &str) -> bool {
+    match &tracked.line {
+        Line::Tracking { email, .. } | Line::Success { email } | Line::Failed { email } => {
+            email == user
+        }
+        Line::Misshapen => tracked.record.message.contains(user),
+    }
+}
+
+/// Holds what was found against what must be: the two lines of the plan's form, at their
+/// level, with this e-mail and context, each so many times (`None`: at least once), and no other.
+///
+/// # Errors
+/// The candidate's fault, with what the log holds instead.
+pub fn judge(
+    run: &Run,
+    pairs: &Pairs,
+    records: &[Record],
+    did: &str,
+    email: &str,
+    context: &str,
+    times: Option<usize>,
+) -> StepResult {
+    let tracking = pairs.count(&Line::Tracking {
+        email: email.to_owned(),
+        context: context.to_owned(),
+    });
+    let success = pairs.count(&Line::Success {
+        email: email.to_owned(),
+    });
+    let counted = match times {
+        Some(times) => tracking == times && success == times && pairs.0.len() == 2 * times,
+        None => tracking > 0 && success == tracking && pairs.0.len() == 2 * tracking,
+    };
+    let at_level = pairs.0.iter().all(|tracked| tracked.at_level);
+    let level = &run.profile.log.level;
+    let many = match times {
+        Some(_) => "exactly one",
+        None => "a",
+    };
+    let seen = if pairs.is_empty() {
+        let others = run.grammar.lines(records);
+        format!(
+            "no tracking line of it among {} records of the log ({} tracking lines of other requests)",
+            records.len(),
+            others.len()
+        )
+    } else {
+        pairs.text()
+    };
+    expect(
+        Blame::Candidate,
+        counted && at_level,
+        did,
+        format!(
+            "{many} pair: [{level}] Tracking user: {email} [{context}] / [{level}] User tracking success: {email}"
+        ),
+        seen,
+    )
+}
