@@ -1,6 +1,6 @@
 //! Between cucumber and the run's events: which item runs, which step, and how it ended.
 
-use std::{sync::Arc, time::Instant};
+use std::{sync::Arc, time::SystemTime};
 
 use cucumber::{
     Event, Writer, cli,
@@ -33,6 +33,8 @@ pub struct Bridge {
     run: Arc<Run>,
     current: Option<Current>,
     deferred: Vec<Deferred>,
+    /// When the event that is handled happened: it may be handled a little later.
+    now: SystemTime,
 }
 
 /// An item that has passed so far and is looked at again at the end of the run.
@@ -47,8 +49,8 @@ pub struct Deferred {
 struct Current {
     item: ItemId,
     feature: String,
-    started: Instant,
-    step_started: Instant,
+    started: SystemTime,
+    step_started: SystemTime,
     passed: usize,
     outcome: Option<Outcome>,
 }
@@ -61,6 +63,7 @@ impl Bridge {
             run,
             current: None,
             deferred: Vec::new(),
+            now: SystemTime::now(),
         }
     }
 
@@ -91,16 +94,14 @@ impl Bridge {
         let Some(item) = item_of(scenario) else {
             return;
         };
-        self.run.recorder.tell(&RunEvent::ItemStarted { item });
-        let now = Instant::now();
         let file = feature.path.as_deref().and_then(|path| path.file_name());
         self.current = Some(Current {
             item,
             feature: file
                 .map(|name| name.to_string_lossy().into_owned())
                 .unwrap_or_default(),
-            started: now,
-            step_started: now,
+            started: self.now,
+            step_started: self.now,
             passed: 0,
             outcome: None,
         });
@@ -112,7 +113,7 @@ impl Bridge {
         };
         let status = match event {
             Step::Started => {
-                current.step_started = Instant::now();
+                current.step_started = self.now;
                 let (item, text) = (current.item, self.run.recorder.redact(&text(step)));
                 return self
                     .run
@@ -151,7 +152,7 @@ impl Bridge {
             at: format!("{}:{}", current.feature, step.position.line),
             status,
             duration_ms: if ran {
-                current.step_started.elapsed().as_secs_f64() * 1e3
+                ms(current.step_started, self.now)
             } else {
                 0.0
             },
@@ -184,7 +185,7 @@ impl Bridge {
         let Some(current) = self.current.take() else {
             return;
         };
-        let duration_ms = current.started.elapsed().as_secs_f64() * 1e3;
+        let duration_ms = ms(current.started, self.now);
         // A scenario passes when every one of its steps did, and not because none failed.
         let outcome = current.outcome.unwrap_or_else(|| {
             if current.passed == steps.len() && !steps.is_empty() {
@@ -238,6 +239,11 @@ impl Run {
     }
 }
 
+/// Milliseconds between two moments; 0 where the clock was set back in between.
+fn ms(from: SystemTime, to: SystemTime) -> f64 {
+    to.duration_since(from).unwrap_or_default().as_secs_f64() * 1e3
+}
+
 fn text(step: &gherkin::Step) -> String {
     format!("{}{}", step.keyword, step.value)
 }
@@ -286,12 +292,14 @@ impl Writer<World> for Bridge {
         // A feature that cannot be parsed was refused before the run: nothing is lost here.
         let Ok(Event {
             value: Cucumber::Feature(feature, event),
+            at,
             ..
         }) = event
         else {
             return;
         };
         if let Feature::Scenario(scenario, event) = event {
+            self.now = at;
             self.scenario(&feature, &scenario, event.event);
         }
     }

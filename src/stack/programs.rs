@@ -49,7 +49,7 @@ pub const NGINX_MODULES: [&str; 2] = [
 
 /// Debian's files that stand for the Lua modules which OpenResty brings along:
 /// the name under `lualib`, and the file or directory.
-pub const LUA_MODULES: [(&str, &str, &str); 8] = [
+const LUA_MODULES: [(&str, &str, &str); 18] = [
     (
         "resty/core.lua",
         "/usr/share/lua/5.1/resty/core.lua",
@@ -60,6 +60,7 @@ pub const LUA_MODULES: [(&str, &str, &str); 8] = [
         "/usr/share/lua/5.1/resty/core",
         "lua-resty-core",
     ),
+    ("ngx", "/usr/share/lua/5.1/ngx", "lua-resty-core"),
     (
         "resty/lrucache.lua",
         "/usr/share/lua/5.1/resty/lrucache.lua",
@@ -70,6 +71,7 @@ pub const LUA_MODULES: [(&str, &str, &str); 8] = [
         "/usr/share/lua/5.1/resty/lrucache",
         "lua-resty-lrucache",
     ),
+    ("nginx", "/usr/share/lua/5.1/nginx", "lua-nginx-string"),
     (
         "resty/redis.lua",
         "/usr/share/lua/5.1/nginx/redis.lua",
@@ -81,16 +83,64 @@ pub const LUA_MODULES: [(&str, &str, &str); 8] = [
         "lua-nginx-string",
     ),
     (
+        "resty/random.lua",
+        "/usr/share/lua/5.1/nginx/random.lua",
+        "lua-nginx-string",
+    ),
+    (
+        "resty/sha.lua",
+        "/usr/share/lua/5.1/nginx/sha.lua",
+        "lua-nginx-string",
+    ),
+    (
+        "resty/sha1.lua",
+        "/usr/share/lua/5.1/nginx/sha1.lua",
+        "lua-nginx-string",
+    ),
+    (
+        "resty/sha224.lua",
+        "/usr/share/lua/5.1/nginx/sha224.lua",
+        "lua-nginx-string",
+    ),
+    (
         "resty/sha256.lua",
         "/usr/share/lua/5.1/nginx/sha256.lua",
         "lua-nginx-string",
     ),
     (
-        "cjson.so",
-        "/usr/lib/x86_64-linux-gnu/lua/5.1/cjson.so",
-        "lua-cjson",
+        "resty/sha384.lua",
+        "/usr/share/lua/5.1/nginx/sha384.lua",
+        "lua-nginx-string",
     ),
+    (
+        "resty/sha512.lua",
+        "/usr/share/lua/5.1/nginx/sha512.lua",
+        "lua-nginx-string",
+    ),
+    (
+        "resty/md5.lua",
+        "/usr/share/lua/5.1/nginx/md5.lua",
+        "lua-nginx-string",
+    ),
+    (
+        "resty/aes.lua",
+        "/usr/share/lua/5.1/nginx/aes.lua",
+        "lua-nginx-string",
+    ),
+    ("cjson", "/usr/share/lua/5.1/cjson", "lua-cjson"),
 ];
+
+/// Where each Lua module stands for OpenResty's: its name under `lualib`, Debian's file or
+/// directory, Debian's package. cjson is a shared object, in the machine's own directory.
+#[must_use]
+pub fn lua_modules() -> Vec<(&'static str, PathBuf, &'static str)> {
+    let cjson = format!("/usr/lib/{}-linux-gnu/lua/5.1/cjson.so", env::consts::ARCH);
+    LUA_MODULES
+        .iter()
+        .map(|(name, file, package)| (*name, PathBuf::from(file), *package))
+        .chain([("cjson.so", PathBuf::from(cjson), "lua-cjson")])
+        .collect()
+}
 
 fn on_path(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
@@ -154,10 +204,10 @@ pub fn survey() -> Vec<Need> {
             found: Some(PathBuf::from(NGINX_MODULES[1])).filter(|file| file.exists()),
             from: "Debian: libnginx-mod-http-lua",
         });
-        for (name, file, from) in LUA_MODULES {
+        for (name, file, from) in lua_modules() {
             needs.push(Need {
                 name,
-                found: Some(PathBuf::from(file)).filter(|file| file.exists()),
+                found: Some(file).filter(|file| file.exists()),
                 from,
             });
         }

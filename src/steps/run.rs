@@ -196,9 +196,19 @@ impl Run {
         if let Err(error) = self.redis.ping().await {
             return Some(format!("redis: {error}"));
         }
-        for journal in [&self.idp, &self.upstream] {
-            if let Err(error) = journal.cursor().await {
-                return Some(error.to_string());
+        for (name, journal) in [("idp", &self.idp), ("upstream", &self.upstream)] {
+            match journal.since(0).await {
+                Ok(entries) => {
+                    // A double answers so only when it is broken itself.
+                    let failed = entries.iter().find(|entry| entry.status >= 500);
+                    if let Some(entry) = failed {
+                        return Some(format!(
+                            "{name}: answered {} to {} {}",
+                            entry.status, entry.method, entry.path
+                        ));
+                    }
+                }
+                Err(error) => return Some(error.to_string()),
             }
         }
         let ping = format!("http://{}/ping", self.stack.endpoints().auth)

@@ -1,9 +1,11 @@
 //! The key that id tokens are signed with: a new one for every start, made in the background.
 
+use std::sync::Arc;
+
 use aws_lc_rs::{
-    encoding::AsDer as _,
+    rand::SystemRandom,
     rsa::{KeyPair, KeySize, PublicKeyComponents},
-    signature::KeyPair as _,
+    signature::{KeyPair as _, RSA_PKCS1_SHA256},
 };
 use axum::{
     Json,
@@ -12,7 +14,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -23,7 +25,7 @@ const KEY_ID: &str = "verify-auth0";
 
 #[derive(Clone)]
 struct Made {
-    sign: EncodingKey,
+    pair: Arc<KeyPair>,
     check: DecodingKey,
     modulus: String,
     exponent: String,
@@ -52,17 +54,16 @@ impl NoKey {
 
 fn make() -> Option<Made> {
     let pair = KeyPair::generate(KeySize::Rsa2048).ok()?;
-    let der = pair.as_der().ok()?;
     let public = PublicKeyComponents::<Vec<u8>>::from(pair.public_key());
     let (modulus, exponent) = (
         URL_SAFE_NO_PAD.encode(&public.n),
         URL_SAFE_NO_PAD.encode(&public.e),
     );
     Some(Made {
-        sign: EncodingKey::from_rsa_der(der.as_ref()),
         check: DecodingKey::from_rsa_components(&modulus, &exponent).ok()?,
         modulus,
         exponent,
+        pair: Arc::new(pair),
     })
 }
 
@@ -85,12 +86,22 @@ impl SigningKey {
         made.clone().ok_or(NoKey)
     }
 
-    /// A JWT with these claims.
+    /// A JWT with these claims, RS256 (RFC 7515, section 3.1; RFC 7518, section 3.3).
     pub async fn sign(&self, claims: &Value) -> Result<String, NoKey> {
         let made = self.get().await?;
-        let mut header = Header::new(Algorithm::RS256);
-        header.kid = Some(KEY_ID.to_owned());
-        jsonwebtoken::encode(&header, claims, &made.sign).map_err(|_| NoKey)
+        let header = json!({"alg": "RS256", "typ": "JWT", "kid": KEY_ID});
+        let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+        let signed = format!("{}.{}", encode(&header), encode(claims));
+        let mut signature = vec![0; made.pair.public_modulus_len()];
+        made.pair
+            .sign(
+                &RSA_PKCS1_SHA256,
+                &SystemRandom::new(),
+                signed.as_bytes(),
+                &mut signature,
+            )
+            .map_err(|_| NoKey)?;
+        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
     /// The claims of a JWT that this key signed, whether or not it is still valid.

@@ -53,7 +53,7 @@ pub fn lay(files: &GatewayFiles, openresty: bool) -> io::Result<()> {
     if openresty {
         link_missing(&inside("openresty"), Path::new(PREFIX))?;
     } else {
-        for (name, file, _) in programs::LUA_MODULES {
+        for (name, file, _) in programs::lua_modules() {
             symlink(file, Path::new(PREFIX).join("lualib").join(name))?;
         }
         link_missing(

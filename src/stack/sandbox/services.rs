@@ -265,7 +265,10 @@ pub fn auth(files: &GatewayFiles, profile: &Profile, keys: &Keys) -> Result<Spec
     let config = values.iter().fold(template, |config, (name, value)| {
         config.replace(&format!("{{{{{name}}}}}"), value)
     });
-    if let Some((_, rest)) = config.split_once("{{") {
+    let settings = config
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'));
+    if let Some((_, rest)) = { settings }.find_map(|line| line.split_once("{{")) {
         let name = rest.split("}}").next().unwrap_or_default();
         return Err(failed(
             Service::Auth,

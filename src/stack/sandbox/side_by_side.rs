@@ -106,14 +106,9 @@ impl Member {
         let spawn = || -> io::Result<Self> {
             let mut child = Command::new(&programs.bwrap)
                 .args(["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"])
-                .args([
-                    "--tmpfs",
-                    "/var",
-                    "--tmpfs",
-                    "/run/verify/log",
-                    "--tmpfs",
-                    layout::PREFIX,
-                ])
+                .args(["--tmpfs", "/var", "--tmpfs", "/tmp", "--tmpfs", "/run"])
+                .args(["--ro-bind", "/run/verify", "/run/verify"])
+                .args(["--tmpfs", "/run/verify/log", "--tmpfs", layout::PREFIX])
                 .args(["--unshare-net", "--unshare-pid", "--die-with-parent"])
                 .arg(layout::inside("verify"))
                 .args(["worker", "--side-by-side"])
