@@ -156,7 +156,13 @@ async fn scenarios(run: &Arc<Run>, features: Vec<gherkin::Feature>) -> Bridge {
     .steps(registry::collection())
     .max_concurrent_scenarios(1)
     .before(move |_, _, scenario, world: &mut World| {
-        world.enter(Arc::clone(&entering), item_of(scenario));
+        let item = item_of(scenario);
+        // Told here and not by the bridge, which hears of it a little later: evidence must
+        // not come before its item.
+        if let Some(item) = item {
+            entering.recorder.tell(&RunEvent::ItemStarted { item });
+        }
+        world.enter(Arc::clone(&entering), item);
         Box::pin(async {})
     })
     .with_default_cli()
