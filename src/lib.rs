@@ -11,11 +11,15 @@
 //!                                                        -> report renderers, gate::decide
 //! ```
 
+pub mod cli;
 pub mod doubles;
 pub mod engine;
 pub mod evidence;
+pub mod gate;
 pub mod plan;
 pub mod profile;
 pub mod report;
 pub mod stack;
 pub mod steps;
+pub mod verdict;
+pub mod yaml;

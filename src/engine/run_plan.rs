@@ -42,6 +42,8 @@ pub struct GatewayFiles {
     pub lua: PathBuf,
     /// The candidate's pages.
     pub html: PathBuf,
+    /// The configuration of oauth2-proxy, a template that the stack fills.
+    pub auth_proxy: PathBuf,
     /// A directory of further `resty.*` modules.
     pub lualib: Option<PathBuf>,
     /// The baseline's Lua modules, where they differ.

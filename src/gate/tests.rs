@@ -1,0 +1,326 @@
+//! Every combination that matters, as a table; and reports that must not be believed.
+
+use super::*;
+use crate::{
+    report::{
+        Status,
+        samples::{
+            Sample, conditional, fail, id, inconclusive, mislabelled, noisy, partial, pass, skipped,
+        },
+    },
+    verdict::rollback_steps,
+};
+
+fn of(report: &RunReport) -> Decision {
+    decide(report, Policy::default()).unwrap()
+}
+
+fn interrupted() -> Option<RunEnd> {
+    let signal = "SIGINT".to_owned();
+    Some(RunEnd::Interrupted { signal })
+}
+
+fn broken() -> Option<RunEnd> {
+    let reason = "redis died".to_owned();
+    Some(RunEnd::Broken { reason })
+}
+
+#[test]
+fn each_combination_has_its_verdict_and_exit_code() {
+    use Verdict::{Conditional, Fail, Inconclusive, Pass};
+    let all = Sample::default;
+    let table: Vec<(&str, Sample, Option<Verdict>, u8)> = vec![
+        ("all passed", all(), Some(Pass), 0),
+        (
+            "all passed, extended too",
+            all().extended("X.1"),
+            Some(Pass),
+            0,
+        ),
+        (
+            "required failed",
+            all().with("3.1", mislabelled()),
+            Some(Fail),
+            1,
+        ),
+        (
+            "required failed, another untold",
+            all().with("3.1", mislabelled()).with("1.1", noisy()),
+            Some(Fail),
+            1,
+        ),
+        (
+            "required failed, then killed",
+            all()
+                .with("1.1", mislabelled())
+                .without_end("1.2")
+                .ended(None),
+            Some(Fail),
+            1,
+        ),
+        (
+            "required untold",
+            all().with("4.4", noisy()),
+            Some(Inconclusive),
+            4,
+        ),
+        (
+            "required untold, important failed",
+            all().with("4.4", noisy()).with("5.1", mislabelled()),
+            Some(Inconclusive),
+            4,
+        ),
+        (
+            "required skipped",
+            all().with("2.2", skipped("no gateway")),
+            Some(Inconclusive),
+            4,
+        ),
+        (
+            "required without an end",
+            all().without_end("2.1"),
+            Some(Inconclusive),
+            4,
+        ),
+        (
+            "unlisted failed",
+            all().with("2.3", mislabelled()),
+            Some(Conditional),
+            3,
+        ),
+        (
+            "unlisted untold",
+            all().with("4.3", noisy()),
+            Some(Conditional),
+            3,
+        ),
+        (
+            "important failed",
+            all().with("6.1", mislabelled()),
+            Some(Conditional),
+            3,
+        ),
+        (
+            "recommended skipped",
+            all().with("7.2", skipped("--quick")),
+            Some(Conditional),
+            3,
+        ),
+        (
+            "recommended untold",
+            all().with("7.2", noisy()),
+            Some(Conditional),
+            3,
+        ),
+        (
+            "extended failed",
+            all().extended("X.1").with("X.1", mislabelled()),
+            Some(Conditional),
+            3,
+        ),
+        (
+            "all passed, then killed",
+            all().ended(None),
+            Some(Inconclusive),
+            4,
+        ),
+        (
+            "all passed, then broken",
+            all().ended(broken()),
+            Some(Inconclusive),
+            4,
+        ),
+        (
+            "all passed, then interrupted",
+            all().ended(interrupted()),
+            Some(Inconclusive),
+            130,
+        ),
+        (
+            "failed, then interrupted",
+            all()
+                .with("3.1", mislabelled())
+                .without_end("7.2")
+                .ended(interrupted()),
+            Some(Fail),
+            130,
+        ),
+        ("partial passed", all().only(&["3.1", "3.6"]), None, 0),
+        (
+            "partial failed",
+            all().only(&["3.1", "6.1"]).with("6.1", mislabelled()),
+            None,
+            1,
+        ),
+        (
+            "partial untold",
+            all().only(&["3.1", "6.1"]).with("6.1", noisy()),
+            None,
+            4,
+        ),
+        (
+            "partial skipped",
+            all().only(&["7.2"]).with("7.2", skipped("--quick")),
+            None,
+            4,
+        ),
+        ("partial, nothing chosen", all().only(&[]), None, 4),
+        (
+            "partial passed, then killed",
+            all().only(&["3.1"]).ended(None),
+            None,
+            4,
+        ),
+        (
+            "partial interrupted",
+            all().only(&["3.1"]).ended(interrupted()),
+            None,
+            130,
+        ),
+    ];
+    for (name, sample, verdict, code) in table {
+        let decision = of(&sample.report());
+        assert_eq!(
+            (decision.verdict, decision.exit.code()),
+            (verdict, code),
+            "{name}"
+        );
+        assert_eq!(decision.rollback_required, verdict == Some(Fail), "{name}");
+        assert!(!decision.reasons.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn a_conditional_pass_is_let_through_only_where_the_policy_says_so() {
+    let policy = Policy {
+        allow_conditional: true,
+    };
+    for (report, code) in [
+        (pass(), 0),
+        (conditional(), 0),
+        (fail(), 1),
+        (inconclusive(), 4),
+        (partial(), 0),
+    ] {
+        assert_eq!(decide(&report, policy).unwrap().exit.code(), code);
+    }
+}
+
+#[test]
+fn a_plan_without_required_items_never_passes() {
+    let mut sample = Sample::default();
+    sample.phases.drain(..4);
+    sample.selected.retain(|item| item.phase() > Some(4));
+    assert_eq!(of(&sample.report()).exit, ExitStatus::Inconclusive);
+}
+
+/// Changes a sample report and says what the gate answers.
+fn refused(report: RunReport, change: impl FnOnce(&mut RunReport)) -> GateError {
+    let mut report = report;
+    change(&mut report);
+    decide(
+        &report,
+        Policy {
+            allow_conditional: true,
+        },
+    )
+    .unwrap_err()
+}
+
+#[test]
+fn a_report_that_contradicts_itself_is_refused() {
+    let stated = refused(fail(), |report| report.verdict = Some(Verdict::Pass));
+    assert!(matches!(stated, GateError::Verdict { .. }), "{stated}");
+    assert!(stated.to_string().contains("pass") && stated.to_string().contains("fail"));
+
+    let hidden = refused(fail(), |report| {
+        report.items.retain(|item| item.id != id("3.1"))
+    });
+    assert_eq!(hidden, GateError::Phase { phase: 3 });
+
+    let row = refused(pass(), |report| report.phases[2].passed = 5);
+    assert_eq!(row, GateError::Phase { phase: 3 });
+    let no_row = refused(pass(), |report| report.phases.truncate(6));
+    assert_eq!(no_row, GateError::Phase { phase: 7 });
+    let row_twice = refused(pass(), |report| {
+        report.phases.push(report.phases[0].clone())
+    });
+    assert_eq!(row_twice, GateError::Phase { phase: 1 });
+
+    assert_eq!(
+        refused(pass(), |report| report.items.clear()),
+        GateError::NoItems
+    );
+    let twice = refused(pass(), |report| report.items.push(report.items[0].clone()));
+    assert_eq!(twice, GateError::Duplicate(id("1.1")));
+    let version = refused(pass(), |report| report.schema_version = 2);
+    assert_eq!(version, GateError::Version { found: 2 });
+}
+
+#[test]
+fn a_partial_flag_that_does_not_fit_is_refused() {
+    let whole = refused(partial(), |report| {
+        report.run.partial = false;
+        report.verdict = Some(Verdict::Inconclusive);
+    });
+    assert!(
+        matches!(whole, GateError::Partial { left_out: 19, .. }),
+        "{whole}"
+    );
+    let part = refused(fail(), |report| {
+        report.run.partial = true;
+        report.verdict = None;
+        report.rollback.required = false;
+    });
+    assert!(
+        matches!(part, GateError::Partial { left_out: 0, .. }),
+        "{part}"
+    );
+}
+
+#[test]
+fn an_item_that_contradicts_itself_is_refused() {
+    let failing_step = refused(pass(), |report| {
+        report.items[4].steps[0].status = crate::engine::event::StepStatus::Skipped;
+    });
+    assert!(
+        matches!(failing_step, GateError::Item { .. }),
+        "{failing_step}"
+    );
+    let whitewashed = refused(fail(), |report| report.items[7].status = Status::Passed);
+    assert!(
+        matches!(whitewashed, GateError::Item { .. }),
+        "{whitewashed}"
+    );
+    let nobody = refused(fail(), |report| report.items[7].fault = None);
+    assert!(matches!(nobody, GateError::Item { .. }), "{nobody}");
+    let moved = refused(pass(), |report| report.items[0].phase = 2);
+    assert!(matches!(moved, GateError::Item { .. }), "{moved}");
+}
+
+#[test]
+fn findings_and_rollback_must_be_those_of_the_items() {
+    let lost = refused(conditional(), |report| report.findings.clear());
+    assert_eq!(lost, GateError::Findings);
+    let spared = refused(fail(), |report| report.rollback.required = false);
+    assert_eq!(spared, GateError::Rollback { stated: false });
+    let mut rolled_back = fail();
+    rolled_back.rollback.executed = true;
+    rolled_back.rollback.steps = rollback_steps();
+    assert!(of(&rolled_back).rollback_required);
+}
+
+#[test]
+fn a_pass_with_a_skipped_step_is_no_pass() {
+    let mut events = Sample::default().events();
+    for event in &mut events {
+        if let crate::engine::event::RunEvent::StepFinished { item, step } = event
+            && *item == id("3.4")
+        {
+            step.status = crate::engine::event::StepStatus::Skipped;
+        }
+    }
+    let report = crate::verdict::fold(events).unwrap();
+    assert_eq!(report.items[10].status, Status::Inconclusive);
+    assert_eq!(of(&report).exit, ExitStatus::Inconclusive);
+}

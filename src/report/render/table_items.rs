@@ -1,0 +1,143 @@
+//! At a terminal: what did not pass, in full, and the rollback.
+
+use super::{
+    Style,
+    table::{BOLD, GREEN, RED, YELLOW},
+    text::{columns, line, lines, pad, wrap},
+    words::{self, say},
+};
+use crate::{
+    plan::ItemId,
+    report::{ItemReport, RunReport},
+    verdict::{Standing, standing},
+};
+
+/// Whatever failed or could not tell, each in full; those that could not tell for the very
+/// same cause, together.
+pub fn details(report: &RunReport, style: Style) -> Vec<String> {
+    let mut groups: Vec<Vec<&ItemReport>> = Vec::new();
+    for item in report.items.iter().chain(&report.extended) {
+        match standing(item) {
+            Standing::Passed | Standing::Skipped => {}
+            Standing::Failed => groups.push(vec![item]),
+            Standing::Unclear => match groups.last_mut() {
+                Some(group) if same_cause(group[0], item) => group.push(item),
+                _ => groups.push(vec![item]),
+            },
+        }
+    }
+    groups.iter().map(|group| detail(group, style)).collect()
+}
+
+fn same_cause(first: &ItemReport, next: &ItemReport) -> bool {
+    standing(first) == Standing::Unclear
+        && first.failure == next.failure
+        && first.reason == next.reason
+}
+
+fn detail(group: &[&ItemReport], style: Style) -> String {
+    let lang = style.lang;
+    let item = group[0];
+    let failed = standing(item) == Standing::Failed;
+    let mut text = style.paint(if failed { RED } else { YELLOW }, &title(group, style));
+    let mut fields: Vec<(&str, String)> = Vec::new();
+    let remedy = lines(item.remedy.get(lang));
+    match &item.failure {
+        Some(failure) => {
+            fields.push((say(lang, "done", "実施"), lines(&failure.did)));
+            fields.push((say(lang, "expected", "期待"), lines(&failure.expected)));
+            fields.push((say(lang, "seen", "結果"), lines(&failure.seen)));
+        }
+        None => fields.push((
+            say(lang, "because", "理由"),
+            lines(&words::reason(item, lang)),
+        )),
+    }
+    if failed {
+        fields.push((say(lang, "matters", "重要性"), lines(item.why.get(lang))));
+        fields.push((say(lang, "next", "対応"), remedy.clone()));
+    } else {
+        fields.push((
+            say(lang, "next", "対応"),
+            words::rerun_advice(lang).to_owned(),
+        ));
+    }
+    let widest = fields.iter().map(|(label, _)| columns(label)).max();
+    for (label, body) in fields {
+        let label = pad(label, widest.unwrap_or(0));
+        let commands = body == remedy;
+        text.push_str(&field(&label, body.trim_end(), commands, style));
+    }
+    text
+}
+
+fn title(group: &[&ItemReport], style: Style) -> String {
+    let lang = style.lang;
+    let item = group[0];
+    let what = words::standing_word(item, lang);
+    if group.len() > 1 {
+        let ids: Vec<String> = group.iter().map(|item| item.id.to_string()).collect();
+        return style.paragraph(2, &format!("{}: {what}", ids.join(", ")));
+    }
+    let weight = match item.id {
+        ItemId::Plan { .. } => words::checklist(item.checklist, lang),
+        ItemId::Extended(_) => say(lang, "extended check", "追加検証"),
+    };
+    let title = item.title.get(lang);
+    style.paragraph(2, &line(&format!("{} {title} ({weight}): {what}", item.id)))
+}
+
+/// A label with its text beside it. Where the text has commands, indented by four, their
+/// lines are left whole, so that they can be copied.
+fn field(label: &str, body: &str, commands: bool, style: Style) -> String {
+    let indent = columns(label) + 4;
+    let room = style.width.saturating_sub(indent).max(20);
+    let mut text = String::new();
+    let shown = body.lines().flat_map(|line| {
+        if commands && line.starts_with("    ") {
+            vec![line.to_owned()]
+        } else {
+            wrap(line, room)
+        }
+    });
+    for (at, line) in shown.enumerate() {
+        let margin = if at == 0 {
+            format!("  {label}  ")
+        } else {
+            " ".repeat(indent)
+        };
+        text.push('\n');
+        text.push_str(format!("{margin}{line}").trim_end());
+    }
+    text
+}
+
+/// The plan's ロールバック手順, and what was done of it.
+pub fn rollback(report: &RunReport, style: Style) -> String {
+    let lang = style.lang;
+    let executed = if report.rollback.executed {
+        say(lang, "Rollback, carried out", "ロールバック（実施済み）")
+    } else {
+        say(
+            lang,
+            "Rollback required, not carried out: `verify rollback`, or by hand",
+            "ロールバックが必要（未実施）：`verify rollback`、または手動で実施",
+        )
+    };
+    let mut text = style.paint(BOLD, &style.paragraph(2, executed));
+    for (step, no) in report.rollback.steps.iter().zip(1..) {
+        let state = match step.ok {
+            None => String::new(),
+            Some(true) => format!(": {}", style.paint(GREEN, say(lang, "done", "完了"))),
+            Some(false) => format!(": {}", style.paint(RED, say(lang, "FAILED", "失敗"))),
+        };
+        text.push_str(&format!("\n  {no}. {}{state}", line(step.title.get(lang))));
+        for command in lines(&step.command).lines() {
+            text.push_str(&format!("\n         {command}"));
+        }
+        if step.ok == Some(false) {
+            text.push_str(&field("   ", &lines(&step.seen), false, style));
+        }
+    }
+    text
+}

@@ -1,0 +1,164 @@
+//! What a person sees, as snapshots; and what must hold for all of it.
+
+use insta::assert_snapshot;
+
+use super::{text::columns, *};
+use crate::{
+    engine::event::{Failure, Outcome, RunEvent},
+    report::samples::{self, Sample},
+    verdict::fold,
+};
+
+/// What the samples are called.
+fn all() -> [(&'static str, RunReport); 5] {
+    [
+        ("pass", samples::pass()),
+        ("conditional", samples::conditional()),
+        ("fail", samples::fail()),
+        ("inconclusive", samples::inconclusive()),
+        ("partial", samples::partial()),
+    ]
+}
+
+fn style(lang: Lang) -> Style {
+    Style {
+        lang,
+        ..Style::default()
+    }
+}
+
+#[test]
+fn what_a_person_sees_at_a_terminal() {
+    for (name, report) in all() {
+        assert_snapshot!(format!("table_{name}_en"), table(&report, style(Lang::En)));
+        assert_snapshot!(format!("table_{name}_ja"), table(&report, style(Lang::Ja)));
+    }
+}
+
+#[test]
+fn what_a_person_reads_in_the_file() {
+    for (name, report) in all() {
+        assert_snapshot!(format!("markdown_{name}_en"), markdown(&report, Lang::En));
+        assert_snapshot!(format!("markdown_{name}_ja"), markdown(&report, Lang::Ja));
+    }
+}
+
+#[test]
+fn what_a_program_reads() {
+    let report = Sample::default()
+        .only(&["3.1"])
+        .with("3.1", samples::mislabelled());
+    assert_snapshot!("json", json(&report.report()).unwrap());
+}
+
+/// Commands are left whole, so that they can be copied; anything else keeps to the width.
+#[test]
+fn lines_keep_to_the_width_in_both_languages() {
+    for (name, report) in all() {
+        for (lang, width) in [
+            (Lang::En, 80),
+            (Lang::Ja, 80),
+            (Lang::En, 60),
+            (Lang::Ja, 60),
+        ] {
+            let shown = table(
+                &report,
+                Style {
+                    lang,
+                    color: false,
+                    width,
+                },
+            );
+            for line in shown.lines() {
+                let command = line.starts_with("         ") && line.contains("docker")
+                    || line.contains("/usr/local/openresty");
+                assert!(columns(line) <= width || command, "{name}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn borders_of_a_table_stand_under_each_other_in_japanese_too() {
+    let shown = table(&samples::fail(), style(Lang::Ja));
+    let rows = shown
+        .lines()
+        .filter(|line| line.starts_with(['│', '┌', '├', '└']));
+    let widths: Vec<usize> = rows.map(columns).collect();
+    let changes = widths.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert_eq!(changes, 1, "two tables, each of one width: {widths:?}");
+}
+
+#[test]
+fn colours_are_used_only_where_they_are_wanted() {
+    let report = samples::fail();
+    let plain = table(&report, style(Lang::En));
+    assert!(!plain.contains('\u{1b}'), "what was seen is shown escaped");
+    let coloured = table(
+        &report,
+        Style {
+            color: true,
+            ..Style::default()
+        },
+    );
+    assert!(coloured.contains("\u{1b}[1;31m") && !coloured.contains("\u{1b}[2J"));
+    let mut stripped = coloured;
+    for sgr in ["1", "0", "1;31", "1;32", "1;33"] {
+        stripped = stripped.replace(&format!("\u{1b}[{sgr}m"), "");
+    }
+    assert_eq!(stripped, plain);
+}
+
+/// Everything in a report that a gateway could have had a hand in.
+#[test]
+fn nothing_that_was_seen_reaches_a_terminal_or_breaks_out_of_its_place() {
+    let evil = "\u{1b}]0;x\u{7}\n```\n# heading\n| a | b |\n<script>\u{9b}2J";
+    let failure = Failure {
+        did: evil.to_owned(),
+        expected: evil.to_owned(),
+        seen: evil.to_owned(),
+    };
+    let mut sample = Sample::default().with("3.1", Outcome::Failed(failure.clone()));
+    sample = sample.with("3.2", Outcome::Inconclusive(failure));
+    sample = sample.with("3.3", samples::skipped(evil));
+    sample.run.id = evil.to_owned();
+    sample.run.stack = evil.to_owned();
+    sample.run.command.push(evil.to_owned());
+    sample.run.candidate.path = evil.into();
+    let report = sample.report();
+    for lang in [Lang::En, Lang::Ja] {
+        for shown in [table(&report, style(lang)), markdown(&report, lang)] {
+            let passed_on = shown.chars().find(|c| c.is_control() && *c != '\n');
+            assert_eq!(passed_on, None);
+        }
+        let markdown = markdown(&report, lang);
+        // A fence of three never stands where one of four holds what was seen.
+        let outside = markdown.split("````").step_by(2).collect::<String>();
+        assert!(
+            !outside.contains("\n# heading") && !outside.contains("<script>"),
+            "{outside}"
+        );
+    }
+}
+
+#[test]
+fn a_report_that_contradicts_itself_says_so() {
+    let mut report = samples::fail();
+    report.verdict = Some(crate::report::Verdict::Pass);
+    assert!(table(&report, style(Lang::En)).contains("Do not trust this report"));
+    assert!(markdown(&report, Lang::Ja).contains("このレポートは信頼できません"));
+}
+
+/// One cause is told once, however many items it stopped.
+#[test]
+fn a_stack_that_did_not_come_up_is_explained_once() {
+    let mut events = Sample::default().events();
+    events.truncate(1);
+    events.push(RunEvent::StackFailed {
+        reason: "oauth2-proxy did not answer within 5 s\nlast line: bind: address in use"
+            .to_owned(),
+    });
+    let shown = table(&fold(events).unwrap(), style(Lang::En));
+    assert_eq!(shown.matches("address in use").count(), 1, "{shown}");
+    assert_snapshot!("table_stack_failed_en", shown);
+}

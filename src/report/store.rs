@@ -1,0 +1,256 @@
+//! The one module that writes files: a run's folder, its events while they happen, and its
+//! report.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use super::{RunReport, render};
+use crate::{engine::event::RunEvent, plan::Lang};
+
+/// The file of a run's folder that holds its report.
+pub const REPORT_JSON: &str = "report.json";
+/// The file of a run's folder that a person reads.
+pub const REPORT_MD: &str = "report.md";
+/// The file of a run's folder that holds what happened, one JSON object a line.
+pub const EVENTS: &str = "events.ndjson";
+/// The name, beside the runs' folders, that points at the run that ended last.
+pub const LATEST: &str = "latest";
+
+/// A file that could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The run's id cannot be the name of a folder.
+    #[error("`{0}` cannot be the name of a run's folder: use letters, digits, `-`, `_` and `.`")]
+    Id(String),
+    /// Something else is where the link `latest` must be.
+    #[error("{} is there and is no link: move it away, `verify` points it at the latest run", .0.display())]
+    LatestTaken(PathBuf),
+    /// The folder is there already.
+    #[error("{} is there already: a run never writes into the folder of another; choose another --report-dir", .0.display())]
+    Exists(PathBuf),
+    /// The system said no.
+    #[error("cannot {doing} {}: {source}; make the folder writable or choose another with --report-dir", path.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A value that JSON cannot hold.
+    #[error("cannot write {} as JSON: {source}", path.display())]
+    Json {
+        /// Into which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+}
+
+impl StoreError {
+    fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io {
+            doing,
+            path,
+            source,
+        }
+    }
+}
+
+/// The folder of one run. To make it shows that the report can be written: do that before
+/// anything is started.
+#[derive(Debug)]
+pub struct RunDir {
+    report_dir: PathBuf,
+    run_id: String,
+    path: PathBuf,
+    events: File,
+}
+
+impl RunDir {
+    /// Makes `<report_dir>/<run_id>/` with an empty `events.ndjson` in it.
+    ///
+    /// # Errors
+    ///
+    /// When that is not possible, or something other than a link is at `<report_dir>/latest`.
+    pub fn create(report_dir: &Path, run_id: &str) -> Result<Self, StoreError> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if run_id.is_empty()
+            || run_id.starts_with('.')
+            || run_id == LATEST
+            || !run_id.chars().all(allowed)
+        {
+            return Err(StoreError::Id(run_id.to_owned()));
+        }
+        fs::create_dir_all(report_dir)
+            .map_err(StoreError::io("make the report folder", report_dir))?;
+        let latest = report_dir.join(LATEST);
+        if fs::symlink_metadata(&latest).is_ok_and(|found| !found.is_symlink()) {
+            return Err(StoreError::LatestTaken(latest));
+        }
+        let path = report_dir.join(run_id);
+        fs::create_dir(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => StoreError::Exists(path.clone()),
+            _ => StoreError::io("make the run's folder", &path)(source),
+        })?;
+        let events_path = path.join(EVENTS);
+        let events = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .open(&events_path)
+            .map_err(StoreError::io("create", &events_path))?;
+        Ok(Self {
+            report_dir: report_dir.to_owned(),
+            run_id: run_id.to_owned(),
+            path,
+            events,
+        })
+    }
+
+    /// The run's folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends one event to `events.ndjson`, as one line in one write: a run that is killed
+    /// leaves at most its last line cut short.
+    ///
+    /// # Errors
+    ///
+    /// When the line cannot be written.
+    pub fn append(&mut self, event: &RunEvent) -> Result<(), StoreError> {
+        let path = || self.path.join(EVENTS);
+        let mut line = serde_json::to_vec(event).map_err(|source| StoreError::Json {
+            path: path(),
+            source,
+        })?;
+        line.push(b'\n');
+        self.events
+            .write_all(&line)
+            .and_then(|()| self.events.flush())
+            .map_err(|source| StoreError::io("append to", &path())(source))
+    }
+
+    /// Writes `report.json` and `report.md` and points `latest` at this run. Each is there
+    /// whole or not at all; of two runs that end at once, either may become the latest.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be written.
+    pub fn finish(&mut self, report: &RunReport, lang: Lang) -> Result<(), StoreError> {
+        let json = render::json(report).map_err(|source| StoreError::Json {
+            path: self.path.join(REPORT_JSON),
+            source,
+        })?;
+        self.write(REPORT_JSON, &json)?;
+        self.write(REPORT_MD, &render::markdown(report, lang))?;
+        self.point_latest()
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<(), StoreError> {
+        let target = self.path.join(name);
+        let temporary = self.path.join(format!(".{name}.tmp"));
+        fs::write(&temporary, text).map_err(StoreError::io("write", &temporary))?;
+        fs::rename(&temporary, &target).map_err(StoreError::io("put in place", &target))
+    }
+
+    /// A link of its own name first, then renamed over: there is always a `latest`.
+    fn point_latest(&self) -> Result<(), StoreError> {
+        let latest = self.report_dir.join(LATEST);
+        let temporary = self.report_dir.join(format!(".{LATEST}.{}", self.run_id));
+        symlink(&self.run_id, &temporary).map_err(StoreError::io("make the link", &temporary))?;
+        fs::rename(&temporary, &latest).map_err(StoreError::io("put in place", &latest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{
+        load,
+        samples::{Sample, conditional, pass},
+    };
+
+    #[test]
+    fn a_finished_run_is_loaded_as_it_was_and_is_the_latest() {
+        let dir = tempfile::tempdir().unwrap();
+        let reports = dir.path().join("deep/reports");
+        let mut first = RunDir::create(&reports, "run-1").unwrap();
+        let mut second = RunDir::create(&reports, "run-2").unwrap();
+        for event in Sample::default().events() {
+            first.append(&event).unwrap();
+        }
+        first.finish(&pass(), Lang::Ja).unwrap();
+        second.finish(&conditional(), Lang::En).unwrap();
+        assert_eq!(
+            fs::read_link(reports.join(LATEST)).unwrap(),
+            Path::new("run-2")
+        );
+        assert_eq!(load(&reports.join(LATEST)).unwrap(), conditional());
+        assert_eq!(load(first.path()).unwrap(), pass());
+        assert_eq!(load(&first.path().join(EVENTS)).unwrap(), pass());
+        let markdown = fs::read_to_string(first.path().join(REPORT_MD)).unwrap();
+        assert!(markdown.contains("検証結果レポート"));
+        let mut names: Vec<_> = fs::read_dir(&reports)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(
+            names,
+            ["latest", "run-1", "run-2"],
+            "nothing is left behind"
+        );
+    }
+
+    #[test]
+    fn many_runs_at_once_all_succeed() {
+        let dir = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let reports = dir.path();
+                scope.spawn(move || {
+                    let mut run = RunDir::create(reports, &format!("run-{number}")).unwrap();
+                    run.finish(&pass(), Lang::En).unwrap();
+                });
+            }
+        });
+        assert_eq!(load(&dir.path().join(LATEST)).unwrap(), pass());
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_refused_before_the_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = RunDir::create(&file, "run").unwrap_err().to_string();
+        assert!(
+            error.contains("file") && error.contains("--report-dir"),
+            "{error}"
+        );
+
+        fs::create_dir(dir.path().join(LATEST)).unwrap();
+        let error = RunDir::create(dir.path(), "run").unwrap_err();
+        assert!(matches!(error, StoreError::LatestTaken(_)), "{error}");
+        assert!(!dir.path().join("run").exists());
+    }
+
+    #[test]
+    fn a_run_never_writes_into_the_folder_of_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let _run = RunDir::create(dir.path(), "run").unwrap();
+        let error = RunDir::create(dir.path(), "run").unwrap_err();
+        assert!(matches!(error, StoreError::Exists(_)), "{error}");
+        for id in ["", "..", "a/b", "latest", ".hidden", "a b"] {
+            let error = RunDir::create(dir.path(), id).unwrap_err();
+            assert!(matches!(error, StoreError::Id(_)), "{id}: {error}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The plan's table of problems found (検出された問題).
+
+use crate::{
+    plan::{Checklist, ItemId},
+    report::{Finding, FindingState, ItemReport, Severity},
+};
+
+use super::judge::{Standing, is_selected, standing};
+
+/// How many lines of what was seen a finding quotes.
+const CAUSE_LINES: usize = 3;
+/// How long a quoted line may be, in characters.
+const LINE_LIMIT: usize = 200;
+
+/// One row for each item that was chosen and did not pass, numbered from 1, in the plan's
+/// order; extended checks last.
+#[must_use]
+pub fn findings(items: &[ItemReport], extended: &[ItemReport]) -> Vec<Finding> {
+    items
+        .iter()
+        .chain(extended)
+        .filter(|item| is_selected(item) && standing(item) != Standing::Passed)
+        .zip(1..)
+        .map(|(item, no)| finding(item, no))
+        .collect()
+}
+
+fn finding(item: &ItemReport, no: u32) -> Finding {
+    let found = standing(item);
+    let what = match found {
+        Standing::Passed => "passed",
+        Standing::Failed => "failed",
+        Standing::Skipped => "did not run",
+        Standing::Unclear => "could not tell",
+    };
+    let cause = match &item.failure {
+        Some(failure) if !failure.seen.trim().is_empty() => first_lines(&failure.seen),
+        _ => first_lines(item.reason.as_deref().unwrap_or("no reason given")),
+    };
+    Finding {
+        no,
+        item: item.id,
+        severity: severity(item),
+        summary: format!("{} {what}", item.title.en),
+        cause,
+        remedy: item.remedy.clone(),
+        state: state(item, found),
+    }
+}
+
+/// How bad it is that this item did not pass. An extended check is never critical: it cannot
+/// forbid a deployment.
+#[must_use]
+pub fn severity(item: &ItemReport) -> Severity {
+    let extended = matches!(item.id, ItemId::Extended(_));
+    match item.checklist {
+        Checklist::Required if extended => Severity::Major,
+        Checklist::Required => Severity::Critical,
+        Checklist::Important => Severity::Major,
+        Checklist::Recommended | Checklist::Unlisted => Severity::Minor,
+    }
+}
+
+fn state(item: &ItemReport, found: Standing) -> FindingState {
+    match (found, severity(item)) {
+        (Standing::Failed, Severity::Critical) => FindingState::Rollback,
+        (Standing::Unclear, _) => FindingState::Rerun,
+        _ => FindingState::Open,
+    }
+}
+
+/// The first lines of `text` that say something, each of bounded length.
+pub(super) fn first_lines(text: &str) -> String {
+    let mut lines = text
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty());
+    let mut short: Vec<String> = lines.by_ref().take(CAUSE_LINES).map(clip).collect();
+    if lines.next().is_some() {
+        short.push("…".to_owned());
+    }
+    short.join("\n")
+}
+
+/// `line` in at most [`LINE_LIMIT`] characters.
+pub(super) fn clip(line: &str) -> String {
+    if line.chars().count() <= LINE_LIMIT {
+        return line.to_owned();
+    }
+    let mut short: String = line.chars().take(LINE_LIMIT - 1).collect();
+    short.push('…');
+    short
+}

@@ -1,0 +1,20 @@
+//! Judgement, first half: a run's events folded into its report, and the one place that says
+//! what a set of results means. Pure: no I/O, no clock.
+
+mod findings;
+mod fold;
+mod judge;
+mod progress;
+mod reason;
+mod rollback;
+mod summary;
+
+pub use findings::{findings, severity};
+pub use fold::{FoldError, fold};
+pub use judge::{NOT_SELECTED, Standing, is_selected, judge, judge_run, standing};
+pub use reason::Reason;
+pub use rollback::steps as rollback_steps;
+pub use summary::summary;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Why a verdict is what it is, in a person's words.
+
+use crate::{
+    engine::event::RunEnd,
+    plan::{Checklist, ItemId, Lang, Text},
+    report::ItemReport,
+};
+
+use super::judge::{Standing, standing};
+
+/// One reason of a verdict.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reason {
+    /// Only some of the plan's items were chosen.
+    Partial {
+        /// How many.
+        chosen: usize,
+        /// Of how many.
+        of: usize,
+    },
+    /// The plan has no required item, so nothing can be concluded from it.
+    NothingRequired,
+    /// An item that did not pass.
+    Item {
+        /// Its number.
+        id: ItemId,
+        /// Its title.
+        title: Text,
+        /// Its place in the checklist; `None` for an extended check.
+        checklist: Option<Checklist>,
+        /// What it counts as.
+        standing: Standing,
+    },
+    /// The run was not gone through to its end; `None` where it was killed.
+    NotCompleted(Option<RunEnd>),
+    /// Nothing to hold against it.
+    AllPassed {
+        /// The plan's items.
+        items: usize,
+        /// The extended checks.
+        extended: usize,
+    },
+}
+
+impl Reason {
+    pub(super) fn item(item: &ItemReport) -> Self {
+        let extended = matches!(item.id, ItemId::Extended(_));
+        Self::Item {
+            id: item.id,
+            title: item.title.clone(),
+            checklist: (!extended).then_some(item.checklist),
+            standing: standing(item),
+        }
+    }
+
+    /// The reason as one sentence.
+    #[must_use]
+    pub fn text(&self, lang: Lang) -> String {
+        match lang {
+            Lang::En => self.english(),
+            Lang::Ja => self.japanese(),
+        }
+    }
+
+    fn english(&self) -> String {
+        match self {
+            Self::Partial { chosen, of } => {
+                format!("partial run: {chosen} of {of} items were chosen, so there is no verdict")
+            }
+            Self::NothingRequired => {
+                "the plan has no required item, so nothing can be concluded".to_owned()
+            }
+            Self::Item {
+                id,
+                title,
+                checklist,
+                standing,
+            } => {
+                let weight = match checklist {
+                    Some(Checklist::Required) => "required",
+                    Some(Checklist::Important) => "important",
+                    Some(Checklist::Recommended) => "recommended",
+                    Some(Checklist::Unlisted) => "not in the checklist",
+                    None => "extended check",
+                };
+                let what = match standing {
+                    Standing::Passed => "passed",
+                    Standing::Failed => "failed by the candidate's fault",
+                    Standing::Skipped => "did not run",
+                    Standing::Unclear => "could not tell: the harness's fault",
+                };
+                format!("{id} {} ({weight}) {what}", title.en)
+            }
+            Self::NotCompleted(None) => "the run was killed before its end".to_owned(),
+            Self::NotCompleted(Some(RunEnd::Completed)) => "the run was completed".to_owned(),
+            Self::NotCompleted(Some(RunEnd::Interrupted { signal })) => {
+                format!("the run was interrupted by {signal}")
+            }
+            Self::NotCompleted(Some(RunEnd::Broken { reason })) => {
+                format!("the run broke off by the harness's fault: {reason}")
+            }
+            Self::AllPassed { items, extended: 0 } => {
+                format!("all {items} items passed")
+            }
+            Self::AllPassed { items, extended } => {
+                format!("all {items} items and {extended} extended checks passed")
+            }
+        }
+    }
+
+    fn japanese(&self) -> String {
+        match self {
+            Self::Partial { chosen, of } => {
+                format!(
+                    "部分実行：{of}項目のうち{chosen}項目のみを選択したため、総合評価はありません"
+                )
+            }
+            Self::NothingRequired => "計画に必須項目がないため、判定できません".to_owned(),
+            Self::Item {
+                id,
+                title,
+                checklist,
+                standing,
+            } => {
+                let weight = match checklist {
+                    Some(Checklist::Required) => "必須項目",
+                    Some(Checklist::Important) => "重要項目",
+                    Some(Checklist::Recommended) => "推奨項目",
+                    Some(Checklist::Unlisted) => "チェックリスト外",
+                    None => "追加検証",
+                };
+                let what = match standing {
+                    Standing::Passed => "成功しました",
+                    Standing::Failed => "新しい設定が原因で失敗しました",
+                    Standing::Skipped => "実施されませんでした",
+                    Standing::Unclear => "検証環境の問題で判定できませんでした",
+                };
+                format!("{id} {}（{weight}）は{what}", title.ja)
+            }
+            Self::NotCompleted(None) => "検証は途中で強制終了されました".to_owned(),
+            Self::NotCompleted(Some(RunEnd::Completed)) => "検証は最後まで行われました".to_owned(),
+            Self::NotCompleted(Some(RunEnd::Interrupted { signal })) => {
+                format!("検証は {signal} により中断されました")
+            }
+            Self::NotCompleted(Some(RunEnd::Broken { reason })) => {
+                format!("検証環境の問題で検証が途中で終了しました：{reason}")
+            }
+            Self::AllPassed { items, extended: 0 } => format!("全{items}項目が成功しました"),
+            Self::AllPassed { items, extended } => {
+                format!("全{items}項目と追加検証{extended}項目が成功しました")
+            }
+        }
+    }
+}
