@@ -7,7 +7,7 @@ use crate::{
     engine::event::{Failure, Outcome},
     plan::{Checklist, ItemId},
     report::samples::{Sample, plan_file},
-    verdict::judge,
+    verdict::{fold, judge},
 };
 
 /// What may become of an item: its outcome, or no end at all.
@@ -86,6 +86,21 @@ proptest! {
         let decision = decide(&sample.report(), Policy::default()).unwrap();
         prop_assert_ne!(decision.verdict, Some(Verdict::Fail));
         prop_assert_ne!(decision.exit, ExitStatus::Fail);
+    }
+
+    /// SIGKILL may come at any moment: what is left is always a report, and never a pass.
+    #[test]
+    fn a_run_that_is_killed_still_has_a_report_and_never_passes(
+        results in prop::collection::vec(result(), 26),
+        length in 1usize..120,
+    ) {
+        let mut events = sample(results, None).events();
+        events.truncate(length);
+        let report = fold(events).unwrap();
+        let policy = Policy { allow_conditional: true };
+        let decision = decide(&report, policy).unwrap();
+        prop_assert_eq!(report.items.len(), 25);
+        prop_assert_ne!(decision.exit, ExitStatus::Pass);
     }
 
     #[test]

@@ -25,11 +25,28 @@ fn broken() -> Option<RunEnd> {
     Some(RunEnd::Broken { reason })
 }
 
+use Verdict::{Conditional, Fail, Inconclusive, Pass};
+
+/// A run, the verdict that it must have and the exit code.
+type Row = (&'static str, Sample, Option<Verdict>, u8);
+
+fn all() -> Sample {
+    Sample::default()
+}
+
+fn must_hold(table: Vec<Row>) {
+    for (name, sample, verdict, code) in table {
+        let decision = of(&sample.report());
+        let found = (decision.verdict, decision.exit.code());
+        assert_eq!(found, (verdict, code), "{name}");
+        assert_eq!(decision.rollback_required, verdict == Some(Fail), "{name}");
+        assert!(!decision.reasons.is_empty(), "{name}");
+    }
+}
+
 #[test]
-fn each_combination_has_its_verdict_and_exit_code() {
-    use Verdict::{Conditional, Fail, Inconclusive, Pass};
-    let all = Sample::default;
-    let table: Vec<(&str, Sample, Option<Verdict>, u8)> = vec![
+fn required_items_decide_first() {
+    must_hold(vec![
         ("all passed", all(), Some(Pass), 0),
         (
             "all passed, extended too",
@@ -82,6 +99,12 @@ fn each_combination_has_its_verdict_and_exit_code() {
             Some(Inconclusive),
             4,
         ),
+    ]);
+}
+
+#[test]
+fn whatever_else_did_not_pass_makes_it_conditional() {
+    must_hold(vec![
         (
             "unlisted failed",
             all().with("2.3", mislabelled()),
@@ -118,6 +141,12 @@ fn each_combination_has_its_verdict_and_exit_code() {
             Some(Conditional),
             3,
         ),
+    ]);
+}
+
+#[test]
+fn a_run_without_its_end_never_passes() {
+    must_hold(vec![
         (
             "all passed, then killed",
             all().ended(None),
@@ -145,6 +174,12 @@ fn each_combination_has_its_verdict_and_exit_code() {
             Some(Fail),
             130,
         ),
+    ]);
+}
+
+#[test]
+fn a_partial_run_has_no_verdict_but_an_exit_code() {
+    must_hold(vec![
         ("partial passed", all().only(&["3.1", "3.6"]), None, 0),
         (
             "partial failed",
@@ -177,17 +212,7 @@ fn each_combination_has_its_verdict_and_exit_code() {
             None,
             130,
         ),
-    ];
-    for (name, sample, verdict, code) in table {
-        let decision = of(&sample.report());
-        assert_eq!(
-            (decision.verdict, decision.exit.code()),
-            (verdict, code),
-            "{name}"
-        );
-        assert_eq!(decision.rollback_required, verdict == Some(Fail), "{name}");
-        assert!(!decision.reasons.is_empty(), "{name}");
-    }
+    ]);
 }
 
 #[test]

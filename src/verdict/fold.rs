@@ -275,7 +275,9 @@ impl Folding {
             Stack::Up(duration_ms) => duration_ms,
             Stack::Unknown | Stack::Failed(_) => 0.0,
         };
-        stack + self.items.values().map(Progress::duration_ms).sum::<f64>()
+        self.items
+            .values()
+            .fold(stack, |all, item| all + item.duration_ms())
     }
 }
 

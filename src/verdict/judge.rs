@@ -122,11 +122,7 @@ fn weigh(
 }
 
 fn reasons(items: &[&ItemReport], wanted: impl Fn(Standing) -> bool) -> Vec<Reason> {
-    items
-        .iter()
-        .filter(|item| wanted(standing(item)))
-        .map(|item| Reason::item(item))
-        .collect()
+    Reason::of_items(items.iter().copied().filter(|item| wanted(standing(item))))
 }
 
 fn partial_reasons(items: &[ItemReport], extended: &[ItemReport]) -> Vec<Reason> {

@@ -26,7 +26,12 @@ impl Progress {
     /// How long it took so far, in milliseconds.
     pub fn duration_ms(&self) -> f64 {
         self.finished.as_ref().map_or_else(
-            || self.steps.iter().map(|step| step.duration_ms).sum(),
+            // Not `sum`: that of nothing is -0.0.
+            || {
+                self.steps
+                    .iter()
+                    .fold(0.0, |all, step| all + step.duration_ms)
+            },
             |(_, duration_ms)| *duration_ms,
         )
     }
@@ -96,6 +101,10 @@ fn found(progress: &Progress, cut_off: &CutOff<'_>) -> Found {
             reason: Some(sentence(failure)),
             failure: Some(failure.clone()),
         },
+        // It would look like an item that a partial run left out, and count for nothing.
+        Outcome::Skipped { reason } if reason == NOT_SELECTED => {
+            inconclusive("skipped as not selected, though it was chosen".to_owned())
+        }
         Outcome::Skipped { reason } => skipped(reason.clone()),
         Outcome::Inconclusive(failure) => Found {
             failure: Some(failure.clone()),

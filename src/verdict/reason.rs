@@ -20,16 +20,16 @@ pub enum Reason {
     },
     /// The plan has no required item, so nothing can be concluded from it.
     NothingRequired,
-    /// An item that did not pass.
-    Item {
-        /// Its number.
-        id: ItemId,
-        /// Its title.
-        title: Text,
-        /// Its place in the checklist; `None` for an extended check.
+    /// Items that did not pass: one, or several for the very same cause.
+    Items {
+        /// Their numbers and titles; never empty.
+        items: Vec<(ItemId, Text)>,
+        /// Their place in the checklist; `None` for extended checks.
         checklist: Option<Checklist>,
-        /// What it counts as.
+        /// What they count as.
         standing: Standing,
+        /// Why they did not run or could not tell.
+        why: Option<String>,
     },
     /// The run was not gone through to its end; `None` where it was killed.
     NotCompleted(Option<RunEnd>),
@@ -43,13 +43,50 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub(super) fn item(item: &ItemReport) -> Self {
+    fn item(item: &ItemReport) -> Self {
         let extended = matches!(item.id, ItemId::Extended(_));
-        Self::Item {
-            id: item.id,
-            title: item.title.clone(),
+        let standing = standing(item);
+        Self::Items {
+            items: vec![(item.id, item.title.clone())],
             checklist: (!extended).then_some(item.checklist),
-            standing: standing(item),
+            standing,
+            why: match standing {
+                Standing::Passed | Standing::Failed => None,
+                Standing::Skipped | Standing::Unclear => item.reason.clone(),
+            },
+        }
+    }
+
+    /// The reasons of these items: one each, but for those that share their cause.
+    pub(super) fn of_items<'a>(items: impl IntoIterator<Item = &'a ItemReport>) -> Vec<Self> {
+        let mut reasons: Vec<Self> = Vec::new();
+        for item in items {
+            let reason = Self::item(item);
+            match reasons.iter_mut().find(|known| known.shares_cause(&reason)) {
+                Some(Self::Items { items, .. }) => items.push((item.id, item.title.clone())),
+                _ => reasons.push(reason),
+            }
+        }
+        reasons
+    }
+
+    fn shares_cause(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Items {
+                    checklist,
+                    standing,
+                    why: Some(why),
+                    ..
+                },
+                Self::Items {
+                    checklist: other_checklist,
+                    standing: other_standing,
+                    why: Some(other_why),
+                    ..
+                },
+            ) => (checklist, standing, why) == (other_checklist, other_standing, other_why),
+            _ => false,
         }
     }
 
@@ -70,11 +107,11 @@ impl Reason {
             Self::NothingRequired => {
                 "the plan has no required item, so nothing can be concluded".to_owned()
             }
-            Self::Item {
-                id,
-                title,
+            Self::Items {
+                items,
                 checklist,
                 standing,
+                why,
             } => {
                 let weight = match checklist {
                     Some(Checklist::Required) => "required",
@@ -87,9 +124,10 @@ impl Reason {
                     Standing::Passed => "passed",
                     Standing::Failed => "failed by the candidate's fault",
                     Standing::Skipped => "did not run",
-                    Standing::Unclear => "could not tell: the harness's fault",
+                    Standing::Unclear => "could not tell, by the harness's fault",
                 };
-                format!("{id} {} ({weight}) {what}", title.en)
+                let why = why.as_ref().map_or(String::new(), |why| format!(": {why}"));
+                format!("{} ({weight}) {what}{why}", names(items, Lang::En))
             }
             Self::NotCompleted(None) => "the run was killed before its end".to_owned(),
             Self::NotCompleted(Some(RunEnd::Completed)) => "the run was completed".to_owned(),
@@ -116,11 +154,11 @@ impl Reason {
                 )
             }
             Self::NothingRequired => "計画に必須項目がないため、判定できません".to_owned(),
-            Self::Item {
-                id,
-                title,
+            Self::Items {
+                items,
                 checklist,
                 standing,
+                why,
             } => {
                 let weight = match checklist {
                     Some(Checklist::Required) => "必須項目",
@@ -135,7 +173,8 @@ impl Reason {
                     Standing::Skipped => "実施されませんでした",
                     Standing::Unclear => "検証環境の問題で判定できませんでした",
                 };
-                format!("{id} {}（{weight}）は{what}", title.ja)
+                let why = why.as_ref().map_or(String::new(), |why| format!("：{why}"));
+                format!("{}（{weight}）は{what}{why}", names(items, Lang::Ja))
             }
             Self::NotCompleted(None) => "検証は途中で強制終了されました".to_owned(),
             Self::NotCompleted(Some(RunEnd::Completed)) => "検証は最後まで行われました".to_owned(),
@@ -151,4 +190,13 @@ impl Reason {
             }
         }
     }
+}
+
+/// One item with its title, several by their numbers.
+fn names(items: &[(ItemId, Text)], lang: Lang) -> String {
+    if let [(id, title)] = items {
+        return format!("{id} {}", title.get(lang));
+    }
+    let ids: Vec<String> = items.iter().map(|(id, _)| id.to_string()).collect();
+    ids.join(", ")
 }

@@ -174,6 +174,15 @@ fn findings_are_numbered_and_weighed() {
 }
 
 #[test]
+fn a_chosen_item_cannot_pass_for_one_that_was_left_out() {
+    let report = Sample::default()
+        .with("3.1", skipped(NOT_SELECTED))
+        .report();
+    assert_eq!(item(&report, "3.1").status, Status::Inconclusive);
+    assert_eq!(report.verdict, Some(Verdict::Inconclusive));
+}
+
+#[test]
 fn an_extended_failure_is_never_critical() {
     let report = Sample::default()
         .extended("X.1")

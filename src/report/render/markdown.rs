@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     gate::{ExitStatus, Policy, decide},
-    plan::{Checklist, ItemId, Lang},
+    plan::{Checklist, Lang},
     report::{Finding, RunReport, Verdict},
     verdict::{Standing, standing},
 };
@@ -275,10 +275,7 @@ fn exit_codes(report: &RunReport, lang: Lang) -> String {
 
 /// The heading of an item, for the lists of items.
 pub(super) fn item_heading(item: &crate::report::ItemReport, lang: Lang) -> String {
-    let weight = match item.id {
-        ItemId::Plan { .. } => words::checklist(item.checklist, lang),
-        ItemId::Extended(_) => say(lang, "extended check", "追加検証"),
-    };
+    let weight = words::weight(item, lang);
     let mark = match standing(item) {
         Standing::Passed => "✅",
         Standing::Failed => "❌",
@@ -287,5 +284,5 @@ pub(super) fn item_heading(item: &crate::report::ItemReport, lang: Lang) -> Stri
     };
     let what = words::standing_word(item, lang);
     let title = md_inline(item.title.get(lang));
-    format!("{mark} {} {title} — {what} ({weight})", item.id)
+    format!("{mark} {} {title} — {what}{weight}", item.id)
 }

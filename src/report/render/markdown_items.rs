@@ -72,7 +72,8 @@ fn item(item: &ItemReport, lang: Lang) -> String {
 fn trouble(item: &ItemReport, lang: Lang) -> String {
     let mut text = String::new();
     let mut paragraph = |label: &str, body: &str| {
-        text.push_str(&format!("\n**{label}**: {body}\n"));
+        let blank = if body.starts_with('\n') { "" } else { " " };
+        text.push_str(&format!("\n**{label}**:{blank}{body}\n"));
     };
     let Some(failure) = &item.failure else {
         let reason = md_inline(&words::reason(item, lang));
@@ -170,7 +171,8 @@ pub fn rollback(report: &RunReport, lang: Lang) -> String {
         for block in [&step.command, &step.seen] {
             if !block.is_empty() {
                 for line in md_fence(block).lines() {
-                    text.push_str(&format!("   {line}\n"));
+                    text.push_str(format!("   {line}").trim_end());
+                    text.push('\n');
                 }
             }
         }

@@ -7,11 +7,12 @@ use tabled::{
 
 use super::{
     Style, table_items,
-    text::{columns, line, pad, wrap},
+    text::{columns, line, wrap},
     words::{self, say},
 };
 use crate::{
     gate::{Policy, decide},
+    plan::Lang,
     report::{Finding, RunReport, Verdict},
     verdict::{Standing, standing},
 };
@@ -76,8 +77,8 @@ fn heading(report: &RunReport, style: Style) -> String {
 /// The plan's 検証サマリー.
 fn summary(report: &RunReport, style: Style) -> String {
     let head = match style.lang {
-        crate::plan::Lang::En => ["Phase", "Items", "Passed", "Failed", "Skipped"],
-        crate::plan::Lang::Ja => ["Phase", "項目数", "成功", "失敗", "スキップ"],
+        Lang::En => ["Phase", "Items", "Passed", "Failed", "Skipped"],
+        Lang::Ja => ["Phase", "項目数", "成功", "失敗", "スキップ"],
     };
     // What is left of the width for the phases' titles.
     let numbers: usize = head[1..].iter().map(|word| columns(word) + 3).sum();
@@ -122,8 +123,8 @@ fn inconclusive(report: &RunReport, style: Style) -> Option<String> {
 fn findings(report: &RunReport, style: Style) -> String {
     let lang = style.lang;
     let head = match lang {
-        crate::plan::Lang::En => ["No", "Problem", "Severity", "State"],
-        crate::plan::Lang::Ja => ["No", "問題内容", "重大度", "対応状況"],
+        Lang::En => ["No", "Problem", "Severity", "State"],
+        Lang::Ja => ["No", "問題内容", "重大度", "対応状況"],
     };
     let rows: Vec<[String; 4]> = (report.findings.iter())
         .map(|finding| {
@@ -188,8 +189,8 @@ fn components(report: &RunReport, style: Style) -> String {
     if kinds.is_empty() {
         kinds.push(say(lang, "none was started", "起動なし").to_owned());
     }
-    let label = pad(say(lang, "Components", "構成"), 2);
-    style.paragraph(2, &line(&format!("{label}  {}", kinds.join("; "))))
+    let label = say(lang, "Components", "構成");
+    style.paragraph(2, &line(&format!("{label}: {}", kinds.join("; "))))
 }
 
 fn verdict(report: &RunReport, style: Style) -> String {
@@ -197,8 +198,8 @@ fn verdict(report: &RunReport, style: Style) -> String {
     let passed: u32 = report.phases.iter().map(|phase| phase.passed).sum();
     let total: u32 = report.phases.iter().map(|phase| phase.total).sum();
     let count = match lang {
-        crate::plan::Lang::En => format!("{passed} of {total} items passed"),
-        crate::plan::Lang::Ja => format!("{total}項目中{passed}項目が成功"),
+        Lang::En => format!("{passed} of {total} items passed"),
+        Lang::Ja => format!("{total}項目中{passed}項目が成功"),
     };
     let mut lines = Vec::new();
     match report.verdict {

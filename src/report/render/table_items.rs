@@ -7,10 +7,13 @@ use super::{
     words::{self, say},
 };
 use crate::{
-    plan::ItemId,
+    plan::Lang,
     report::{ItemReport, RunReport},
     verdict::{Standing, standing},
 };
+
+/// How many lines of a field are shown.
+const SEEN_LINES: usize = 40;
 
 /// Whatever failed or could not tell, each in full; those that could not tell for the very
 /// same cause, together.
@@ -79,12 +82,9 @@ fn title(group: &[&ItemReport], style: Style) -> String {
         let ids: Vec<String> = group.iter().map(|item| item.id.to_string()).collect();
         return style.paragraph(2, &format!("{}: {what}", ids.join(", ")));
     }
-    let weight = match item.id {
-        ItemId::Plan { .. } => words::checklist(item.checklist, lang),
-        ItemId::Extended(_) => say(lang, "extended check", "追加検証"),
-    };
+    let weight = words::weight(item, lang);
     let title = item.title.get(lang);
-    style.paragraph(2, &line(&format!("{} {title} ({weight}): {what}", item.id)))
+    style.paragraph(2, &line(&format!("{} {title}{weight}: {what}", item.id)))
 }
 
 /// A label with its text beside it. Where the text has commands, indented by four, their
@@ -92,15 +92,18 @@ fn title(group: &[&ItemReport], style: Style) -> String {
 fn field(label: &str, body: &str, commands: bool, style: Style) -> String {
     let indent = columns(label) + 4;
     let room = style.width.saturating_sub(indent).max(20);
+    let shown: Vec<String> = if commands {
+        let whole = |line: &str| line.starts_with("    ");
+        let wrapped = body.lines().map(|line| match whole(line) {
+            true => vec![line.to_owned()],
+            false => wrap(line, room),
+        });
+        wrapped.flatten().collect()
+    } else {
+        bounded(wrap(body, room), style)
+    };
     let mut text = String::new();
-    let shown = body.lines().flat_map(|line| {
-        if commands && line.starts_with("    ") {
-            vec![line.to_owned()]
-        } else {
-            wrap(line, room)
-        }
-    });
-    for (at, line) in shown.enumerate() {
+    for (at, line) in shown.iter().enumerate() {
         let margin = if at == 0 {
             format!("  {label}  ")
         } else {
@@ -110,6 +113,21 @@ fn field(label: &str, body: &str, commands: bool, style: Style) -> String {
         text.push_str(format!("{margin}{line}").trim_end());
     }
     text
+}
+
+/// The middle left out of what would fill the whole screen; the file has all of it.
+fn bounded(mut shown: Vec<String>, style: Style) -> Vec<String> {
+    if shown.len() <= SEEN_LINES {
+        return shown;
+    }
+    let left_out = shown.len() - SEEN_LINES + 1;
+    let note = match style.lang {
+        Lang::En => format!("[… {left_out} lines left out: see report.md …]"),
+        Lang::Ja => format!("[… {left_out}行省略：report.md を参照 …]"),
+    };
+    let head = SEEN_LINES / 2;
+    shown.splice(head..head + left_out, [note]);
+    shown
 }
 
 /// The plan's ロールバック手順, and what was done of it.

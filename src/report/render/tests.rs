@@ -149,6 +149,28 @@ fn a_report_that_contradicts_itself_says_so() {
     assert!(markdown(&report, Lang::Ja).contains("このレポートは信頼できません"));
 }
 
+#[test]
+fn what_would_fill_the_screen_is_shortened_there_and_whole_in_the_file() {
+    let seen: Vec<String> = (0..500).map(|number| format!("line {number}")).collect();
+    let failure = Failure {
+        seen: seen.join("\n"),
+        ..Failure::default()
+    };
+    let report = Sample::default()
+        .with("1.4", Outcome::Failed(failure))
+        .report();
+    let shown = table(&report, style(Lang::En));
+    assert!(
+        shown.contains("line 0\n") && shown.contains("line 499\n"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("461 lines left out") && !shown.contains("line 250"),
+        "{shown}"
+    );
+    assert!(markdown(&report, Lang::En).contains("\nline 250\n"));
+}
+
 /// One cause is told once, however many items it stopped.
 #[test]
 fn a_stack_that_did_not_come_up_is_explained_once() {

@@ -119,6 +119,8 @@ pub fn md_inline(text: &str) -> String {
             '&' => safe.push_str("&amp;"),
             '\\' | '`' | '*' | '[' | '|' | '~' => safe.extend(['\\', *c]),
             '_' if !within_word => safe.push_str("\\_"),
+            // At the beginning these would make a heading, a list or a quotation.
+            '#' | '-' | '+' | '>' if at == 0 => safe.extend(['\\', *c]),
             c => safe.push(*c),
         }
     }

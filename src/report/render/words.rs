@@ -1,7 +1,7 @@
 //! The words of a report in both languages; where the plan has a word, it is the plan's.
 
 use crate::{
-    plan::{Checklist, Lang},
+    plan::{Checklist, ItemId, Lang},
     report::{FindingState, ItemReport, RunReport, Severity, Verdict},
     verdict::{NOT_SELECTED, Standing, judge_run, standing},
 };
@@ -90,6 +90,18 @@ pub fn reasons(report: &RunReport, lang: Lang) -> Vec<String> {
             let (_, reasons) = judge_run(report);
             reasons.iter().map(|reason| reason.text(lang)).collect()
         }
+    }
+}
+
+/// What an item weighs, in brackets.
+pub fn weight(item: &ItemReport, lang: Lang) -> String {
+    let weight = match item.id {
+        ItemId::Plan { .. } => checklist(item.checklist, lang),
+        ItemId::Extended(_) => say(lang, "extended check", "追加検証"),
+    };
+    match lang {
+        Lang::En => format!(" ({weight})"),
+        Lang::Ja => format!("（{weight}）"),
     }
 }
 
