@@ -11,6 +11,7 @@
 //!                                                        -> report renderers, gate::decide
 //! ```
 
+pub mod cli;
 pub mod doubles;
 pub mod engine;
 pub mod evidence;
@@ -22,3 +23,4 @@ pub mod report;
 pub mod stack;
 pub mod steps;
 pub mod verdict;
+pub mod yaml;

@@ -1,2 +1,7 @@
 //! The `verify` command.
-fn main() {}
+
+use std::{process::ExitCode, time::Instant};
+
+fn main() -> ExitCode {
+    verify::cli::main(Instant::now()).into()
+}

@@ -3,6 +3,17 @@
 //! A bundle is a folder with `plan.yaml` and one feature file a phase. It is data:
 //! another plan for another gateway is another folder.
 
+mod bundle;
+mod check;
+mod gherkin_error;
 mod item;
+mod selection;
+mod tags;
+#[cfg(test)]
+mod tests;
 
+pub use bundle::{Bound, Bundle, BundleError, PLAN_FILE, Problem};
+pub use check::Vocabulary;
 pub use item::{Checklist, Item, ItemId, ItemIdError, Lang, Phase, Priority, Text};
+pub use selection::{Choice, SelectionError};
+pub use tags::{TagExpr, TagExprError};

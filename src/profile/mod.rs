@@ -1,9 +1,11 @@
 //! The gateway's surface as data: hosts, paths, bodies, JSON pointers, Redis keys, log
 //! patterns, thresholds.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
+
+use crate::yaml::{self, YamlError};
 
 mod operation;
 
@@ -207,4 +209,15 @@ pub struct Thresholds {
     pub deadline_ms: u64,
     /// How long a restarted gateway has to answer, in milliseconds.
     pub restart_deadline_ms: u64,
+}
+
+impl Profile {
+    /// Reads a profile.
+    ///
+    /// # Errors
+    ///
+    /// When the file is not one: FILE:LINE:COLUMN, and what was probably meant.
+    pub fn load(path: &Path) -> Result<Self, YamlError> {
+        yaml::load(path)
+    }
 }

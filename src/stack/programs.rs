@@ -19,6 +19,8 @@ pub struct Need {
     pub found: Option<PathBuf>,
     /// The Debian package, or how else to get it.
     pub from: &'static str,
+    /// The flag by which a program tells its version.
+    pub version_flag: Option<&'static str>,
 }
 
 /// The programs that a sandbox run starts, all found.
@@ -181,21 +183,25 @@ pub fn survey() -> Vec<Need> {
             name: "nginx with Lua (or openresty)",
             found: openresty.clone().or_else(|| on_path("nginx")),
             from: "Debian: nginx",
+            version_flag: Some("-v"),
         },
         Need {
             name: "redis-server",
             found: on_path("redis-server"),
             from: "Debian: redis-server",
+            version_flag: Some("--version"),
         },
         Need {
             name: "oauth2-proxy",
             found: on_path("oauth2-proxy").or_else(|| provisioned("oauth2-proxy")),
             from: "built from fixtures/auth-proxy",
+            version_flag: Some("--version"),
         },
         Need {
             name: "bwrap",
             found: on_path("bwrap"),
             from: "Debian: bubblewrap",
+            version_flag: Some("--version"),
         },
     ];
     if openresty.is_none() {
@@ -203,12 +209,14 @@ pub fn survey() -> Vec<Need> {
             name: "ngx_http_lua_module",
             found: Some(PathBuf::from(NGINX_MODULES[1])).filter(|file| file.exists()),
             from: "Debian: libnginx-mod-http-lua",
+            version_flag: None,
         });
         for (name, file, from) in lua_modules() {
             needs.push(Need {
                 name,
                 found: Some(file).filter(|file| file.exists()),
                 from,
+                version_flag: None,
             });
         }
     }

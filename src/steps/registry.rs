@@ -67,6 +67,25 @@ pub fn matching(keyword: Keyword, text: &str) -> Vec<&'static StepDef> {
         .collect()
 }
 
+/// A pattern as a person reads it: a group as its name in angle brackets, or as its choices.
+#[must_use]
+pub fn readable(pattern: &str) -> String {
+    let pattern = pattern.trim_start_matches('^').trim_end_matches('$');
+    let mut text = String::new();
+    let mut rest = pattern;
+    while let Some((before, group)) = rest.split_once("(?P<") {
+        text.push_str(before);
+        let (name, body) = group.split_once('>').unwrap_or((group, ""));
+        let (inner, after) = body.split_once(')').unwrap_or((body, ""));
+        let choices = inner
+            .chars()
+            .all(|letter| letter.is_alphanumeric() || " |".contains(letter));
+        text.push_str(&format!("<{}>", if choices { inner } else { name }));
+        rest = after;
+    }
+    text + rest
+}
+
 /// The collection that cucumber's runner looks steps up in.
 #[must_use]
 pub fn collection() -> Collection<World> {

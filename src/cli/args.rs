@@ -1,0 +1,412 @@
+//! The command line as typed. What it means is in [`super::settings`].
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use serde::Deserialize;
+
+use crate::plan;
+
+/// What `--help` says after the options.
+const AFTER_HELP: &str = "\
+Exit codes:
+  0    pass; of a partial run: everything chosen passed
+  1    fail, roll back; of a partial run: the candidate failed something chosen
+  2    usage or configuration error, or an invalid report
+  3    conditional pass (0 with --allow-conditional)
+  4    inconclusive: the harness or its environment failed, or a required item did not run
+  130  interrupted
+
+Examples:
+  verify                                   the whole plan on the shipped gateway
+  verify --candidate new.conf --baseline old.conf
+  verify --phase 3                         the six items of phase 3: a partial run
+  verify --item 4.4,5.1 -v                 two items, with the harness's own log
+  verify --tags '@phase-2 and not @item-2.3' --list
+  verify gate reports/latest               the verdict of the last run, as exit code
+  verify render reports/latest --format markdown --lang ja
+
+Settings come from verify.yaml (the flags' names as keys), then from the environment
+(VERIFY_CANDIDATE and so on), then from the flags; each replaces those before.
+NO_COLOR and pipes give plain lines.";
+
+/// Proves whether a new gateway configuration may be deployed.
+///
+/// Starts the gateway with everything round it, for real, runs the verification plan on it
+/// (25 items in 7 phases), and answers with a report and a verdict: pass, conditional pass,
+/// or fail: roll back.
+#[derive(Debug, Parser)]
+#[command(
+    name = "verify",
+    version,
+    max_term_width = 100,
+    after_long_help = AFTER_HELP,
+    args_conflicts_with_subcommands = true
+)]
+pub struct Cli {
+    /// What to do; `run` where nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The flags of `run`.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// A subcommand.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the plan (this is what `verify` alone does).
+    #[command(after_long_help = AFTER_HELP)]
+    Run(Box<RunArgs>),
+    /// Decide from a saved report alone: its verdict as text and exit code.
+    Gate(GateArgs),
+    /// Show a saved report in any format.
+    Render(RenderArgs),
+    /// Say what a run needs, what of it is missing, and how to get it.
+    Doctor,
+    /// Run one of the doubles by itself, until interrupted.
+    Serve(ServeArgs),
+    /// List the words that a plan's steps can be written with.
+    Steps,
+    /// Print the completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// The engine's half inside the sandbox.
+    #[command(hide = true)]
+    Worker {
+        /// One of the two gateways that are measured side by side.
+        #[arg(long)]
+        side_by_side: bool,
+    },
+}
+
+/// The flags of `run`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RunArgs {
+    /// Only the items of these phases, for example 3 or 3,4.
+    #[arg(
+        long,
+        value_name = "N",
+        value_delimiter = ',',
+        help_heading = "What to run"
+    )]
+    pub phase: Vec<String>,
+    /// Only these items, for example 3.4 or 3.4,4.1; together with --phase: both.
+    #[arg(
+        long,
+        value_name = "N.M",
+        value_delimiter = ',',
+        help_heading = "What to run"
+    )]
+    pub item: Vec<String>,
+    /// Of those only the ones whose tags fit, for example '@phase-3 and not @item-3.6'.
+    #[arg(long, value_name = "EXPR", help_heading = "What to run")]
+    pub tags: Option<String>,
+    /// Leave the comparison of response times (7.2) out.
+    #[arg(
+        long,
+        help_heading = "What to run",
+        env = "VERIFY_QUICK",
+        hide_env_values = true
+    )]
+    pub quick: bool,
+    /// Only say what would run, and where it is written.
+    #[arg(long, help_heading = "What to run", conflicts_with = "dry_run")]
+    pub list: bool,
+    /// Check inputs and plan, and start nothing.
+    #[arg(long, help_heading = "What to run")]
+    pub dry_run: bool,
+    /// Run so many times, one after another; the worst exit code counts.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "What to run")]
+    pub repeat: Option<u32>,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub files: FileArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub how: HowArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub output: OutputArgs,
+}
+
+/// The flags that name files.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Files")]
+pub struct FileArgs {
+    /// The configuration under test [default: fixtures/gateway/nginx_v11.1.conf].
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "VERIFY_CANDIDATE",
+        hide_env_values = true
+    )]
+    pub candidate: Option<PathBuf>,
+    /// The configuration that it replaces [default: fixtures/gateway/nginx_v10.conf].
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "VERIFY_BASELINE",
+        hide_env_values = true
+    )]
+    pub baseline: Option<PathBuf>,
+    /// The candidate's Lua modules [default: fixtures/gateway/lua].
+    #[arg(long, value_name = "DIR", env = "VERIFY_LUA", hide_env_values = true)]
+    pub lua: Option<PathBuf>,
+    /// The candidate's pages [default: fixtures/gateway/html].
+    #[arg(long, value_name = "DIR", env = "VERIFY_HTML", hide_env_values = true)]
+    pub html: Option<PathBuf>,
+    /// Further resty.* modules.
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "VERIFY_LUALIB",
+        hide_env_values = true
+    )]
+    pub lualib: Option<PathBuf>,
+    /// The baseline's Lua modules, where they differ from the candidate's.
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "VERIFY_BASELINE_LUA",
+        hide_env_values = true
+    )]
+    pub baseline_lua: Option<PathBuf>,
+    /// The baseline's pages, where they differ from the candidate's.
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "VERIFY_BASELINE_HTML",
+        hide_env_values = true
+    )]
+    pub baseline_html: Option<PathBuf>,
+    /// The configuration of oauth2-proxy [default: fixtures/auth-proxy/oauth2-proxy.cfg].
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "VERIFY_AUTH_PROXY",
+        hide_env_values = true
+    )]
+    pub auth_proxy: Option<PathBuf>,
+    /// The gateway's surface: a name in fixtures/profiles, or a file [default: plan].
+    #[arg(
+        long,
+        value_name = "NAME|FILE",
+        env = "VERIFY_PROFILE",
+        hide_env_values = true
+    )]
+    pub profile: Option<PathBuf>,
+    /// The plan bundle: plan.yaml and its feature files [default: features].
+    #[arg(long, value_name = "DIR", env = "VERIFY_PLAN", hide_env_values = true)]
+    pub plan: Option<PathBuf>,
+    /// Settings from this file in place of ./verify.yaml.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "VERIFY_CONFIG",
+        hide_env_values = true
+    )]
+    pub config: Option<PathBuf>,
+}
+
+/// The flags that say how to run and judge.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "How to run and judge")]
+pub struct HowArgs {
+    /// Where the gateway runs [default: auto].
+    #[arg(long, value_enum, env = "VERIFY_STACK", hide_env_values = true)]
+    pub stack: Option<StackKind>,
+    /// Whether to put the baseline back in a deployment [default: never].
+    #[arg(long, value_enum, env = "VERIFY_ROLLBACK", hide_env_values = true)]
+    pub rollback: Option<RollbackPolicy>,
+    /// Exit 0, not 3, on a conditional pass.
+    #[arg(long, env = "VERIFY_ALLOW_CONDITIONAL", hide_env_values = true)]
+    pub allow_conditional: bool,
+    /// How long a run may take before it is broken off [default: 60].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400), env = "VERIFY_DEADLINE", hide_env_values = true)]
+    pub deadline: Option<u32>,
+}
+
+/// The flags that say what comes out.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Where runs write their reports [default: reports].
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "VERIFY_REPORT_DIR",
+        hide_env_values = true
+    )]
+    pub report_dir: Option<PathBuf>,
+    /// What standard output gets at the end [default: table].
+    #[arg(long, value_enum, env = "VERIFY_FORMAT", hide_env_values = true)]
+    pub format: Option<Format>,
+    /// The language of the report [default: en].
+    #[arg(long, value_enum, env = "VERIFY_LANG", hide_env_values = true)]
+    pub lang: Option<Lang>,
+    /// The harness's own log on standard error; -vv for more.
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The flags of `gate`.
+#[derive(Debug, Args)]
+pub struct GateArgs {
+    /// A report.json, the folder of a run, or its events.ndjson.
+    #[arg(value_name = "REPORT.json")]
+    pub report: PathBuf,
+    /// Exit 0, not 3, on a conditional pass.
+    #[arg(long)]
+    pub allow_conditional: bool,
+}
+
+/// The flags of `render`.
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// A report.json, the folder of a run, or its events.ndjson.
+    #[arg(value_name = "REPORT.json")]
+    pub report: PathBuf,
+    /// The format.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// The language.
+    #[arg(long, value_enum, default_value_t = Lang::En)]
+    pub lang: Lang,
+}
+
+/// The flags of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Which double.
+    #[arg(value_enum)]
+    pub double: Double,
+    /// The port; 0 takes a free one.
+    #[arg(long, value_name = "N")]
+    pub port: u16,
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: std::net::IpAddr,
+    /// auth0: the URL that it is known by [default: the address that it listens on].
+    #[arg(long, value_name = "URL")]
+    pub issuer: Option<String>,
+    /// auth0: the client that it knows; its secret comes from VERIFY_CLIENT_SECRET.
+    #[arg(long, value_name = "ID", default_value = "verify")]
+    pub client_id: String,
+    /// auth0: where a person may be sent back to; a prefix, repeatable.
+    #[arg(long, value_name = "URL", default_value = "http://localhost")]
+    pub callback: Vec<String>,
+    /// auth0: who can log in, repeatable [default: user@example.com:password].
+    #[arg(long, value_name = "EMAIL:PASSWORD")]
+    pub user: Vec<String>,
+    /// litellm: a model that it serves, repeatable.
+    #[arg(long, value_name = "NAME", default_value = "claude-sonnet-4-20250514")]
+    pub model: Vec<String>,
+}
+
+/// A double that `serve` runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Double {
+    /// The identity provider.
+    Auth0,
+    /// The upstream.
+    Litellm,
+}
+
+/// Where the gateway runs.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum StackKind {
+    /// The best that there is.
+    #[default]
+    Auto,
+    /// As processes in private namespaces.
+    Sandbox,
+    /// As containers on a private network.
+    Containers,
+    /// A deployment that already runs.
+    Compose,
+}
+
+impl StackKind {
+    /// Its name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Sandbox => "sandbox",
+            Self::Containers => "containers",
+            Self::Compose => "compose",
+        }
+    }
+}
+
+/// Whether to put the baseline back in a deployment.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum RollbackPolicy {
+    /// Only say that it must be done.
+    #[default]
+    Never,
+    /// When the verdict is fail.
+    OnFail,
+    /// Whatever the verdict.
+    Always,
+}
+
+/// What standard output gets.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// For a person.
+    #[default]
+    Table,
+    /// report.json
+    Json,
+    /// report.md
+    Markdown,
+}
+
+/// A language.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lang {
+    /// English.
+    #[default]
+    En,
+    /// Japanese.
+    Ja,
+}
+
+impl From<Lang> for plan::Lang {
+    fn from(lang: Lang) -> Self {
+        match lang {
+            Lang::En => Self::En,
+            Lang::Ja => Self::Ja,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::gate::ExitStatus;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_documents_every_exit_code() {
+        for status in ExitStatus::ALL {
+            let line = format!("\n  {:<4} ", status.code());
+            assert!(AFTER_HELP.contains(&line), "{status:?}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! `verify doctor`: what a run needs, what of it is missing, and how to get it.
+
+use std::{path::Path, process::Command};
+
+use super::{error::CliError, out};
+use crate::{
+    gate::ExitStatus,
+    stack::programs::{self, PROVISION},
+};
+
+/// Shows everything that a run needs, and which stack `auto` would take.
+pub fn doctor() -> Result<ExitStatus, CliError> {
+    let needs = programs::survey();
+    let mut text = String::new();
+    let mut missing = 0;
+    for need in &needs {
+        match &need.found {
+            Some(path) => {
+                let version = need.version_flag.and_then(|flag| version(path, flag));
+                text.push_str(&format!(
+                    "ok       {:<28} {} {}\n",
+                    need.name,
+                    path.display(),
+                    version.unwrap_or_default()
+                ));
+            }
+            None => {
+                missing += 1;
+                text.push_str(&format!("MISSING  {:<28} {}\n", need.name, need.from));
+            }
+        }
+    }
+    let namespaces = namespaces();
+    match &namespaces {
+        Ok(()) => text.push_str("ok       private namespaces\n"),
+        Err(why) => text.push_str(&format!("MISSING  private namespaces           {why}\n")),
+    }
+    let able = missing == 0 && namespaces.is_ok();
+    text.push_str(if able {
+        "\n`--stack auto` takes the sandbox: it is the only kind of this version, and all that it needs is there.\n"
+    } else {
+        "\nNo run can start. "
+    });
+    if missing > 0 {
+        text.push_str(&format!("{PROVISION} installs what is missing.\n"));
+    } else if !able {
+        text.push_str("Run as root, or allow unprivileged user namespaces.\n");
+    }
+    out::print(&text)?;
+    Ok(if able {
+        ExitStatus::Pass
+    } else {
+        ExitStatus::Inconclusive
+    })
+}
+
+/// The first line with a digit that a program says of its version.
+fn version(program: &Path, flag: &str) -> Option<String> {
+    let output = Command::new(program).arg(flag).output().ok()?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    said.lines()
+        .find(|line| line.contains(|letter: char| letter.is_ascii_digit()))
+        .map(|line| format!("({})", line.trim()))
+}
+
+/// Whether bubblewrap can make the namespaces that the sandbox lives in.
+fn namespaces() -> Result<(), String> {
+    let output = Command::new("bwrap")
+        .args([
+            "--ro-bind",
+            "/",
+            "/",
+            "--unshare-net",
+            "--unshare-pid",
+            "true",
+        ])
+        .output()
+        .map_err(|error| format!("bwrap: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+}

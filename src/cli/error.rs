@@ -1,0 +1,110 @@
+//! Why a command ended without doing what it was asked to, and its exit code.
+
+use std::fmt;
+
+use crate::{
+    gate::{ExitStatus, GateError},
+    plan::{BundleError, SelectionError},
+    report::{LoadError, StoreError},
+    stack::programs::Missing,
+    yaml::YamlError,
+};
+
+/// A text for a person with hints on what to do, and the exit code.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CliError {
+    /// The exit code.
+    pub status: ExitStatus,
+    message: String,
+    hints: Vec<String>,
+}
+
+impl CliError {
+    /// What was typed, configured or given is wrong: exit 2.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(ExitStatus::Usage, message)
+    }
+
+    /// The harness or its environment failed: exit 4.
+    pub fn environment(message: impl Into<String>) -> Self {
+        Self::new(ExitStatus::Inconclusive, message)
+    }
+
+    fn new(status: ExitStatus, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// With something to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.message)?;
+        for hint in &self.hints {
+            write!(f, "\nhint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for CliError {}
+
+impl From<YamlError> for CliError {
+    fn from(error: YamlError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<BundleError> for CliError {
+    fn from(error: BundleError) -> Self {
+        let text = error.to_string();
+        match error {
+            BundleError::NoBundle(_) => Self::usage(text).hint("name its folder with --plan DIR"),
+            BundleError::Plan(_) => Self::usage(text),
+            BundleError::Problems { .. } => {
+                Self::usage(text).hint("`verify steps` lists the steps that a plan can use")
+            }
+        }
+    }
+}
+
+impl From<SelectionError> for CliError {
+    fn from(error: SelectionError) -> Self {
+        Self::usage(error.to_string()).hint("`verify --list` shows every item")
+    }
+}
+
+impl From<LoadError> for CliError {
+    fn from(error: LoadError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<GateError> for CliError {
+    fn from(error: GateError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+/// Before a run. A report that cannot be written after it is another matter.
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<Missing> for CliError {
+    fn from(error: Missing) -> Self {
+        Self::environment(error.to_string())
+            .hint("`verify doctor` shows everything that a run needs")
+    }
+}

@@ -1,0 +1,98 @@
+//! The command line: one file per subcommand. Nothing here decides anything about a gateway.
+
+mod args;
+mod doctor;
+mod error;
+mod inputs;
+mod live;
+mod out;
+mod run;
+mod saved;
+mod serve;
+mod settings;
+mod steps;
+mod worker;
+
+use std::time::Instant;
+
+use clap::{CommandFactory as _, Parser as _};
+
+pub use args::Cli;
+pub use error::CliError;
+
+use crate::{evidence::Redactor, gate::ExitStatus};
+use args::Command;
+
+/// Does what the command line says and returns the exit code.
+#[must_use]
+pub fn main(started: Instant) -> ExitStatus {
+    quiet_panics();
+    let cli = Cli::parse();
+    // A panic anywhere is a defect of this program: it must not look like a verdict, and the
+    // words that it died with may hold a secret.
+    let done = std::panic::catch_unwind(|| dispatch(cli, started));
+    match done {
+        Ok(Ok(status)) => status,
+        Ok(Err(error)) => {
+            out::complain(&error);
+            error.status
+        }
+        Err(_) => ExitStatus::Inconclusive,
+    }
+}
+
+fn dispatch(cli: Cli, started: Instant) -> Result<ExitStatus, CliError> {
+    match cli.command {
+        None => run::run(cli.run, started),
+        Some(Command::Run(args)) => run::run(*args, started),
+        Some(Command::Gate(args)) => saved::gate(&args),
+        Some(Command::Render(args)) => saved::render(&args),
+        Some(Command::Doctor) => doctor::doctor(),
+        Some(Command::Serve(args)) => serve::serve(args),
+        Some(Command::Steps) => steps::steps(),
+        Some(Command::Completions { shell }) => completions(shell),
+        Some(Command::Worker { side_by_side }) => worker::worker(side_by_side),
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<ExitStatus, CliError> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "verify", &mut script);
+    out::print(&String::from_utf8_lossy(&script))?;
+    Ok(ExitStatus::Pass)
+}
+
+fn quiet_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let redactor = Redactor::new();
+        out::complain(format_args!(
+            "error: a defect of verify, please report it: {}",
+            redactor.redact(&info.to_string())
+        ));
+    }));
+}
+
+/// The harness's own log, on standard error.
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => return,
+        1 => "verify=info",
+        2 => "verify=debug",
+        _ => "verify=trace",
+    };
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_env("VERIFY_LOG").unwrap_or_else(|_| level.into());
+    // Only a second call could fail, and it would change nothing.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
+}
+
+/// A runtime of one thread: the parent only listens.
+fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::environment(format!("cannot start: {error}")))
+}

@@ -1,0 +1,269 @@
+//! What the command line means: defaults, replaced by the file `verify.yaml`, replaced by the
+//! environment, replaced by the flags. Clap puts flags over the environment; the rest is here.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use super::{
+    args::{Format, Lang, RollbackPolicy, RunArgs, StackKind},
+    error::CliError,
+};
+use crate::{
+    plan::{self, Choice},
+    yaml,
+};
+
+/// The file that settings are read from, where it is there.
+pub const CONFIG: &str = "verify.yaml";
+
+/// Everything that a run needs to know, settled; paths as given.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which items.
+    pub choice: Choice,
+    /// The configuration under test.
+    pub candidate: PathBuf,
+    /// The configuration that it replaces.
+    pub baseline: PathBuf,
+    /// The candidate's Lua modules.
+    pub lua: PathBuf,
+    /// The candidate's pages.
+    pub html: PathBuf,
+    /// Further `resty.*` modules.
+    pub lualib: Option<PathBuf>,
+    /// The baseline's Lua modules, where they differ.
+    pub baseline_lua: Option<PathBuf>,
+    /// The baseline's pages, where they differ.
+    pub baseline_html: Option<PathBuf>,
+    /// The configuration of oauth2-proxy.
+    pub auth_proxy: PathBuf,
+    /// The profile's file.
+    pub profile: PathBuf,
+    /// The plan bundle's folder.
+    pub plan: PathBuf,
+    /// Where reports go.
+    pub report_dir: PathBuf,
+    /// Where the gateway runs.
+    pub stack: StackKind,
+    /// Whether a conditional pass is good enough.
+    pub allow_conditional: bool,
+    /// Leave the comparison of response times out.
+    pub quick: bool,
+    /// How long a run may take, in seconds.
+    pub deadline: u32,
+    /// What standard output gets.
+    pub format: Format,
+    /// The report's language.
+    pub lang: plan::Lang,
+    /// How many runs.
+    pub repeat: u32,
+}
+
+/// The settings that `verify.yaml` can hold: the flags' names.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct FileSettings {
+    candidate: Option<PathBuf>,
+    baseline: Option<PathBuf>,
+    lua: Option<PathBuf>,
+    html: Option<PathBuf>,
+    lualib: Option<PathBuf>,
+    baseline_lua: Option<PathBuf>,
+    baseline_html: Option<PathBuf>,
+    auth_proxy: Option<PathBuf>,
+    profile: Option<PathBuf>,
+    plan: Option<PathBuf>,
+    report_dir: Option<PathBuf>,
+    stack: Option<StackKind>,
+    rollback: Option<RollbackPolicy>,
+    allow_conditional: bool,
+    quick: bool,
+    deadline: Option<u32>,
+    format: Option<Format>,
+    lang: Option<Lang>,
+}
+
+impl FileSettings {
+    /// From the file that was named, else from `verify.yaml` where it is there.
+    fn find(named: Option<&Path>) -> Result<Self, CliError> {
+        let path = match named {
+            Some(path) => path,
+            None if Path::new(CONFIG).is_file() => Path::new(CONFIG),
+            None => return Ok(Self::default()),
+        };
+        let mut settings: Self = yaml::load(path)?;
+        settings.place(path.parent().unwrap_or(Path::new("")));
+        Ok(settings)
+    }
+
+    /// Paths in the file are relative to its folder. A profile may be a name, which is none.
+    fn place(&mut self, folder: &Path) {
+        let profile = self.profile.as_mut().filter(|path| !is_name(path));
+        let others = [
+            &mut self.candidate,
+            &mut self.baseline,
+            &mut self.lua,
+            &mut self.html,
+            &mut self.lualib,
+            &mut self.baseline_lua,
+            &mut self.baseline_html,
+            &mut self.auth_proxy,
+            &mut self.plan,
+            &mut self.report_dir,
+        ];
+        for path in others.into_iter().flatten().chain(profile) {
+            *path = folder.join(&*path);
+        }
+    }
+}
+
+impl Settings {
+    /// What the flags, the environment and the file come to.
+    ///
+    /// # Errors
+    ///
+    /// When the file is not what it must be, or something is asked for that there is not.
+    pub fn settle(args: RunArgs) -> Result<Self, CliError> {
+        let file = FileSettings::find(args.files.config.as_deref())?;
+        let RunArgs {
+            files, how, output, ..
+        } = args;
+        refuse_rollback(how.rollback.or(file.rollback).unwrap_or_default())?;
+        let shipped_file = |flag: Option<PathBuf>, set: Option<PathBuf>, default: &str| {
+            flag.or(set).unwrap_or_else(|| shipped(default))
+        };
+        Ok(Self {
+            choice: Choice {
+                phases: args.phase,
+                items: args.item,
+                tags: args.tags,
+            },
+            candidate: shipped_file(
+                files.candidate,
+                file.candidate,
+                "fixtures/gateway/nginx_v11.1.conf",
+            ),
+            baseline: shipped_file(
+                files.baseline,
+                file.baseline,
+                "fixtures/gateway/nginx_v10.conf",
+            ),
+            lua: shipped_file(files.lua, file.lua, "fixtures/gateway/lua"),
+            html: shipped_file(files.html, file.html, "fixtures/gateway/html"),
+            lualib: files.lualib.or(file.lualib),
+            baseline_lua: files.baseline_lua.or(file.baseline_lua),
+            baseline_html: files.baseline_html.or(file.baseline_html),
+            auth_proxy: shipped_file(
+                files.auth_proxy,
+                file.auth_proxy,
+                "fixtures/auth-proxy/oauth2-proxy.cfg",
+            ),
+            profile: profile_file(&files.profile.or(file.profile).unwrap_or("plan".into()))?,
+            plan: shipped_file(files.plan, file.plan, "features"),
+            report_dir: (output.report_dir.or(file.report_dir)).unwrap_or("reports".into()),
+            stack: settled_stack(how.stack.or(file.stack).unwrap_or_default())?,
+            allow_conditional: how.allow_conditional || file.allow_conditional,
+            quick: args.quick || file.quick,
+            deadline: settled_deadline(how.deadline.or(file.deadline).unwrap_or(DEADLINE))?,
+            format: output.format.or(file.format).unwrap_or_default(),
+            lang: output.lang.or(file.lang).unwrap_or_default().into(),
+            repeat: args.repeat.unwrap_or(1),
+        })
+    }
+}
+
+/// How long a run may take where nobody says, in seconds.
+const DEADLINE: u32 = 60;
+
+/// `auto` is the sandbox for now: the other kinds are not built yet.
+fn settled_stack(kind: StackKind) -> Result<StackKind, CliError> {
+    match kind {
+        StackKind::Auto | StackKind::Sandbox => Ok(StackKind::Sandbox),
+        StackKind::Containers => Err(not_built("containers")),
+        StackKind::Compose => Err(not_built("compose")),
+    }
+}
+
+fn not_built(kind: &str) -> CliError {
+    CliError::usage(format!("--stack {kind} is not built yet in this version"))
+        .hint("use --stack sandbox, or leave the flag out")
+}
+
+fn refuse_rollback(policy: RollbackPolicy) -> Result<(), CliError> {
+    let name = match policy {
+        RollbackPolicy::Never => return Ok(()),
+        RollbackPolicy::OnFail => "on-fail",
+        RollbackPolicy::Always => "always",
+    };
+    Err(CliError::usage(format!(
+        "--rollback {name}: the sandbox holds no deployment that could be rolled back"
+    ))
+    .hint("leave the flag out; a failed run's report lists the plan's rollback steps with their commands"))
+}
+
+fn settled_deadline(seconds: u32) -> Result<u32, CliError> {
+    match seconds {
+        1..=86_400 => Ok(seconds),
+        _ => Err(CliError::usage(format!(
+            "{CONFIG}: deadline: {seconds} is not between 1 and 86400 seconds"
+        ))),
+    }
+}
+
+/// A profile is a name unless it looks like a path.
+fn is_name(profile: &Path) -> bool {
+    profile.components().count() == 1 && profile.extension().is_none()
+}
+
+fn profile_file(profile: &Path) -> Result<PathBuf, CliError> {
+    if !is_name(profile) {
+        return Ok(profile.to_owned());
+    }
+    let folder = shipped("fixtures/profiles");
+    let file = folder.join(profile).with_extension("yaml");
+    if file.is_file() {
+        return Ok(file);
+    }
+    let typed = profile.display().to_string();
+    let known = profiles(&folder);
+    let error = CliError::usage(format!("--profile {typed}: there is no {}", file.display()));
+    Err(
+        match yaml::suggest(&typed, known.iter().map(String::as_str)) {
+            Some(meant) => error.hint(format!("did you mean `{meant}`?")),
+            None if known.is_empty() => error.hint("name the profile's file"),
+            None => error.hint(format!("there are {}, or name a file", known.join(", "))),
+        },
+    )
+}
+
+fn profiles(folder: &Path) -> Vec<String> {
+    let entries = folder.read_dir().into_iter().flatten();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .collect();
+    names.sort();
+    names
+}
+
+/// Something that `verify` ships: in the working directory, else in the nearest directory
+/// above the executable that has it. Where none has it, as it is, for the error to name.
+#[must_use]
+pub fn shipped(relative: &str) -> PathBuf {
+    let here = PathBuf::from(relative);
+    if here.exists() {
+        return here;
+    }
+    let executable = env::current_exe().unwrap_or_default();
+    executable
+        .ancestors()
+        .skip(1)
+        .map(|folder| folder.join(relative))
+        .find(|path| path.exists())
+        .unwrap_or(here)
+}

@@ -1,0 +1,262 @@
+//! A plan bundle read from its folder: `plan.yaml` and the feature files that it names.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs, io,
+    path::{Component, Path, PathBuf},
+};
+
+use gherkin::{Feature, GherkinEnv, ParseFileError, Scenario};
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::{ItemId, Lang, Phase, Text, gherkin_error};
+use crate::yaml::{self, YamlError};
+
+/// The file of a bundle that holds the plan.
+pub const PLAN_FILE: &str = "plan.yaml";
+
+/// What `plan.yaml` is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlanFile {
+    title: Text,
+    version: String,
+    phases: Vec<Phase>,
+}
+
+/// A plan with the features that encode it.
+#[derive(Debug)]
+pub struct Bundle {
+    /// Its folder.
+    pub dir: PathBuf,
+    /// The plan's title.
+    pub title: Text,
+    /// The plan's version.
+    pub version: String,
+    /// The plan's phases with their items.
+    pub phases: Vec<Phase>,
+    /// The features, one a phase, in the phases' order.
+    pub features: Vec<Feature>,
+    /// Where `plan.yaml` names each item; the first place, should there be two.
+    pub(super) lines: BTreeMap<ItemId, u64>,
+}
+
+/// A bundle that cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// There is none.
+    #[error("no plan bundle in {}: there must be a {PLAN_FILE} and the feature files that it names", .0.display())]
+    NoBundle(PathBuf),
+    /// `plan.yaml` is not what it must be.
+    #[error(transparent)]
+    Plan(#[from] YamlError),
+    /// Everything that is wrong, in the bundle's order.
+    #[error("the plan bundle in {} cannot be run:{}", dir.display(), list(problems))]
+    Problems {
+        /// The bundle's folder.
+        dir: PathBuf,
+        /// What is wrong, each with what to do.
+        problems: Vec<Problem>,
+    },
+}
+
+/// Something wrong in a bundle.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problem {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, from 1.
+    pub line: u64,
+    /// What is wrong, and what to do.
+    pub text: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.path.display(), self.line, self.text)
+    }
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems
+        .iter()
+        .map(|problem| format!("\n  {problem}"))
+        .collect()
+}
+
+/// A scenario with the tags that hold for it: its feature's, its rule's and its own.
+#[derive(Clone, Debug)]
+pub struct Bound<'a> {
+    /// The feature.
+    pub feature: &'a Feature,
+    /// The scenario.
+    pub scenario: &'a Scenario,
+    /// Tags without their `@`.
+    pub tags: Vec<String>,
+}
+
+impl Bound<'_> {
+    /// The numbers in its tags `@item-…`; a tag that is none is left out.
+    pub fn items(&self) -> impl Iterator<Item = ItemId> {
+        self.tags
+            .iter()
+            .filter_map(|tag| tag.strip_prefix("item-")?.parse().ok())
+    }
+
+    /// FILE:LINE of the scenario.
+    #[must_use]
+    pub fn at(&self) -> String {
+        let path = self.feature.path.as_deref().unwrap_or(Path::new("?"));
+        format!("{}:{}", path.display(), self.scenario.position.line)
+    }
+}
+
+impl Bundle {
+    /// Reads the bundle in `dir`. That every item has its scenario, and every step its
+    /// definition, is what [`Bundle::check`] looks at.
+    ///
+    /// # Errors
+    ///
+    /// When a file is missing or is not what it must be: FILE:LINE for each.
+    pub fn load(dir: &Path) -> Result<Self, BundleError> {
+        let path = dir.join(PLAN_FILE);
+        if !path.is_file() {
+            return Err(BundleError::NoBundle(dir.to_owned()));
+        }
+        let text = fs::read_to_string(&path).map_err(|source| YamlError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        let plan: PlanFile = yaml::parse(&text, &path)?;
+        let lines: Lines = yaml::parse(&text, &path)?;
+        let mut problems = Vec::new();
+        let mut features = Vec::new();
+        for (phase, place) in plan.phases.iter().zip(&lines.phases) {
+            match read_feature(dir, &phase.feature) {
+                Ok(feature) => features.push(feature),
+                Err(mut problem) => {
+                    if problem.line == 0 {
+                        problem.path.clone_from(&path);
+                        problem.line = place.feature.referenced.line();
+                    }
+                    problems.push(problem);
+                }
+            }
+        }
+        if !problems.is_empty() {
+            let dir = dir.to_owned();
+            return Err(BundleError::Problems { dir, problems });
+        }
+        Ok(Self {
+            dir: dir.to_owned(),
+            title: plan.title,
+            version: plan.version,
+            phases: plan.phases,
+            features,
+            lines: lines.of_items(),
+        })
+    }
+
+    /// Every scenario of every feature, in order.
+    pub fn scenarios(&self) -> impl Iterator<Item = Bound<'_>> {
+        self.features.iter().flat_map(|feature| {
+            let bound = |tags: &[String], scenario| Bound {
+                feature,
+                scenario,
+                tags: [&feature.tags, tags].concat(),
+            };
+            let plain = feature
+                .scenarios
+                .iter()
+                .map(move |scenario| bound(&scenario.tags, scenario));
+            let ruled = feature.rules.iter().flat_map(move |rule| {
+                rule.scenarios.iter().map(move |scenario| {
+                    bound(
+                        &[rule.tags.clone(), scenario.tags.clone()].concat(),
+                        scenario,
+                    )
+                })
+            });
+            plain.chain(ruled)
+        })
+    }
+
+    /// Every item's number, in the plan's order.
+    pub fn items(&self) -> impl Iterator<Item = ItemId> {
+        self.phases
+            .iter()
+            .flat_map(|phase| phase.items.iter().map(|item| item.id))
+    }
+
+    /// The item's title.
+    #[must_use]
+    pub fn title_of(&self, id: ItemId, lang: Lang) -> Option<&str> {
+        self.phases
+            .iter()
+            .flat_map(|phase| &phase.items)
+            .find(|item| item.id == id)
+            .map(|item| item.title.get(lang))
+    }
+}
+
+/// The same file once more, for the lines of its items alone.
+#[derive(Debug, Deserialize)]
+struct Lines {
+    phases: Vec<PhaseLines>,
+}
+
+#[derive(Debug, Deserialize)]
+struct PhaseLines {
+    feature: Spanned<String>,
+    items: Vec<ItemLine>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ItemLine {
+    id: Spanned<ItemId>,
+}
+
+impl Lines {
+    fn of_items(&self) -> BTreeMap<ItemId, u64> {
+        let mut lines = BTreeMap::new();
+        for item in self.phases.iter().flat_map(|phase| &phase.items) {
+            lines
+                .entry(item.id.value)
+                .or_insert_with(|| item.id.referenced.line());
+        }
+        lines
+    }
+}
+
+/// A problem at line 0 is one of the line in `plan.yaml` that names the file.
+fn read_feature(dir: &Path, name: &str) -> Result<Feature, Problem> {
+    let path = dir.join(name);
+    let problem = |line: usize, text: String| Problem {
+        path: path.clone(),
+        line: line as u64,
+        text,
+    };
+    let inside = Path::new(name)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    if !inside {
+        return Err(problem(
+            0,
+            format!("the feature file `{name}` must be inside the bundle"),
+        ));
+    }
+    Feature::parse_path(&path, GherkinEnv::default()).map_err(|error| match error {
+        ParseFileError::Reading { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            problem(0, format!("there is no feature file {}", path.display()))
+        }
+        ParseFileError::Reading { source, .. } => {
+            problem(0, format!("cannot read {}: {source}", path.display()))
+        }
+        ParseFileError::Parsing { source, .. } => {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let (line, what) = gherkin_error::explain(&text, &source.to_string());
+            problem(line, what)
+        }
+    })
+}

@@ -1,0 +1,340 @@
+//! Whether a bundle can be run: every item bound to one scenario, every step to one
+//! definition, nothing that would be passed over in silence.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+};
+
+use gherkin::{Background, Step, StepType};
+
+use super::{
+    Bundle, BundleError, ItemId, Phase,
+    bundle::{Bound, PLAN_FILE, Problem},
+};
+use crate::yaml::suggest;
+
+/// The words that steps are written with.
+pub trait Vocabulary {
+    /// How many step definitions answer to this step: one is right, none is undefined, more
+    /// are ambiguous.
+    fn count(&self, kind: StepType, text: &str) -> usize;
+
+    /// The step that was probably meant by one that is undefined.
+    fn nearest(&self, kind: StepType, text: &str) -> Option<String>;
+}
+
+impl Bundle {
+    /// Checks all of the bundle.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, together.
+    pub fn check(&self, vocabulary: &impl Vocabulary) -> Result<(), BundleError> {
+        let mut problems = self.plan_problems();
+        problems.extend(self.stray_features());
+        let mut bound: BTreeMap<ItemId, String> = BTreeMap::new();
+        for scenario in self.scenarios() {
+            problems.extend(self.binding_problems(&scenario, &mut bound));
+            problems.extend(shape_problems(&scenario, vocabulary));
+        }
+        for background in self.backgrounds() {
+            problems.extend(background_problems(background, vocabulary));
+        }
+        problems.extend(self.items_without_scenario(&bound));
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let place = |problem: &Problem| (problem.path.clone(), problem.line);
+        problems.sort_by_key(place);
+        let dir = self.dir.clone();
+        Err(BundleError::Problems { dir, problems })
+    }
+
+    fn plan_problem(&self, id: ItemId, text: String) -> Problem {
+        Problem {
+            path: self.dir.join(PLAN_FILE),
+            line: self.lines.get(&id).copied().unwrap_or(1),
+            text,
+        }
+    }
+
+    /// What is wrong in `plan.yaml` by itself.
+    fn plan_problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut whole = |text: String| {
+            problems.push(Problem {
+                path: self.dir.join(PLAN_FILE),
+                line: 1,
+                text,
+            });
+        };
+        if self.items().next().is_none() {
+            whole("the plan has no items".to_owned());
+        }
+        let (mut numbers, mut files) = (BTreeSet::new(), BTreeSet::new());
+        for phase in &self.phases {
+            if !numbers.insert(phase.no) {
+                whole(format!("there are two phases {}", phase.no));
+            }
+            if !files.insert(&phase.feature) {
+                whole(format!(
+                    "two phases name the feature file {}",
+                    phase.feature
+                ));
+            }
+        }
+        let mut seen = BTreeSet::new();
+        for phase in &self.phases {
+            for item in &phase.items {
+                if !seen.insert(item.id) {
+                    let text = format!("there are two items {}: number one of them anew", item.id);
+                    problems.push(self.plan_problem(item.id, text));
+                }
+                if item.id.phase() != Some(phase.no) {
+                    let text = format!("item {} stands in phase {}", item.id, phase.no);
+                    problems.push(self.plan_problem(item.id, text));
+                }
+            }
+        }
+        problems
+    }
+
+    /// Feature files that no phase names: their scenarios would never run.
+    fn stray_features(&self) -> Vec<Problem> {
+        let named: BTreeSet<PathBuf> = self
+            .phases
+            .iter()
+            .map(|phase| self.dir.join(&phase.feature))
+            .collect();
+        let Ok(entries) = fs::read_dir(&self.dir) else {
+            return Vec::new();
+        };
+        entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.extension().is_some_and(|ending| ending == "feature"))
+            .filter(|path| !named.contains(path))
+            .map(|path| Problem {
+                path,
+                line: 1,
+                text: format!("no phase of {PLAN_FILE} names this file: it would never run"),
+            })
+            .collect()
+    }
+
+    fn backgrounds(&self) -> impl Iterator<Item = (&gherkin::Feature, &Background)> {
+        self.features.iter().flat_map(|feature| {
+            let of_rules = feature
+                .rules
+                .iter()
+                .filter_map(|rule| rule.background.as_ref());
+            feature
+                .background
+                .iter()
+                .chain(of_rules)
+                .map(move |background| (feature, background))
+        })
+    }
+
+    /// Whether the scenario's tags bind it to one item, in the file where it belongs.
+    fn binding_problems(
+        &self,
+        scenario: &Bound<'_>,
+        bound: &mut BTreeMap<ItemId, String>,
+    ) -> Vec<Problem> {
+        let items: Vec<&str> = scenario
+            .tags
+            .iter()
+            .filter_map(|tag| tag.strip_prefix("item-"))
+            .collect();
+        let item = match items[..] {
+            [item] => item,
+            [] => return vec![problem(scenario, no_item_tag(scenario))],
+            _ => {
+                let list = items.join(", ");
+                let text = format!("a scenario checks one item, this one is tagged with {list}");
+                return vec![problem(scenario, text)];
+            }
+        };
+        let Ok(id) = item.parse::<ItemId>() else {
+            let text =
+                format!("`@item-{item}` is no item: write @item-PHASE.NUMBER, like @item-3.4");
+            return vec![problem(scenario, text)];
+        };
+        let Some(phase) = self.phase_of(id) else {
+            return vec![problem(scenario, self.unknown_item(id))];
+        };
+        let mut problems = Vec::new();
+        if let Some(first) = bound.get(&id) {
+            let text = format!("item {id} has a scenario already, at {first}");
+            problems.push(problem(scenario, text));
+        } else {
+            bound.insert(id, scenario.at());
+        }
+        problems.extend(self.place_problems(scenario, id, phase));
+        problems
+    }
+
+    /// Whether the scenario is in its phase's file and has its phase's tag.
+    fn place_problems(&self, scenario: &Bound<'_>, id: ItemId, phase: &Phase) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let file = self.dir.join(&phase.feature);
+        if scenario.feature.path.as_ref() != Some(&file) {
+            let text = format!("item {id} belongs into {}", file.display());
+            problems.push(problem(scenario, text));
+        }
+        let right = format!("phase-{}", phase.no);
+        let tags = scenario.tags.iter().filter(|tag| tag.starts_with("phase-"));
+        let mut wrong = tags.clone().filter(|tag| **tag != right).peekable();
+        if let Some(tag) = wrong.peek() {
+            let text = format!(
+                "item {id} is of phase {}, yet the scenario is tagged @{tag}",
+                phase.no
+            );
+            problems.push(problem(scenario, text));
+        } else if tags.count() == 0 {
+            problems.push(problem(scenario, format!("the tag @{right} is missing")));
+        }
+        problems
+    }
+
+    fn phase_of(&self, id: ItemId) -> Option<&Phase> {
+        self.phases
+            .iter()
+            .find(|phase| phase.items.iter().any(|item| item.id == id))
+    }
+
+    fn unknown_item(&self, id: ItemId) -> String {
+        let known: Vec<String> = self.items().map(|item| item.to_string()).collect();
+        let meant = suggest(&id.to_string(), known.iter().map(String::as_str))
+            .map_or_else(String::new, |meant| {
+                format!("; did you mean @item-{meant}?")
+            });
+        format!("{PLAN_FILE} has no item {id}{meant}")
+    }
+
+    fn items_without_scenario(&self, bound: &BTreeMap<ItemId, String>) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for phase in &self.phases {
+            for item in phase
+                .items
+                .iter()
+                .filter(|item| !bound.contains_key(&item.id))
+            {
+                let (id, file) = (item.id, self.dir.join(&phase.feature));
+                let text = format!(
+                    "item {id} has no scenario: write one with the tags @phase-{} @item-{id} into {}",
+                    phase.no,
+                    file.display()
+                );
+                problems.push(self.plan_problem(id, text));
+            }
+        }
+        problems
+    }
+}
+
+fn problem(scenario: &Bound<'_>, text: String) -> Problem {
+    at_line(scenario.feature, scenario.scenario.position.line, text)
+}
+
+fn at_line(feature: &gherkin::Feature, line: usize, text: String) -> Problem {
+    Problem {
+        path: feature.path.clone().unwrap_or_default(),
+        line: line as u64,
+        text,
+    }
+}
+
+fn no_item_tag(scenario: &Bound<'_>) -> String {
+    let near = scenario.tags.iter().find(|tag| {
+        let word = tag.split(['-', '.', '_', ':']).next().unwrap_or_default();
+        suggest(word, ["item"]).is_some()
+    });
+    match near {
+        Some(tag) => format!("no tag @item-PHASE.NUMBER; is `@{tag}` meant as one?"),
+        None => "no tag @item-PHASE.NUMBER: which item does this scenario check?".to_owned(),
+    }
+}
+
+/// What is wrong with the scenario's own steps.
+fn shape_problems(scenario: &Bound<'_>, vocabulary: &impl Vocabulary) -> Vec<Problem> {
+    let found = scenario.scenario;
+    if !found.examples.is_empty()
+        || found.keyword.contains("Outline")
+        || found.keyword.contains("Template")
+    {
+        let text = "a Scenario Outline is not supported: an item is one scenario; write its \
+                    examples as steps";
+        return vec![problem(scenario, text.to_owned())];
+    }
+    let mut problems = swallowed(
+        scenario.feature,
+        found.description.as_deref(),
+        found.position.line,
+    );
+    if found.steps.is_empty() {
+        problems.push(problem(
+            scenario,
+            "the scenario has no steps: it would check nothing".to_owned(),
+        ));
+    } else if !found.steps.iter().any(|step| step.ty == StepType::Then) {
+        let text = "the scenario has no Then step: it could never fail";
+        problems.push(problem(scenario, text.to_owned()));
+    }
+    problems.extend(step_problems(scenario.feature, &found.steps, vocabulary));
+    problems
+}
+
+fn background_problems(
+    (feature, background): (&gherkin::Feature, &Background),
+    vocabulary: &impl Vocabulary,
+) -> Vec<Problem> {
+    let line = background.position.line;
+    let mut problems = swallowed(feature, background.description.as_deref(), line);
+    problems.extend(step_problems(feature, &background.steps, vocabulary));
+    problems
+}
+
+/// Lines before the first step are free text in Gherkin, a misspelt step among them: it
+/// would not be run, and nobody would notice.
+fn swallowed(feature: &gherkin::Feature, text: Option<&str>, line: usize) -> Vec<Problem> {
+    text.into_iter()
+        .flat_map(str::lines)
+        .filter_map(|seen| {
+            let seen = seen.trim();
+            let word = seen.split_whitespace().next()?;
+            let meant = suggest(word, ["Given", "When", "Then"])?;
+            let text =
+                format!("`{seen}` is no step, it would be passed over; did you mean `{meant}`?");
+            Some(at_line(feature, line, text))
+        })
+        .collect()
+}
+
+fn step_problems(
+    feature: &gherkin::Feature,
+    steps: &[Step],
+    vocabulary: &impl Vocabulary,
+) -> Vec<Problem> {
+    steps
+        .iter()
+        .filter_map(|step| {
+            let said = format!("{} {}", step.keyword.trim(), step.value);
+            let text = match vocabulary.count(step.ty, &step.value) {
+                1 => return None,
+                0 => undefined(&said, vocabulary.nearest(step.ty, &step.value)),
+                many => format!("ambiguous step: {many} definitions answer to `{said}`"),
+            };
+            Some(at_line(feature, step.position.line, text))
+        })
+        .collect()
+}
+
+fn undefined(said: &str, nearest: Option<String>) -> String {
+    match nearest {
+        Some(meant) => format!("undefined step `{said}`; did you mean `{meant}`?"),
+        None => format!("undefined step `{said}`; `verify steps` lists those that there are"),
+    }
+}
