@@ -118,7 +118,6 @@ impl Auth0 {
     }
 
     /// Its routes.
-    #[must_use]
     pub fn router(&self) -> Router {
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(discovery))

@@ -53,7 +53,6 @@ impl LiteLlm {
     }
 
     /// Its routes.
-    #[must_use]
     pub fn router(&self) -> Router {
         let with_key = Router::new()
             .route("/v1/messages", post(messages::anthropic))
