@@ -261,6 +261,8 @@ pub trait Stack: Send + Sync {
     /// Writes a line to the end of every log of a service, as the service itself would.
     /// Returns their names, sorted.
     async fn append_log(&self, service: Service, line: &str) -> Result<Vec<String>, StackError>;
+    /// The file that a service's own log output goes to, where there is one.
+    fn service_log(&self, service: Service) -> Option<std::path::PathBuf>;
     /// Starts two small gateways, one with each configuration.
     async fn side_by_side(&self) -> Result<Box<dyn SideBySide>, StackError>;
     /// Ends everything.

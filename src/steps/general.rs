@@ -24,6 +24,15 @@ steps! {
     When "^the service \"(?P<service>[a-z]+)\" is restarted$" => restart;
     /// Sends a request without a session to the public site or to the internal port.
     When "^(?P<method>GET|HEAD|POST|PUT|DELETE) \"(?P<path>[^\"]+)\" is asked on the (?P<port>public|internal) port$" => request;
+    /// Asks for a path in the session so many times, and looks at nothing but that answers
+    /// come: what requests cost by themselves.
+    When "^the session asks for \"(?P<path>[^\"]+)\" (?P<count>\\d+) times, unchecked$" => unchecked;
+    /// Runs a script of the plan bundle beside the stack, with bash. It finds the site's address
+    /// in SITE, the internal port's in INTERNAL, the session's cookie in COOKIE, and the
+    /// gateway's log in LOG. Fails when its exit status is not 0.
+    When "^the script \"(?P<script>[^\"]+)\" is run$" => script;
+    /// Says that a scenario only measures: it can fail in its other steps alone.
+    Then "^the answer is not looked at$" => nothing;
     /// The status of the last answer.
     Then "^the answer's status is (?P<status>\\d+)$" => status;
     /// A header field of the last answer holds a text.
@@ -80,6 +89,68 @@ async fn request(world: &mut World, args: Args) -> StepResult {
     let hop = Hop { request, response };
     world.saw_hop(&hop);
     world.scene.last = Some(hop);
+    Ok(())
+}
+
+async fn unchecked(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let (url, _) = run.page(args.text("path"))?;
+    for _ in 0..args.number::<u32>("count")? {
+        world
+            .session()?
+            .browser
+            .send(Request::get(url.clone()))
+            .await?;
+    }
+    Ok(())
+}
+
+async fn script(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let script = run.plan.bundle.join(args.text("script"));
+    let site = run.plain_page("/")?;
+    let cookies = world.session()?.browser.cookies(&site).unwrap_or_default();
+    let did = format!("run {}", args.text("script"));
+    let address = |host: &str, port: u16| {
+        run.stack
+            .endpoints()
+            .resolve(host, port)
+            .map(|found| found.to_string())
+    };
+    let output = tokio::process::Command::new("bash")
+        .arg(&script)
+        .env(
+            "SITE",
+            address(&run.profile.site.host, 80).unwrap_or_default(),
+        )
+        .env("HOST", &run.profile.site.host)
+        .env("INTERNAL", run.stack.endpoints().internal.to_string())
+        .env("COOKIE", cookies)
+        .env(
+            "LOG",
+            run.stack.service_log(Service::Gateway).unwrap_or_default(),
+        )
+        .stdin(std::process::Stdio::null())
+        .output()
+        .await
+        .map_err(|error| StepError::harness(&did, "bash", error))?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    world.saw(
+        EvidenceKind::Command,
+        &format!("{did}: {}", output.status),
+        &said,
+    );
+    expect(
+        Blame::Candidate,
+        output.status.success(),
+        did,
+        "exit status 0",
+        format!("{}: {said}", output.status),
+    )
+}
+
+async fn nothing(_: &mut World, _: Args) -> StepResult {
     Ok(())
 }
 

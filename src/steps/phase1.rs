@@ -325,10 +325,7 @@ async fn ask_health(world: &mut World, args: Args) -> StepResult {
                 None => tokio::time::sleep(std::time::Duration::from_millis(1)).await,
             }
         };
-        world
-            .scene
-            .ports
-            .push(u16::try_from(holder.unwrap_or(0)).unwrap_or(u16::MAX));
+        world.scene.pids.push(holder);
         let path = &run.profile.health.path;
         let response = connection.get("localhost", path).await.map_err(failed)?;
         let url = format!("http://localhost:{}{path}", address.port()).parse();
@@ -374,17 +371,17 @@ async fn all_healthy(world: &mut World, _: Args) -> StepResult {
 async fn from_its_workers(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
     let state = run.stack.state(Service::Gateway).await?;
-    let workers: Vec<u16> = state
-        .workers
-        .iter()
-        .filter_map(|worker| u16::try_from(worker.pid).ok())
-        .collect();
+    let workers: Vec<u32> = state.workers.iter().map(|worker| worker.pid).collect();
     expect(
         Blame::Candidate,
-        world.scene.ports.iter().all(|pid| workers.contains(pid)),
+        world
+            .scene
+            .pids
+            .iter()
+            .all(|pid| pid.is_some_and(|pid| workers.contains(&pid))),
         "look up which process accepted the connections",
         format!("workers of master {}: {workers:?}", state.main.pid),
-        format!("{:?}", world.scene.ports),
+        format!("{:?}", world.scene.pids),
     )
 }
 

@@ -25,7 +25,7 @@ use crate::{
 const BURST_PER_WORKER: usize = 48;
 
 /// The most requests of a burst, whatever the number of workers.
-const BURST_LIMIT: usize = 512;
+const BURST_LIMIT: usize = 1024;
 
 /// How long Redis holds writes back at most, so that a burst piles up, in milliseconds.
 const PAUSE_MS: u64 = 2_000;

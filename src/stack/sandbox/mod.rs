@@ -275,6 +275,10 @@ impl Stack for Sandbox {
             .map_err(Self::io(service, "writing to the log"))
     }
 
+    fn service_log(&self, service: Service) -> Option<std::path::PathBuf> {
+        Some(layout::log_file(service.name(), "stderr"))
+    }
+
     async fn side_by_side(&self) -> Result<Box<dyn SideBySide>, StackError> {
         Ok(Box::new(
             side_by_side::Pair::start(&self.programs, &self.files, &self.gateway_env).await?,
