@@ -247,8 +247,8 @@ pub trait Stack: Send + Sync {
     async fn kill(&self, service: Service) -> Result<(), StackError>;
     /// The processes of a service.
     async fn state(&self, service: Service) -> Result<ServiceState, StackError>;
-    /// The TCP sockets of a service's network namespace that one of its processes holds,
-    /// or that nobody holds.
+    /// The TCP sockets of a service's network namespace, each with the process of the
+    /// service that holds it, if one does.
     async fn sockets(&self, service: Service) -> Result<Vec<Socket>, StackError>;
     /// The end of the logs of a service as they are now.
     async fn log_cursor(&self, service: Service) -> Result<LogCursor, StackError>;

@@ -1,5 +1,10 @@
 //! Phase 1: the candidate is accepted, deployed, started, healthy and quiet.
 
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
 use super::{
     deploy::sha256,
     run::Deployment,
@@ -8,10 +13,11 @@ use super::{
 use crate::{
     evidence::EvidenceKind,
     probe::{
+        browser::Hop,
         http::{Connection, Request},
         log::{Level, Record},
     },
-    stack::{Service, Version},
+    stack::{Service, Socket, Version},
     steps,
 };
 
@@ -309,29 +315,38 @@ async fn ask_health(world: &mut World, args: Args) -> StepResult {
     let failed = |error: std::io::Error| {
         StepError::candidate("ask for the health check", "an answer", error)
     };
+    let mut connections = Vec::new();
     for _ in 0..args.number::<u32>("count")? {
-        let connection = Connection::open(address).await.map_err(failed)?;
-        let local = connection.local().map_err(failed)?;
-        // The gateway's end of this very connection, once a worker has accepted it.
-        let started = std::time::Instant::now();
-        let holder = loop {
-            let sockets = run.stack.sockets(Service::Gateway).await?;
-            let end = sockets.iter().find(|socket| {
-                socket.local.port() == address.port() && socket.remote.port() == local.port()
-            });
-            match end.and_then(|end| end.pid) {
-                Some(pid) => break Some(pid),
-                None if started.elapsed() > run.deadline() => break None,
-                None => tokio::time::sleep(std::time::Duration::from_millis(1)).await,
-            }
+        connections.push(Connection::open(address).await.map_err(failed)?);
+    }
+    let ports = connections
+        .iter()
+        .map(Connection::local)
+        .collect::<std::io::Result<Vec<_>>>()
+        .map_err(failed)?;
+    // The gateway's ends of these very connections, once workers have accepted them.
+    let started = Instant::now();
+    world.scene.pids = loop {
+        let sockets = run.stack.sockets(Service::Gateway).await?;
+        let holder = |port: &SocketAddr| {
+            let own = |socket: &&Socket| {
+                socket.local.port() == address.port() && socket.remote.port() == port.port()
+            };
+            sockets.iter().find(own).and_then(|socket| socket.pid)
         };
-        world.scene.pids.push(holder);
-        let path = &run.profile.health.path;
+        let holders: Vec<Option<u32>> = ports.iter().map(holder).collect();
+        if holders.iter().all(Option::is_some) || started.elapsed() > run.deadline() {
+            break holders;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    let path = &run.profile.health.path;
+    let url = format!("http://localhost:{}{path}", address.port()).parse::<url::Url>();
+    let url = url.map_err(|error| StepError::harness("make an address", path, error))?;
+    for connection in connections {
         let response = connection.get("localhost", path).await.map_err(failed)?;
-        let url = format!("http://localhost:{}{path}", address.port()).parse();
-        let url = url.map_err(|error| StepError::harness("make an address", path, error))?;
-        let hop = crate::probe::browser::Hop {
-            request: Request::get(url),
+        let hop = Hop {
+            request: Request::get(url.clone()),
             response,
         };
         world.saw_hop(&hop);

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Requests for each worker at once: some more than its pool may keep.
-const BURST_PER_WORKER: usize = 48;
+const BURST_PER_WORKER: usize = 40;
 
 /// The most requests of a burst, whatever the number of workers.
 const BURST_LIMIT: usize = 1024;

@@ -253,7 +253,12 @@ impl Stack for Sandbox {
     }
 
     async fn sockets(&self, service: Service) -> Result<Vec<Socket>, StackError> {
-        procfs::sockets().map_err(Self::io(service, "reading the socket table"))
+        let state = self.state(service).await?;
+        let processes: Vec<u32> = std::iter::once(&state.main)
+            .chain(&state.workers)
+            .map(|process| process.pid)
+            .collect();
+        procfs::sockets(&processes).map_err(Self::io(service, "reading the socket table"))
     }
 
     async fn log_cursor(&self, service: Service) -> Result<LogCursor, StackError> {
