@@ -261,6 +261,9 @@ pub trait Stack: Send + Sync {
     /// Writes a line to the end of every log of a service, as the service itself would.
     /// Returns their names, sorted.
     async fn append_log(&self, service: Service, line: &str) -> Result<Vec<String>, StackError>;
+    /// Whether this kind of place itself makes the gateway log this message, whatever its
+    /// configuration: such a line is not held against a candidate.
+    fn is_own_noise(&self, message: &str) -> bool;
     /// The file that a service's own log output goes to, where there is one.
     fn service_log(&self, service: Service) -> Option<std::path::PathBuf>;
     /// Starts two small gateways, one with each configuration.

@@ -438,10 +438,11 @@ async fn log_is_clean(world: &mut World, _: Args) -> StepResult {
             .any(|nonce| record.caused_by(nonce))
     };
     let at_error = |record: &&Record| record.level.is_some_and(|level| level >= Level::Error);
+    let noise = |record: &Record| run.stack.is_own_noise(&record.message);
     let (excused, errors): (Vec<&Record>, Vec<&Record>) = records
         .iter()
         .filter(at_error)
-        .partition(|record| refused(record));
+        .partition(|record| refused(record) || noise(record));
     let warnings = records
         .iter()
         .filter(|record| record.level == Some(Level::Warn))
@@ -453,7 +454,7 @@ async fn log_is_clean(world: &mut World, _: Args) -> StepResult {
     sources.sort_unstable();
     sources.dedup();
     let title = format!(
-        "{} records since the restart: {} at error or above, {} of refused requests, {warnings} warnings",
+        "{} records since the restart: {} at error or above, {} more of refused requests or of the sandbox itself, {warnings} warnings",
         records.len(),
         errors.len(),
         excused.len()

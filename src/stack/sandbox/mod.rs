@@ -280,6 +280,14 @@ impl Stack for Sandbox {
             .map_err(Self::io(service, "writing to the log"))
     }
 
+    /// In a user namespace made without being root, `setgroups` is denied (user_namespaces(7)),
+    /// and nginx complains of it at [emerg] and goes on.
+    fn is_own_noise(&self, message: &str) -> bool {
+        let denied =
+            fs::read_to_string("/proc/self/setgroups").is_ok_and(|text| text.trim() == "deny");
+        denied && message == "initgroups(root, 0) failed (1: Operation not permitted)"
+    }
+
     fn service_log(&self, service: Service) -> Option<std::path::PathBuf> {
         Some(layout::log_file(service.name(), "stderr"))
     }
