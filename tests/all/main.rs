@@ -2,4 +2,5 @@
 //! real sockets. One crate, so that it is linked once.
 
 mod bad_input;
+mod ending;
 mod support;

@@ -79,6 +79,11 @@ impl Verify {
         self.scratch.path().join("reports")
     }
 
+    /// Its folder alone, to be kept for as long as the run lasts.
+    pub fn into_scratch(self) -> TempDir {
+        self.scratch
+    }
+
     /// Runs it to its end.
     pub fn ends(mut self) -> Ended {
         let output = self.command.output().expect("verify can be run");
