@@ -1,0 +1,6 @@
+//! `verify` from outside: the real binary, the real programs in the sandbox, the doubles over
+//! real sockets. One crate, so that it is linked once.
+
+mod bad_input;
+mod ending;
+mod support;
