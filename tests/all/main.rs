@@ -2,5 +2,6 @@
 //! real sockets. One crate, so that it is linked once.
 
 mod bad_input;
+mod doubles;
 mod ending;
 mod support;
