@@ -2,5 +2,7 @@
 //! real sockets. One crate, so that it is linked once.
 
 mod bad_input;
+mod cli;
+mod doubles;
 mod ending;
 mod support;

@@ -79,6 +79,11 @@ impl Verify {
         self.scratch.path().join("reports")
     }
 
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
     /// Its folder alone, to be kept for as long as the run lasts.
     pub fn into_scratch(self) -> TempDir {
         self.scratch
