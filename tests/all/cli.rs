@@ -139,14 +139,13 @@ fn said_again(run: &Ended) {
         shown.stdout
     };
     let read = |name: &str| fs::read_to_string(dir.join(name)).expect("it was written");
-    assert_eq!(
-        render("json", "en").trim_end(),
-        read("report.json").trim_end()
-    );
-    assert_eq!(
-        render("markdown", "en").trim_end(),
-        read("report.md").trim_end()
-    );
+    for (format, name) in [("json", "report.json"), ("markdown", "report.md")] {
+        let (shown, saved) = (render(format, "en"), read(name));
+        for (shown, saved) in shown.lines().zip(saved.lines()) {
+            assert_eq!(shown, saved, "{name}");
+        }
+        assert_eq!(shown.lines().count(), saved.lines().count(), "{name}");
+    }
     let table = render("table", "en");
     assert!(run.stdout.starts_with(&table), "{table}");
     assert!(render("table", "ja").contains("項目数"));
