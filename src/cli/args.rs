@@ -73,13 +73,6 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// The engine's half inside the sandbox.
-    #[command(hide = true)]
-    Worker {
-        /// One of the two gateways that are measured side by side.
-        #[arg(long)]
-        side_by_side: bool,
-    },
 }
 
 /// The flags of `run`.

@@ -27,10 +27,12 @@ use args::Command;
 #[must_use]
 pub fn main(started: Instant) -> ExitStatus {
     quiet_panics();
-    let cli = Cli::parse();
     // A panic anywhere is a defect of this program: it must not look like a verdict, and the
     // words that it died with may hold a secret.
-    let done = std::panic::catch_unwind(|| dispatch(cli, started));
+    let done = std::panic::catch_unwind(|| match worker::asked() {
+        Some(args) => worker::worker(&args),
+        None => dispatch(Cli::parse(), started),
+    });
     match done {
         Ok(Ok(status)) => status,
         Ok(Err(error)) => {
@@ -51,7 +53,6 @@ fn dispatch(cli: Cli, started: Instant) -> Result<ExitStatus, CliError> {
         Some(Command::Serve(args)) => serve::serve(args),
         Some(Command::Steps) => steps::steps(),
         Some(Command::Completions { shell }) => completions(shell),
-        Some(Command::Worker { side_by_side }) => worker::worker(side_by_side),
     }
 }
 

@@ -1,22 +1,48 @@
-//! `verify worker`: what runs inside the sandbox. Not for people.
+//! `verify worker`: the processes that a run starts of its own program. Not for people, so it
+//! is no part of the command line that they see.
 
-use super::error::CliError;
+use std::ffi::OsString;
+
+use super::{error::CliError, runtime};
 use crate::{engine, gate::ExitStatus, stack::sandbox};
 
-/// Runs the engine's half inside the sandbox, or one of the two gateways side by side.
-pub fn worker(side_by_side: bool) -> Result<ExitStatus, CliError> {
-    if side_by_side {
-        sandbox::member().map_err(|error| CliError::environment(error.to_string()))?;
-        return Ok(ExitStatus::Pass);
+/// What follows `verify worker`, where that is what this process was started as.
+pub fn asked() -> Option<Vec<OsString>> {
+    let mut args = std::env::args_os().skip(1);
+    (args.next()? == "worker").then(|| args.collect())
+}
+
+/// Runs the engine's half inside the sandbox, the guard outside of it, or one of the two
+/// gateways that are measured side by side.
+pub fn worker(args: &[OsString]) -> Result<ExitStatus, CliError> {
+    let broken = |error: String| CliError::environment(error);
+    match args.first().and_then(|arg| arg.to_str()) {
+        Some("--guard") => {
+            let command = args.get(1..).unwrap_or_default();
+            let code = runtime()?
+                .block_on(sandbox::guard(command))
+                .map_err(|error| broken(format!("the sandbox cannot be started: {error}")))?;
+            if code == 0 {
+                Ok(ExitStatus::Pass)
+            } else {
+                Err(broken(format!("the sandbox ended with exit code {code}")))
+            }
+        }
+        Some("--side-by-side") => {
+            sandbox::member().map_err(|error| broken(error.to_string()))?;
+            Ok(ExitStatus::Pass)
+        }
+        _ => {
+            // The doubles answer while the steps wait for them: two threads.
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .map_err(|error| broken(format!("cannot start: {error}")))?;
+            runtime
+                .block_on(engine::worker::work())
+                .map_err(|error| broken(error.to_string()))?;
+            Ok(ExitStatus::Pass)
+        }
     }
-    // The doubles answer while the steps wait for them: two threads.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| CliError::environment(format!("cannot start: {error}")))?;
-    runtime
-        .block_on(engine::worker::work())
-        .map_err(|error| CliError::environment(error.to_string()))?;
-    Ok(ExitStatus::Pass)
 }

@@ -18,6 +18,7 @@ use std::{
 };
 
 use event::{RunEnd, RunEvent};
+use rustix::process::{Pid, Signal as PidSignal, kill_process_group};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::Child,
@@ -31,6 +32,9 @@ use crate::{
 
 /// The most of a worker's last words that is kept, in bytes.
 const LAST_WORDS: u64 = 16 * 1024;
+
+/// How long the kernel has to take a namespace down.
+const GONE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Runs the plan: tells every event to `on_event` as it happens, `RunStarted` first and
 /// `RunFinished` last, whatever happens in between. One of `signals` ends the run, also one that
@@ -124,9 +128,20 @@ async fn end_worker<R: AsyncRead + Unpin>(
     child: &mut Child,
     lines: &mut tokio::io::Lines<BufReader<R>>,
 ) {
-    // Both fail only for a process that is gone already.
-    let _ = child.kill().await;
-    while let Ok(Some(_)) = lines.next_line().await {}
+    // The guard's whole group: also a sandbox that is only being made. It fails only for
+    // processes that are gone already.
+    if let Some(pid) = child
+        .id()
+        .and_then(|pid| i32::try_from(pid).ok())
+        .and_then(Pid::from_raw)
+    {
+        let _ = kill_process_group(pid, PidSignal::KILL);
+    }
+    let _ = child.wait().await;
+    let gone = async { while let Ok(Some(_)) = lines.next_line().await {} };
+    if tokio::time::timeout(GONE_DEADLINE, gone).await.is_err() {
+        tracing::error!("something of the sandbox still holds its output");
+    }
 }
 
 async fn last_words(stderr: impl AsyncRead + Unpin) -> String {

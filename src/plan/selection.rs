@@ -117,7 +117,7 @@ impl Bundle {
         let meant = suggest(typed.trim(), names.iter().map(String::as_str));
         Err(SelectionError::Item {
             typed: typed.to_owned(),
-            meant: meant.map_or_else(String::new, |meant| format!(", did you mean {meant}?")),
+            meant: meant.map_or_else(String::new, |meant| format!(" (did you mean {meant}?)")),
             known: names.join(", "),
         })
     }

@@ -121,6 +121,7 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, LoadError> {
 /// The version is looked at first: a report of another version need not have this one's fields.
 fn from_json(path: &Path, bytes: &[u8]) -> Result<RunReport, LoadError> {
     #[derive(Deserialize)]
+    #[serde(expecting = "a report: an object with a schema_version")]
     struct Version {
         schema_version: u64,
     }

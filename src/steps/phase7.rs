@@ -21,9 +21,6 @@ use crate::{
     steps,
 };
 
-/// Requests for each worker at once: some more than its pool may keep.
-const BURST_PER_WORKER: usize = 40;
-
 /// The most requests of a burst, whatever the number of workers.
 const BURST_LIMIT: usize = 1024;
 
@@ -168,7 +165,9 @@ async fn burst(world: &mut World, _: Args) -> StepResult {
         .workers
         .len()
         .max(1);
-    let count = (workers * BURST_PER_WORKER).min(BURST_LIMIT);
+    let limit = run.profile.thresholds.keepalive_per_worker;
+    // One more for each than its pool may keep: however they are spread, some worker has more.
+    let count = (workers * (limit + 1)).min(BURST_LIMIT);
     let session = world.session()?.copy();
     let mut requests = Vec::new();
     for _ in 0..count {
@@ -178,7 +177,6 @@ async fn burst(world: &mut World, _: Args) -> StepResult {
     }
     // Reads pass, so every request gets as far as being tracked; there it waits.
     run.redis.pause_writes(PAUSE_MS).await?;
-    let limit = run.profile.thresholds.keepalive_per_worker;
     let watch = async {
         let started = Instant::now();
         let mut peak = 0;

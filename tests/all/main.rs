@@ -2,6 +2,8 @@
 //! real sockets. One crate, so that it is linked once.
 
 mod bad_input;
+mod cli;
 mod doubles;
 mod ending;
+mod serve;
 mod support;

@@ -23,7 +23,7 @@ const HOSTS: &str = "127.0.0.1 localhost openresty oauth2-proxy redis litellm au
 /// What a sandbox holds is asked for by this name besides the profile's.
 const NAME_SERVER: &str = "nameserver 127.0.0.11\n";
 
-/// A command that starts a worker in a sandbox, and the descriptors that it inherits: they
+/// A command that starts a worker in a sandbox, through a guard in a process group of its own, and the descriptors that it inherits: they
 /// must live until it is spawned.
 #[derive(Debug)]
 pub struct Launch {
@@ -56,8 +56,11 @@ pub fn launch(programs: &Programs, plan: &RunPlan) -> io::Result<(Launch, RunPla
     inner.bundle = layout::inside("features");
     args.bind(&plan.bundle, &inner.bundle)?;
 
-    let mut command = Command::new(&programs.bwrap);
+    let mut command = Command::new(std::env::current_exe()?);
     command
+        .arg("worker")
+        .arg("--guard")
+        .arg(&programs.bwrap)
         .args(args.0)
         .arg(layout::inside("verify"))
         .arg("worker")
@@ -70,6 +73,7 @@ pub fn launch(programs: &Programs, plan: &RunPlan) -> io::Result<(Launch, RunPla
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        .process_group(0)
         .kill_on_drop(true);
     Ok((
         Launch {

@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
 
 mod components;
+mod guard;
 mod launch;
 mod layout;
 mod logs;
@@ -25,6 +26,7 @@ mod procfs;
 mod services;
 mod side_by_side;
 
+pub use guard::guard;
 pub use launch::{Launch, launch};
 pub use side_by_side::member;
 

@@ -1,0 +1,39 @@
+//! The process between a run and its sandbox. bubblewrap ends a sandbox when its own parent
+//! dies, but not in the first moments, while it is still being made. The guard outlives the run
+//! for just as long as it takes to end all of it.
+
+use std::{ffi::OsString, io};
+
+use rustix::process::{
+    Signal, getppid, kill_current_process_group, set_parent_process_death_signal,
+};
+use tokio::{
+    process::Command,
+    signal::unix::{SignalKind, signal},
+};
+
+/// Runs `command` (bubblewrap) in the guard's own process group, and ends the whole group when
+/// the run is gone. Returns the command's exit code.
+///
+/// # Errors
+/// A command that cannot be started, signals that cannot be heard.
+pub async fn guard(command: &[OsString]) -> io::Result<u8> {
+    let (program, args) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut ended = signal(SignalKind::terminate())?;
+    let parent = getppid();
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    if getppid() != parent {
+        // The run was gone before the kernel was asked to tell.
+        return Err(io::ErrorKind::BrokenPipe.into());
+    }
+    let mut child = Command::new(program).args(args).spawn()?;
+    let code = tokio::select! {
+        status = child.wait() => status?.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1),
+        _ = ended.recv() => 1,
+    };
+    if code != 0 {
+        // What is left of the sandbox, and the guard itself.
+        let _ = kill_current_process_group(Signal::KILL);
+    }
+    Ok(code)
+}
