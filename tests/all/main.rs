@@ -2,6 +2,7 @@
 //! real sockets. One crate, so that it is linked once.
 
 mod bad_input;
+mod broken;
 mod cli;
 mod doubles;
 mod ending;
