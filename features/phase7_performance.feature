@@ -5,9 +5,9 @@ Feature: Phase 7: performance
   Scenario: Connections to the upstream are kept
     Given the candidate runs
     And the admin has a session
-    When the session makes 6 requests one after another
+    When the session makes 4 requests one after another
     And nginx's own connections to the internal port are counted
-    And the session makes 6 requests one after another
+    And the session makes 4 requests one after another
     Then at least one of them is still open and the same
     When the session makes a burst of requests while answers are slowed down
     Then at rest no worker holds more of them than its pool may keep

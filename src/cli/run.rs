@@ -87,6 +87,13 @@ fn once(
     started: Instant,
 ) -> Result<ExitStatus, CliError> {
     let plan = run_plan(settings, bundle, selected, inputs)?;
+    let runtime = runtime()?;
+    let listening = {
+        let _guard = runtime.enter();
+        engine::Signals::new()
+    };
+    let mut signals = listening
+        .map_err(|error| CliError::environment(format!("cannot listen for signals: {error}")))?;
     let mut dir = RunDir::create(&settings.report_dir, &plan.run.id)?;
     let mut live = Live::new(settings.lang);
     let mut events = Vec::new();
@@ -98,7 +105,7 @@ fn once(
         live.show(&event);
         events.push(event);
     };
-    runtime()?.block_on(engine::run(&plan, started, &mut on_event));
+    runtime.block_on(engine::run(&plan, started, &mut signals, &mut on_event));
     let report = verdict::fold(events).map_err(|error| {
         CliError::environment(format!("the run's events make no report: {error}"))
     })?;

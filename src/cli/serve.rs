@@ -49,11 +49,12 @@ async fn listen(args: ServeArgs) -> Result<ExitStatus, CliError> {
             shared_key: secret("LITELLM_SHARED_KEY", "sk-shared"),
             models: args.model.clone(),
         })
+        .map_err(|error| CliError::environment(error.to_string()))?
         .router(),
     };
     let failed = |error: std::io::Error| CliError::environment(format!("cannot serve: {error}"));
     let mut term = signal(SignalKind::terminate()).map_err(failed)?;
-    let running = doubles::serve(listener, router).map_err(failed)?;
+    let running = doubles::serve(listener, router).await;
     out::print(&format!("listening on http://{own}\n"))?;
     tokio::select! {
         result = tokio::signal::ctrl_c() => result.map_err(failed)?,
@@ -80,7 +81,7 @@ fn auth0_config(args: &ServeArgs, own: &str) -> Result<auth0::Config, CliError> 
             .map_err(|error| CliError::usage(format!("--issuer {issuer}: {error}")))?,
         client_id: args.client_id.clone(),
         client_secret: secret("VERIFY_CLIENT_SECRET", "secret"),
-        callbacks: args.callback.clone(),
+        callback_prefixes: args.callback.clone(),
         logout_urls: args.callback.clone(),
         users: users
             .iter()

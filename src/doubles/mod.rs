@@ -1,66 +1,121 @@
-//! Doubles of the services that a test cannot have for real: Auth0 and LiteLLM.
+//! The doubles: a mock Auth0 and a mock LiteLLM that stand where the gateway expects the real ones.
 //!
-//! Both keep a [`journal`] of every request, which is served, like everything that only a
-//! test asks of them, under `/__verify/`. Both are usable alone: `verify serve`.
+//! Both are axum routers, so that they run in this process, in a sandbox or in a container alike.
+//! Both keep a [`journal::Journal`] of every request that reached them and offer it, with faults on
+//! request, under `/__verify/`:
+//!
+//! | request | answer |
+//! | --- | --- |
+//! | `GET /__verify/journal?since=SEQ` | `{"next": n, "lost": 0, "entries": [...]}` |
+//! | `POST /__verify/faults` | adds a [`faults::Fault`] |
+//! | `GET /__verify/faults` | the faults that still wait |
+//! | `DELETE /__verify/faults` | clears them |
+//! | `GET /__verify/log?since=N` (LiteLLM only) | its access log as text |
 
-pub mod auth0;
-mod control;
-pub mod journal;
-pub mod litellm;
-
-use std::{io, net::SocketAddr};
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use axum::Router;
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub mod auth0;
+pub mod faults;
+pub mod journal;
+pub mod litellm;
+mod mask;
+mod observe;
+
+/// How long [`Running::stop`] lets requests in flight finish before it drops them.
+const STOP_GRACE: Duration = Duration::from_secs(1);
+
+/// Why a double cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum DoubleError {
+    /// A setting contradicts itself or what the protocol asks for.
+    #[error("mock {double}: {setting} {problem}")]
+    Config {
+        /// Which double: `Auth0` or `LiteLLM`.
+        double: &'static str,
+        /// The field of its `Config`.
+        setting: &'static str,
+        /// What is wrong with it, and what is expected.
+        problem: String,
+    },
+    /// The thread that makes the signing key could not be started.
+    #[error("mock Auth0: cannot start the thread that makes the signing key: {0}")]
+    KeyThread(#[source] std::io::Error),
+}
 
 /// A double that listens; dropping it stops it.
 #[derive(Debug)]
 pub struct Running {
     /// Where it listens.
     pub addr: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<io::Result<()>>,
-}
-
-/// Serves a double on a listener until it is stopped.
-///
-/// # Errors
-/// A listener that has no address.
-pub fn serve(listener: TcpListener, router: Router) -> io::Result<Running> {
-    let addr = listener.local_addr()?;
-    let (stop, stopped) = oneshot::channel::<()>();
-    let task = tokio::spawn(async move {
-        tokio::select! {
-            result = axum::serve(listener, router) => result,
-            _ = stopped => Ok(()),
-        }
-    });
-    Ok(Running {
-        addr,
-        stop: Some(stop),
-        task,
-    })
+    quit: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
 }
 
 impl Running {
-    /// Closes the listener. Connections that are open are closed with it.
+    /// Stops listening, lets requests in flight finish for at most a second, and waits for the end.
     pub async fn stop(mut self) {
-        drop(self.stop.take());
-        // A task that panicked listens no more either.
-        let _ = (&mut self.task).await;
+        self.quit.take();
+        if tokio::time::timeout(STOP_GRACE, &mut self.task)
+            .await
+            .is_err()
+        {
+            self.task.abort();
+        }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
+        // The signal closes idle keep-alive connections, which live in tasks of their own; the
+        // abort closes the listener at once.
+        self.quit.take();
         self.task.abort();
     }
 }
 
-/// A double that cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum DoubleError {
-    /// The issuer is where the identity provider answers, so it must be an address.
-    #[error("the issuer {0} is no http address that ends in /")]
-    Issuer(String),
+/// Serves `router` on `listener` in a task of its own until the answer is stopped or dropped.
+///
+/// `addr` is `0.0.0.0:0` should the system not be able to name the listener's address.
+pub async fn serve(listener: TcpListener, router: Router) -> Running {
+    let addr = listener
+        .local_addr()
+        .unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
+    let (quit, quitting) = oneshot::channel();
+    let task = tokio::spawn(accept(listener, router, async {
+        // An error only says that the sender was dropped, which is how stopping is asked for.
+        let _ = quitting.await;
+    }));
+    Running {
+        addr,
+        quit: Some(quit),
+        task,
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    quit: impl Future<Output = ()> + Send + 'static,
+) {
+    // Without TCP_NODELAY the small chunks of a stream would wait for the client's ACK.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a double's connection stays with Nagle's algorithm");
+        }
+    });
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    if let Err(error) = axum::serve(listener, service)
+        .with_graceful_shutdown(quit)
+        .await
+    {
+        tracing::error!(%error, "a double stopped listening");
+    }
 }

@@ -33,15 +33,20 @@ use crate::{
 const LAST_WORDS: u64 = 16 * 1024;
 
 /// Runs the plan: tells every event to `on_event` as it happens, `RunStarted` first and
-/// `RunFinished` last, whatever happens in between. SIGINT, SIGTERM and SIGHUP end the run;
-/// nothing that it started is left when this returns.
-pub async fn run(plan: &RunPlan, started: Instant, on_event: &mut dyn FnMut(RunEvent)) -> RunEnd {
+/// `RunFinished` last, whatever happens in between. One of `signals` ends the run, also one that
+/// came before; nothing that it started is left when this returns.
+pub async fn run(
+    plan: &RunPlan,
+    started: Instant,
+    signals: &mut Signals,
+    on_event: &mut dyn FnMut(RunEvent),
+) -> RunEnd {
     on_event(RunEvent::RunStarted {
         run: Box::new(plan.run.clone()),
         phases: plan.phases.clone(),
         selected: plan.selected.clone(),
     });
-    let end = drive(plan, on_event)
+    let end = drive(plan, signals, on_event)
         .await
         .unwrap_or_else(|error| RunEnd::Broken {
             reason: Redactor::new().redact(&format!("the sandbox cannot be run: {error}")),
@@ -55,8 +60,11 @@ pub async fn run(plan: &RunPlan, started: Instant, on_event: &mut dyn FnMut(RunE
 }
 
 /// Starts the worker and hears it out.
-async fn drive(plan: &RunPlan, on_event: &mut dyn FnMut(RunEvent)) -> io::Result<RunEnd> {
-    let mut signals = Signals::new()?;
+async fn drive(
+    plan: &RunPlan,
+    signals: &mut Signals,
+    on_event: &mut dyn FnMut(RunEvent),
+) -> io::Result<RunEnd> {
     let programs = programs::find().map_err(io::Error::other)?;
     let (mut launch, plan_inside) = sandbox::launch(&programs, plan)?;
     let mut child = launch.command.spawn()?;
@@ -129,15 +137,21 @@ async fn last_words(stderr: impl AsyncRead + Unpin) -> String {
     Redactor::new().redact(&String::from_utf8_lossy(&words))
 }
 
-/// The signals that end a run.
-struct Signals {
+/// The signals that end a run: SIGINT, SIGTERM and SIGHUP.
+#[derive(Debug)]
+pub struct Signals {
     int: Signal,
     term: Signal,
     hup: Signal,
 }
 
 impl Signals {
-    fn new() -> io::Result<Self> {
+    /// Listens from here on: to be made before anything is written or started, within a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// What the system says where that is not possible.
+    pub fn new() -> io::Result<Self> {
         Ok(Self {
             int: signal(SignalKind::interrupt())?,
             term: signal(SignalKind::terminate())?,

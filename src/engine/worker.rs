@@ -65,7 +65,7 @@ pub async fn work() -> Result<(), WorkerError> {
     let sandbox = match Sandbox::up(job.programs, job.plan.files.clone(), &job.plan.profile).await {
         Ok(sandbox) => Arc::new(sandbox),
         Err(error) => {
-            let reason = recorder.redact(&format!("the stack did not come up: {error}"));
+            let reason = recorder.redact(&error.to_string());
             recorder.tell(&RunEvent::StackFailed { reason });
             return Ok(());
         }

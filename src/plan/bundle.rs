@@ -221,9 +221,8 @@ impl Lines {
     fn of_items(&self) -> BTreeMap<ItemId, u64> {
         let mut lines = BTreeMap::new();
         for item in self.phases.iter().flat_map(|phase| &phase.items) {
-            lines
-                .entry(item.id.value)
-                .or_insert_with(|| item.id.referenced.line());
+            // Of two items with one number the second is the one to be numbered anew.
+            lines.insert(item.id.value, item.id.referenced.line());
         }
         lines
     }

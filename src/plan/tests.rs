@@ -243,7 +243,7 @@ fn nothing_is_passed_over_in_silence() {
 #[test]
 fn the_plan_by_itself_is_consistent() {
     for (from, to, says) in [
-        ("\"1.2\"", "\"1.1\"", "plan.yaml:8: there are two items 1.1"),
+        ("\"1.2\"", "\"1.1\"", "plan.yaml:9: there are two items 1.1"),
         (
             "\"1.2\"",
             "\"3.2\"",

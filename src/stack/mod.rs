@@ -247,8 +247,8 @@ pub trait Stack: Send + Sync {
     async fn kill(&self, service: Service) -> Result<(), StackError>;
     /// The processes of a service.
     async fn state(&self, service: Service) -> Result<ServiceState, StackError>;
-    /// The TCP sockets of a service's network namespace that one of its processes holds,
-    /// or that nobody holds.
+    /// The TCP sockets of a service's network namespace, each with the process of the
+    /// service that holds it, if one does.
     async fn sockets(&self, service: Service) -> Result<Vec<Socket>, StackError>;
     /// The end of the logs of a service as they are now.
     async fn log_cursor(&self, service: Service) -> Result<LogCursor, StackError>;
@@ -261,6 +261,11 @@ pub trait Stack: Send + Sync {
     /// Writes a line to the end of every log of a service, as the service itself would.
     /// Returns their names, sorted.
     async fn append_log(&self, service: Service, line: &str) -> Result<Vec<String>, StackError>;
+    /// Whether this kind of place itself makes the gateway log this message, whatever its
+    /// configuration: such a line is not held against a candidate.
+    fn is_own_noise(&self, message: &str) -> bool;
+    /// The file that a service's own log output goes to, where there is one.
+    fn service_log(&self, service: Service) -> Option<std::path::PathBuf>;
     /// Starts two small gateways, one with each configuration.
     async fn side_by_side(&self) -> Result<Box<dyn SideBySide>, StackError>;
     /// Ends everything.

@@ -118,9 +118,9 @@ impl Run {
             }
             tokio::time::sleep(POLL).await;
         }
-        let lines = self.last_lines(since).await?;
+        let lines = self.telling_lines(since).await?;
         Ok(Err(format!(
-            "{last} ({} ms after the start). Its log: {lines}",
+            "{last} ({} ms after the start): {lines}",
             started.elapsed().as_millis()
         )))
     }
@@ -137,12 +137,20 @@ impl Run {
             .await
     }
 
-    async fn last_lines(&self, since: &Window) -> Result<String, StepError> {
+    /// The lines of the log that tell why: those at error and above, or else the last ones.
+    /// The baseline's own last words stand before them and tell nothing.
+    async fn telling_lines(&self, since: &Window) -> Result<String, StepError> {
         let records = since.records(&*self.stack).await?;
-        let telling = records
-            .iter()
-            .filter(|record| record.level.is_none_or(|level| level >= Level::Notice));
-        let mut lines: Vec<&str> = telling.map(|record| record.raw.as_str()).collect();
+        let raw = |least: Level| -> Vec<&str> {
+            let telling = records
+                .iter()
+                .filter(|record| record.level.is_none_or(|level| level >= least));
+            telling.map(|record| record.raw.as_str()).collect()
+        };
+        let mut lines = raw(Level::Error);
+        if lines.is_empty() {
+            lines = raw(Level::Notice);
+        }
         let skipped = lines.len().saturating_sub(LAST_LINES);
         lines.drain(..skipped);
         Ok(if lines.is_empty() {
@@ -188,7 +196,8 @@ impl Run {
         match &made.deployment {
             Deployment::Candidate { since, state } => Ok((since.clone(), state.clone())),
             Deployment::Broken(why) => Err(StepError::Skip(format!(
-                "the candidate does not come up: {why}"
+                "the candidate does not come up: {}",
+                why.lines().next().unwrap_or_default()
             ))),
             Deployment::Baseline => {
                 Err(StepError::Skip("the candidate is not deployed".to_owned()))
@@ -203,7 +212,8 @@ impl Run {
     pub fn refuse_bad_syntax(&self) -> Result<(), StepError> {
         match &self.notes().syntax {
             Some(said) => Err(StepError::Skip(format!(
-                "the candidate does not pass the syntax check: {said}"
+                "the candidate does not pass the syntax check: {}",
+                said.lines().next().unwrap_or_default()
             ))),
             None => Ok(()),
         }

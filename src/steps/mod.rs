@@ -1,6 +1,7 @@
 //! Step definitions, thin: probe, then assert. A file a phase.
 
 mod deploy;
+mod general;
 pub mod late;
 mod operations;
 mod phase1;
@@ -18,6 +19,7 @@ pub mod world;
 
 /// The tables of step definitions, a file each.
 static TABLES: &[&[registry::StepDef]] = &[
+    general::STEPS,
     phase1::STEPS,
     phase2::STEPS,
     phase3::STEPS,

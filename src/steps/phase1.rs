@@ -1,5 +1,10 @@
 //! Phase 1: the candidate is accepted, deployed, started, healthy and quiet.
 
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
 use super::{
     deploy::sha256,
     run::Deployment,
@@ -8,10 +13,11 @@ use super::{
 use crate::{
     evidence::EvidenceKind,
     probe::{
+        browser::Hop,
         http::{Connection, Request},
         log::{Level, Record},
     },
-    stack::{Service, Version},
+    stack::{Service, Socket, Version},
     steps,
 };
 
@@ -309,32 +315,38 @@ async fn ask_health(world: &mut World, args: Args) -> StepResult {
     let failed = |error: std::io::Error| {
         StepError::candidate("ask for the health check", "an answer", error)
     };
+    let mut connections = Vec::new();
     for _ in 0..args.number::<u32>("count")? {
-        let connection = Connection::open(address).await.map_err(failed)?;
-        let local = connection.local().map_err(failed)?;
-        // The gateway's end of this very connection, once a worker has accepted it.
-        let started = std::time::Instant::now();
-        let holder = loop {
-            let sockets = run.stack.sockets(Service::Gateway).await?;
-            let end = sockets.iter().find(|socket| {
-                socket.local.port() == address.port() && socket.remote.port() == local.port()
-            });
-            match end.and_then(|end| end.pid) {
-                Some(pid) => break Some(pid),
-                None if started.elapsed() > run.deadline() => break None,
-                None => tokio::time::sleep(std::time::Duration::from_millis(1)).await,
-            }
+        connections.push(Connection::open(address).await.map_err(failed)?);
+    }
+    let ports = connections
+        .iter()
+        .map(Connection::local)
+        .collect::<std::io::Result<Vec<_>>>()
+        .map_err(failed)?;
+    // The gateway's ends of these very connections, once workers have accepted them.
+    let started = Instant::now();
+    world.scene.pids = loop {
+        let sockets = run.stack.sockets(Service::Gateway).await?;
+        let holder = |port: &SocketAddr| {
+            let own = |socket: &&Socket| {
+                socket.local.port() == address.port() && socket.remote.port() == port.port()
+            };
+            sockets.iter().find(own).and_then(|socket| socket.pid)
         };
-        world
-            .scene
-            .ports
-            .push(u16::try_from(holder.unwrap_or(0)).unwrap_or(u16::MAX));
-        let path = &run.profile.health.path;
+        let holders: Vec<Option<u32>> = ports.iter().map(holder).collect();
+        if holders.iter().all(Option::is_some) || started.elapsed() > run.deadline() {
+            break holders;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    let path = &run.profile.health.path;
+    let url = format!("http://localhost:{}{path}", address.port()).parse::<url::Url>();
+    let url = url.map_err(|error| StepError::harness("make an address", path, error))?;
+    for connection in connections {
         let response = connection.get("localhost", path).await.map_err(failed)?;
-        let url = format!("http://localhost:{}{path}", address.port()).parse();
-        let url = url.map_err(|error| StepError::harness("make an address", path, error))?;
-        let hop = crate::probe::browser::Hop {
-            request: Request::get(url),
+        let hop = Hop {
+            request: Request::get(url.clone()),
             response,
         };
         world.saw_hop(&hop);
@@ -374,17 +386,17 @@ async fn all_healthy(world: &mut World, _: Args) -> StepResult {
 async fn from_its_workers(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
     let state = run.stack.state(Service::Gateway).await?;
-    let workers: Vec<u16> = state
-        .workers
-        .iter()
-        .filter_map(|worker| u16::try_from(worker.pid).ok())
-        .collect();
+    let workers: Vec<u32> = state.workers.iter().map(|worker| worker.pid).collect();
     expect(
         Blame::Candidate,
-        world.scene.ports.iter().all(|pid| workers.contains(pid)),
+        world
+            .scene
+            .pids
+            .iter()
+            .all(|pid| pid.is_some_and(|pid| workers.contains(&pid))),
         "look up which process accepted the connections",
         format!("workers of master {}: {workers:?}", state.main.pid),
-        format!("{:?}", world.scene.ports),
+        format!("{:?}", world.scene.pids),
     )
 }
 
@@ -426,10 +438,11 @@ async fn log_is_clean(world: &mut World, _: Args) -> StepResult {
             .any(|nonce| record.caused_by(nonce))
     };
     let at_error = |record: &&Record| record.level.is_some_and(|level| level >= Level::Error);
+    let noise = |record: &Record| run.stack.is_own_noise(&record.message);
     let (excused, errors): (Vec<&Record>, Vec<&Record>) = records
         .iter()
         .filter(at_error)
-        .partition(|record| refused(record));
+        .partition(|record| refused(record) || noise(record));
     let warnings = records
         .iter()
         .filter(|record| record.level == Some(Level::Warn))
@@ -441,7 +454,7 @@ async fn log_is_clean(world: &mut World, _: Args) -> StepResult {
     sources.sort_unstable();
     sources.dedup();
     let title = format!(
-        "{} records since the restart: {} at error or above, {} of refused requests, {warnings} warnings",
+        "{} records since the restart: {} at error or above, {} more of refused requests or of the sandbox itself, {warnings} warnings",
         records.len(),
         errors.len(),
         excused.len()

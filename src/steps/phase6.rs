@@ -376,7 +376,7 @@ async fn banned_logs_in(world: &mut World, _: Args) -> StepResult {
         .since(cursor)
         .await?
         .iter()
-        .any(|entry| entry.note.as_deref() == Some(&format!("logged in {email}")));
+        .any(|entry| entry.note.as_deref() == Some(&format!("password accepted for {email}")));
     expect(
         Blame::Control,
         let_in,

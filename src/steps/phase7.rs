@@ -22,10 +22,10 @@ use crate::{
 };
 
 /// Requests for each worker at once: some more than its pool may keep.
-const BURST_PER_WORKER: usize = 48;
+const BURST_PER_WORKER: usize = 40;
 
 /// The most requests of a burst, whatever the number of workers.
-const BURST_LIMIT: usize = 512;
+const BURST_LIMIT: usize = 1024;
 
 /// How long Redis holds writes back at most, so that a burst piles up, in milliseconds.
 const PAUSE_MS: u64 = 2_000;

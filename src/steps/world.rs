@@ -148,6 +148,8 @@ pub struct Scene {
     pub note: String,
     /// Answers of requests made together.
     pub answers: Vec<Hop>,
+    /// The processes that accepted connections, `None` where none was found.
+    pub pids: Vec<Option<u32>>,
     /// Local ports of kept connections.
     pub ports: Vec<u16>,
     /// A comparison of durations.

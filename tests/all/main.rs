@@ -5,4 +5,5 @@ mod bad_input;
 mod cli;
 mod doubles;
 mod ending;
+mod served;
 mod support;

@@ -1,219 +1,222 @@
-//! /authorize and the login form behind it.
+//! `/authorize` and `/authorize/resume`: from a client's request to its code.
 
-use std::time::Instant;
+use std::sync::Arc;
 
-use axum::{
-    Form,
-    extract::{Query, State},
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse as _, Response},
-};
-use secrecy::ExposeSecret as _;
-use serde::Deserialize;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use url::Url;
 
-use super::{
-    Auth0, pages,
-    state::{AuthorizeRequest, Code},
-};
-use crate::{doubles::control::Note, probe::nonce};
+use super::Tenant;
+use super::pages;
+use super::params::{Params, session_cookie};
+use super::store::{AuthRequest, Challenge, Session};
+use crate::doubles::observe::noted;
 
-/// The name of the identity provider's own session cookie.
-pub const COOKIE: &str = "auth0";
-
-/// The value of the double's session cookie in a request.
-pub fn session_cookie(headers: &HeaderMap) -> Option<String> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .find_map(|pair| {
-            pair.trim()
-                .strip_prefix(COOKIE)?
-                .strip_prefix('=')
-                .map(str::to_owned)
-        })
+/// An error that the client is told about by a redirect (RFC 6749, section 4.1.2.1).
+#[derive(Debug)]
+struct Refusal {
+    error: &'static str,
+    description: String,
 }
 
-pub fn redirect(to: &str) -> Response {
-    (StatusCode::FOUND, [(header::LOCATION, to.to_owned())]).into_response()
+fn refusal(error: &'static str, description: impl Into<String>) -> Refusal {
+    Refusal {
+        error,
+        description: description.into(),
+    }
 }
 
-/// A response with what the journal is to say of it.
-pub fn noted(mut response: Response, note: String) -> Response {
-    response.extensions_mut().insert(Note(note));
-    response
-}
-
-/// `GET /authorize` (RFC 6749, section 4.1.1). An unknown client or address is told on a
-/// page, never by a redirect.
-pub async fn authorize(
-    State(auth0): State<Auth0>,
+/// `GET /authorize`
+pub(super) async fn start(
+    State(tenant): State<Arc<Tenant>>,
     headers: HeaderMap,
-    Query(request): Query<AuthorizeRequest>,
+    RawQuery(query): RawQuery,
 ) -> Response {
-    let config = &auth0.inner.config;
-    if request.client_id != config.client_id {
-        return pages::error(StatusCode::FORBIDDEN, "Unknown client");
-    }
-    if !config.callbacks.contains(&request.redirect_uri) {
-        return pages::error(StatusCode::FORBIDDEN, "Callback URL mismatch");
-    }
-    if request.response_type != "code" {
-        return refuse(
-            &request,
-            "unsupported_response_type",
-            "only response_type=code is served",
-        );
-    }
-    if !request.scope.split(' ').any(|scope| scope == "openid") {
-        return refuse(&request, "invalid_scope", "openid is missing");
-    }
-    let force = request.prompt.as_deref() == Some("login");
-    let known = session_cookie(&headers).and_then(|sid| {
-        let email = auth0.inner.sessions.lock().sessions.get(&sid).cloned()?;
-        Some((sid, email))
-    });
-    match known {
-        Some((sid, email)) if !force => issue(&auth0, request, &email, &sid),
-        _ if request.prompt.as_deref() == Some("none") => {
-            refuse(&request, "login_required", "Login required")
-        }
-        _ => {
-            let transaction = nonce() + &nonce();
-            auth0
-                .inner
-                .sessions
-                .lock()
-                .transactions
-                .insert(transaction.clone(), request);
-            redirect(&format!("/u/login?state={transaction}"))
-        }
-    }
-}
-
-/// Sends the browser back with an error (RFC 6749, section 4.1.2.1).
-fn refuse(request: &AuthorizeRequest, error: &str, why: &str) -> Response {
-    back(request, &[("error", error), ("error_description", why)])
-}
-
-fn back(request: &AuthorizeRequest, fields: &[(&str, &str)]) -> Response {
-    let Ok(mut url) = request.redirect_uri.parse::<Url>() else {
-        return pages::error(StatusCode::BAD_REQUEST, "The callback is no address");
+    let params = Params::form(&query.unwrap_or_default());
+    // Nobody is redirected to an address that the application did not register.
+    let redirect_uri = match known_client(&tenant, &params) {
+        Ok(redirect_uri) => redirect_uri,
+        Err(stranger) => return stranger.into_response(),
     };
-    url.query_pairs_mut().extend_pairs(fields);
-    if let Some(state) = &request.state {
-        url.query_pairs_mut().append_pair("state", state);
-    }
-    redirect(url.as_str())
-}
-
-fn issue(auth0: &Auth0, request: AuthorizeRequest, email: &str, sid: &str) -> Response {
-    let code = nonce() + &nonce();
-    let response = back(&request, &[("code", &code)]);
-    let kept = Code {
-        request,
-        email: email.to_owned(),
-        sid: sid.to_owned(),
-        issued: Instant::now(),
+    let state = params.owned("state");
+    let request = match read_request(&params, &redirect_uri) {
+        Ok(request) => request,
+        Err(refusal) => return refuse(&redirect_uri, state.as_deref(), &refusal),
     };
-    auth0.inner.sessions.lock().codes.insert(code, kept);
-    noted(response, format!("code issued for {email}"))
+    let prompts: Vec<&str> = params
+        .get("prompt")
+        .unwrap_or_default()
+        .split(' ')
+        .collect();
+    let session = session_cookie(&headers).and_then(|cookie| tenant.store.session(cookie));
+    match session.filter(|_| !prompts.contains(&"login")) {
+        Some(session) => grant(&tenant, request, session),
+        None if prompts.contains(&"none") => refuse(
+            &redirect_uri,
+            state.as_deref(),
+            &refusal("login_required", "Login required"),
+        ),
+        None => redirect(&format!(
+            "/u/login?state={}",
+            tenant.store.begin_login(request)
+        )),
+    }
 }
 
-/// The name of a login under way.
-#[derive(Deserialize)]
-pub struct Transaction {
-    #[serde(default)]
-    state: String,
-}
-
-/// `GET /u/login`
-pub async fn form(
-    State(auth0): State<Auth0>,
-    Query(Transaction { state }): Query<Transaction>,
+/// `GET /authorize/resume`: the login pages are done.
+pub(super) async fn resume(
+    State(tenant): State<Arc<Tenant>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
 ) -> Response {
-    if !auth0
-        .inner
-        .sessions
-        .lock()
-        .transactions
-        .contains_key(&state)
-    {
-        return pages::error(StatusCode::BAD_REQUEST, "This login has expired");
-    }
-    noted(
-        pages::login(StatusCode::OK, &state, "", None),
-        "login form shown".to_owned(),
-    )
-}
-
-/// What the form sends.
-#[derive(Deserialize)]
-pub struct Credentials {
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    username: String,
-    #[serde(default)]
-    password: String,
-}
-
-/// `POST /u/login`
-pub async fn log_in(State(auth0): State<Auth0>, Form(given): Form<Credentials>) -> Response {
-    if !auth0
-        .inner
-        .sessions
-        .lock()
-        .transactions
-        .contains_key(&given.state)
-    {
-        return pages::error(StatusCode::BAD_REQUEST, "This login has expired");
-    }
-    let user = auth0
-        .user(given.username.trim())
-        .filter(|user| user.password.expose_secret() == given.password);
-    let Some(user) = user else {
-        let page = pages::login(
+    let params = Params::form(&query.unwrap_or_default());
+    let state = params.get("state").unwrap_or_default();
+    let cookie = session_cookie(&headers).unwrap_or_default();
+    match tenant.store.finish_login(state, cookie) {
+        Some((request, session)) => grant(&tenant, request, session),
+        None => pages::error(
             StatusCode::BAD_REQUEST,
-            &given.state,
-            &given.username,
-            Some("Wrong email or password"),
-        );
-        return noted(page, format!("wrong password for {}", given.username));
-    };
-    let sid = nonce() + &nonce();
-    auth0
-        .inner
-        .sessions
-        .lock()
-        .sessions
-        .insert(sid.clone(), user.email.clone());
-    let cookie = format!("{COOKIE}={sid}; Path=/; HttpOnly; SameSite=Lax");
-    let to = format!("/authorize/resume?state={}", given.state);
-    let response = (
-        StatusCode::FOUND,
-        [(header::LOCATION, to), (header::SET_COOKIE, cookie)],
-    )
-        .into_response();
-    noted(response, format!("logged in {}", user.email))
+            "invalid_request",
+            "This login is not under way in this browser.",
+        ),
+    }
 }
 
-/// `GET /authorize/resume`: the login is done, the first request goes on.
-pub async fn resume(
-    State(auth0): State<Auth0>,
-    headers: HeaderMap,
-    Query(Transaction { state }): Query<Transaction>,
-) -> Response {
-    let found = {
-        let mut tables = auth0.inner.sessions.lock();
-        let known = session_cookie(&headers)
-            .and_then(|sid| Some((tables.sessions.get(&sid).cloned()?, sid)));
-        known.and_then(|known| Some((known, tables.transactions.remove(&state)?)))
-    };
-    match found {
-        Some(((email, sid), request)) => issue(&auth0, request, &email, &sid),
-        None => pages::error(StatusCode::BAD_REQUEST, "This login has expired"),
+/// Why the browser is shown a page instead of being sent anywhere.
+#[derive(Debug, thiserror::Error)]
+enum Stranger {
+    #[error("Unknown client: {0}")]
+    Client(String),
+    #[error(
+        "Callback URL mismatch. The provided redirect_uri {0} is not in the list of allowed \
+         callback URLs."
+    )]
+    RedirectUri(String),
+}
+
+impl IntoResponse for Stranger {
+    fn into_response(self) -> Response {
+        let (status, error) = match self {
+            Self::Client(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::RedirectUri(_) => (StatusCode::FORBIDDEN, "unauthorized_client"),
+        };
+        noted(
+            pages::error(status, error, &self.to_string()),
+            format!("refused: {self}"),
+        )
     }
+}
+
+fn known_client(tenant: &Tenant, params: &Params) -> Result<String, Stranger> {
+    let client_id = params.owned("client_id").unwrap_or_default();
+    if client_id != tenant.config.client_id {
+        return Err(Stranger::Client(client_id));
+    }
+    let redirect_uri = params.owned("redirect_uri").unwrap_or_default();
+    if tenant.config.callback_prefixes.contains(&redirect_uri) {
+        Ok(redirect_uri)
+    } else {
+        Err(Stranger::RedirectUri(redirect_uri))
+    }
+}
+
+fn read_request(params: &Params, redirect_uri: &str) -> Result<AuthRequest, Refusal> {
+    match params.get("response_type") {
+        Some("code") => {}
+        Some(other) => {
+            let description = format!("Response type not supported here: {other}");
+            return Err(refusal("unsupported_response_type", description));
+        }
+        None => {
+            return Err(refusal(
+                "invalid_request",
+                "Missing required parameter: response_type",
+            ));
+        }
+    }
+    if params
+        .get("response_mode")
+        .is_some_and(|mode| mode != "query")
+    {
+        return Err(refusal(
+            "invalid_request",
+            "Response mode not supported here",
+        ));
+    }
+    let scope = params.owned("scope").unwrap_or_default();
+    if !scope.split(' ').any(|word| word == "openid") {
+        return Err(refusal("invalid_scope", "The scope must contain openid"));
+    }
+    Ok(AuthRequest {
+        redirect_uri: redirect_uri.to_owned(),
+        state: params.owned("state"),
+        scope,
+        nonce: params.owned("nonce"),
+        challenge: read_challenge(params)?,
+        login_hint: params.owned("login_hint"),
+    })
+}
+
+fn read_challenge(params: &Params) -> Result<Option<Challenge>, Refusal> {
+    let Some(challenge) = params.owned("code_challenge") else {
+        return Ok(None);
+    };
+    match params.get("code_challenge_method") {
+        Some("S256") => Ok(Some(Challenge::S256(challenge))),
+        Some("plain") | None => Ok(Some(Challenge::Plain(challenge))),
+        Some(other) => {
+            let description = format!("Unknown code_challenge_method: {other}");
+            Err(refusal("invalid_request", description))
+        }
+    }
+}
+
+/// Sends the browser back to the client with a code.
+fn grant(tenant: &Tenant, request: AuthRequest, session: Session) -> Response {
+    let note = format!("code issued for {}", session.email);
+    let (redirect_uri, state) = (request.redirect_uri.clone(), request.state.clone());
+    let code = tenant.store.issue_code(request, session);
+    let mut answer = vec![("code", code.as_str())];
+    answer.extend(state.as_deref().map(|state| ("state", state)));
+    noted(back(&redirect_uri, &answer), note)
+}
+
+fn refuse(redirect_uri: &str, state: Option<&str>, refusal: &Refusal) -> Response {
+    let mut answer = vec![
+        ("error", refusal.error),
+        ("error_description", refusal.description.as_str()),
+    ];
+    answer.extend(state.map(|state| ("state", state)));
+    noted(
+        back(redirect_uri, &answer),
+        format!("refused: {}", refusal.error),
+    )
+}
+
+fn back(redirect_uri: &str, answer: &[(&str, &str)]) -> Response {
+    match Url::parse(redirect_uri) {
+        Ok(mut target) => {
+            target.query_pairs_mut().extend_pairs(answer);
+            redirect(target.as_str())
+        }
+        // The allowed ones were parsed when the tenant was made.
+        Err(error) => pages::error(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            &error.to_string(),
+        ),
+    }
+}
+
+/// A 302, as the real service sends: axum's own `Redirect` has only 303, 307 and 308.
+pub(super) fn redirect(location: &str) -> Response {
+    (
+        StatusCode::FOUND,
+        [
+            (header::LOCATION, location),
+            (header::CACHE_CONTROL, "no-store"),
+        ],
+    )
+        .into_response()
 }

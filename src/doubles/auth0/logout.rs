@@ -1,91 +1,121 @@
-//! Logout: by the browser, and by whoever holds an id token (the back channel of oauth2-proxy).
+//! The two ways out: `/v2/logout`, Auth0's own, and `/oidc/logout`, OpenID Connect's.
 
-use axum::{
-    extract::{Query, State},
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse as _, Response},
-};
-use serde::Deserialize;
+use std::sync::Arc;
 
-use super::{
-    Auth0,
-    authorize::{COOKIE, noted, session_cookie},
-    pages,
-};
+use axum::body::Bytes;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use url::Url;
 
-/// What a logout names.
-#[derive(Deserialize)]
-pub struct Logout {
-    #[serde(rename = "returnTo")]
-    return_to: Option<String>,
-    post_logout_redirect_uri: Option<String>,
-    id_token_hint: Option<String>,
-    logout_hint: Option<String>,
+use super::Tenant;
+use super::authorize::redirect;
+use super::login::without_session;
+use super::pages;
+use super::params::{Params, session_cookie};
+use super::store::Session;
+use crate::doubles::observe::noted;
+
+/// `GET /v2/logout?client_id&returnTo`: ends the session of this browser.
+pub(super) async fn v2(
+    State(tenant): State<Arc<Tenant>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let params = Params::form(&query.unwrap_or_default());
+    let ended = session_cookie(&headers).and_then(|cookie| tenant.store.end_by_cookie(cookie));
+    let target = params
+        .get("returnTo")
+        .filter(|target| allowed(&tenant, target));
+    let answer = match target {
+        Some(target) => redirect(target),
+        None => (StatusCode::OK, "OK").into_response(),
+    };
+    done(answer, ended)
 }
 
-/// `GET /v2/logout`: ends the session of this browser.
-pub async fn browser(
-    State(auth0): State<Auth0>,
+/// `GET` and `POST /oidc/logout`: ends the session that the id token or the hint names, with or
+/// without its browser, and that of this browser.
+///
+/// oauth2-proxy calls it from behind, with the id token and without a cookie; so the hint alone
+/// must do.
+pub(super) async fn oidc(
+    State(tenant): State<Arc<Tenant>>,
     headers: HeaderMap,
-    Query(given): Query<Logout>,
+    RawQuery(query): RawQuery,
+    body: Bytes,
 ) -> Response {
-    let ended = session_cookie(&headers).and_then(|sid| end(&auth0, &sid));
-    leave(&auth0, given.return_to, ended)
-}
-
-/// `GET /oidc/logout`: ends the session that the id token names, also without its cookie
-/// (OpenID Connect RP-Initiated Logout 1.0).
-pub async fn oidc(
-    State(auth0): State<Auth0>,
-    headers: HeaderMap,
-    Query(given): Query<Logout>,
-) -> Response {
-    let named = match &given.id_token_hint {
-        Some(hint) => match auth0.inner.key.read(hint).await {
-            Some(claims) => claims["sid"].as_str().map(str::to_owned),
-            None => return pages::error(StatusCode::BAD_REQUEST, "The id_token_hint is not valid"),
+    let params = Params::form(&query.unwrap_or_default()).or(Params::body(&headers, &body));
+    if let Some(client) = params
+        .get("client_id")
+        .filter(|id| *id != tenant.config.client_id)
+    {
+        return refused(&format!("Unknown client: {client}"));
+    }
+    let sid = match params.get("id_token_hint") {
+        Some(token) => match read_hint(&tenant, token).await {
+            Ok(sid) => Some(sid),
+            Err(problem) => return refused(&problem),
         },
-        None => given
-            .logout_hint
-            .clone()
-            .or_else(|| session_cookie(&headers)),
+        None => params.owned("logout_hint"),
     };
-    let ended = named.and_then(|sid| end(&auth0, &sid));
-    leave(&auth0, given.post_logout_redirect_uri, ended)
+    let target = params.get("post_logout_redirect_uri");
+    if let Some(target) = target.filter(|target| !allowed(&tenant, target)) {
+        return refused(&format!(
+            "The post_logout_redirect_uri {target} is not allowed"
+        ));
+    }
+    let named = sid.and_then(|sid| tenant.store.end_by_sid(&sid));
+    let own = session_cookie(&headers).and_then(|cookie| tenant.store.end_by_cookie(cookie));
+    let answer = match target {
+        Some(target) => redirect(&with_state(target, params.get("state"))),
+        None => (StatusCode::OK, "OK").into_response(),
+    };
+    done(answer, named.or(own))
 }
 
-fn end(auth0: &Auth0, sid: &str) -> Option<String> {
-    auth0.inner.sessions.lock().sessions.remove(sid)
-}
-
-fn leave(auth0: &Auth0, to: Option<String>, ended: Option<String>) -> Response {
-    let clear = format!("{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax");
-    let allowed = |to: &String| {
-        auth0.inner.config.logout_urls.iter().any(|known| {
-            to == known
-                || to
-                    .strip_prefix(known.as_str())
-                    .is_some_and(|rest| rest.starts_with('/'))
-        })
-    };
-    let response = match to {
-        Some(to) if allowed(&to) => (
-            StatusCode::FOUND,
-            [(header::LOCATION, to), (header::SET_COOKIE, clear)],
-        )
-            .into_response(),
-        Some(_) => {
-            return pages::error(
-                StatusCode::BAD_REQUEST,
-                "The address to return to is not allowed",
-            );
-        }
-        None => (StatusCode::OK, [(header::SET_COOKIE, clear)], "OK").into_response(),
-    };
-    noted(
-        response,
-        ended.map_or("no session to end".to_owned(), |email| {
-            format!("session ended for {email}")
-        }),
+async fn read_hint(tenant: &Tenant, token: &str) -> Result<String, String> {
+    let key = tenant
+        .signer
+        .key()
+        .await
+        .map_err(|error| error.to_string())?;
+    key.hint(
+        token,
+        tenant.config.issuer.as_str(),
+        &tenant.config.client_id,
     )
+    .map(|hint| hint.sid)
+    .map_err(|error| format!("Invalid id_token_hint: {error}"))
+}
+
+fn allowed(tenant: &Tenant, target: &str) -> bool {
+    tenant
+        .config
+        .logout_urls
+        .iter()
+        .any(|allowed| allowed == target)
+}
+
+fn with_state(target: &str, state: Option<&str>) -> String {
+    match (Url::parse(target), state) {
+        (Ok(mut url), Some(state)) => {
+            url.query_pairs_mut().append_pair("state", state);
+            url.into()
+        }
+        _ => target.to_owned(),
+    }
+}
+
+fn refused(problem: &str) -> Response {
+    let page = pages::error(StatusCode::BAD_REQUEST, "invalid_request", problem);
+    noted(page, format!("logout refused: {problem}"))
+}
+
+fn done(answer: Response, ended: Option<Session>) -> Response {
+    let answer = without_session(answer);
+    match ended {
+        Some(session) => noted(answer, format!("session ended for {}", session.email)),
+        None => noted(answer, "no session to end"),
+    }
 }

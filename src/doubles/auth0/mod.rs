@@ -1,176 +1,301 @@
-//! A double of Auth0: OpenID Connect discovery, the authorization code flow with PKCE, a real
-//! login form, a session of its own (so that a second login is silent), logout by browser and
-//! by the back channel.
+//! A mock Auth0: the part of a tenant that a login by the authorization code flow touches.
+//!
+//! What it answers, field by field and status by status, is what the real service answers; where a
+//! browser is redirected, the real one redirects it too. oauth2-proxy, the real one, logs in here.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use axum::{Json, Router, extract::State, routing::get};
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
 use secrecy::SecretString;
-use serde_json::{Value, json};
 use url::Url;
 
-use super::{DoubleError, control, journal::Journal};
+use super::DoubleError;
+use super::faults::Faults;
+use super::journal::Journal;
+use super::observe::observed;
+use store::Store;
+use tokens::Signer;
 
 mod authorize;
-mod keys;
+mod discovery;
+mod login;
 mod logout;
 mod pages;
-mod state;
+mod params;
+mod store;
 mod token;
+mod tokens;
+mod userinfo;
 
-use keys::SigningKey;
-use state::Sessions;
+/// The longest body taken, in bytes: forms and small JSON, nothing else is ever sent to an IdP.
+const BODY_LIMIT: usize = 256 * 1024;
+
+/// The name of the cookie that carries the single sign-on session, as at the real service.
+const SESSION_COOKIE: &str = "auth0";
 
 /// Someone who can log in.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// The address, as it appears in tokens, byte for byte.
+    /// The address that tokens carry, byte for byte; at login its case does not matter.
     pub email: String,
-    /// The password.
+    /// What the login form must be given.
     pub password: SecretString,
-    /// The name.
+    /// The name that tokens carry.
     pub name: String,
 }
 
 impl User {
-    /// The subject: stable for an address, as Auth0's own user ids look.
-    fn subject(&self) -> String {
-        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.email.as_bytes());
-        let hex: String = hash
-            .as_ref()
-            .iter()
-            .take(12)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        format!("auth0|{hex}")
+    /// The user's `sub`: made from the e-mail, so that it stays the same from run to run.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        format!("auth0|{}", &hash(&self.email)[..24])
     }
 
-    /// The claims about the person, as in id tokens and at /userinfo.
-    fn profile(&self) -> Value {
-        json!({
-            "sub": self.subject(),
-            "email": self.email,
-            "email_verified": true,
-            "name": self.name,
-            "nickname": self.email.split('@').next().unwrap_or_default(),
-            "picture": "https://s.gravatar.com/avatar/00000000000000000000000000000000?d=mp",
-            "updated_at": jiff::Timestamp::now().to_string(),
-        })
+    fn nickname(&self) -> &str {
+        self.email
+            .split_once('@')
+            .map_or(self.email.as_str(), |(local, _)| local)
+    }
+
+    fn picture(&self) -> String {
+        format!(
+            "https://s.gravatar.com/avatar/{}?s=480&r=pg",
+            hash(&self.email.to_lowercase())
+        )
     }
 }
 
-/// What the double is set up with.
+fn hash(text: &str) -> String {
+    digest(&SHA256, text.as_bytes())
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// The tenant: its address, its one application and its users.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Its own address, which ends in a slash.
+    /// The issuer, with its closing slash, e.g. `http://auth0:9000/`.
     pub issuer: Url,
-    /// The one client.
+    /// The application's id.
     pub client_id: String,
-    /// The client's secret.
+    /// The application's secret.
     pub client_secret: SecretString,
-    /// Where a code may be sent to.
-    pub callbacks: Vec<String>,
-    /// Where a browser may be sent to after logout.
+    /// The allowed `redirect_uri`s; compared whole, as the real service does.
+    pub callback_prefixes: Vec<String>,
+    /// Where a logout may send the browser; compared whole.
     pub logout_urls: Vec<String>,
     /// Who can log in.
     pub users: Vec<User>,
 }
 
-/// The double.
+/// The mock Auth0.
 #[derive(Clone, Debug)]
 pub struct Auth0 {
-    inner: Arc<Inner>,
+    tenant: Arc<Tenant>,
+    journal: Journal,
+    faults: Faults,
 }
 
+/// What the handlers share.
 #[derive(Debug)]
-struct Inner {
+struct Tenant {
     config: Config,
-    key: SigningKey,
-    sessions: Sessions,
-    journal: Journal,
+    signer: Signer,
+    store: Store,
+}
+
+impl Tenant {
+    fn user(&self, email: &str) -> Option<&User> {
+        // Unicode-aware, as people type addresses in any case.
+        let typed = email.to_lowercase();
+        self.config
+            .users
+            .iter()
+            .find(|user| user.email.to_lowercase() == typed)
+    }
+
+    /// The address of an endpoint, the path given without a leading slash.
+    fn endpoint(&self, path: &str) -> String {
+        format!("{}{path}", self.config.issuer)
+    }
 }
 
 impl Auth0 {
-    /// A double that has seen nobody yet. Its key is made in the background: only who needs a
-    /// token waits for it. Must be called within a tokio runtime.
+    /// A tenant with a fresh signing key, which is made in the background: discovery answers at
+    /// once, what needs the key waits for it.
     ///
     /// # Errors
-    /// An issuer that is no address.
+    /// When the configuration is no possible tenant, or no thread can be started.
     pub fn new(config: Config) -> Result<Self, DoubleError> {
-        if config.issuer.cannot_be_a_base() || !config.issuer.path().ends_with('/') {
-            return Err(DoubleError::Issuer(config.issuer.to_string()));
-        }
-        let inner = Inner {
+        check(&config)?;
+        let tenant = Tenant {
             config,
-            key: SigningKey::make(),
-            sessions: Sessions::default(),
-            journal: Journal::default(),
+            signer: Signer::start()?,
+            store: Store::default(),
         };
         Ok(Self {
-            inner: Arc::new(inner),
+            tenant: Arc::new(tenant),
+            journal: Journal::new(),
+            faults: Faults::default(),
         })
+    }
+
+    /// The service, ready to be given to [`super::serve`].
+    pub fn router(&self) -> Router {
+        let router = Router::new()
+            .route(
+                "/.well-known/openid-configuration",
+                get(discovery::document),
+            )
+            .route("/.well-known/jwks.json", get(discovery::jwks))
+            .route("/authorize", get(authorize::start))
+            .route("/authorize/resume", get(authorize::resume))
+            .route("/u/login", get(login::form).post(login::submit))
+            .route("/oauth/token", post(token::exchange))
+            .route("/userinfo", get(userinfo::show).post(userinfo::show))
+            .route("/v2/logout", get(logout::v2))
+            .route("/oidc/logout", get(logout::oidc).post(logout::oidc))
+            .fallback(async || (StatusCode::NOT_FOUND, "Not found."))
+            .with_state(Arc::clone(&self.tenant));
+        observed(router, &self.journal, &self.faults, BODY_LIMIT)
     }
 
     /// What it received.
     #[must_use]
     pub fn journal(&self) -> Journal {
-        self.inner.journal.clone()
+        self.journal.clone()
     }
 
-    /// Its routes.
+    /// The faults that it is asked for, for a harness in the same process.
     #[must_use]
-    pub fn router(&self) -> Router {
-        let router = Router::new()
-            .route("/.well-known/openid-configuration", get(discovery))
-            .route("/.well-known/jwks.json", get(keys::jwks))
-            .route("/authorize", get(authorize::authorize))
-            .route("/authorize/resume", get(authorize::resume))
-            .route("/u/login", get(authorize::form).post(authorize::log_in))
-            .route("/oauth/token", axum::routing::post(token::token))
-            .route("/userinfo", get(token::userinfo).post(token::userinfo))
-            .route("/v2/logout", get(logout::browser))
-            .route("/oidc/logout", get(logout::oidc).post(logout::oidc))
-            .with_state(self.clone());
-        control::wrap(router, self.inner.journal.clone())
-    }
-
-    fn user(&self, email: &str) -> Option<&User> {
-        self.inner
-            .config
-            .users
-            .iter()
-            .find(|user| user.email == email)
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.inner.config.issuer)
+    pub fn faults(&self) -> Faults {
+        self.faults.clone()
     }
 }
 
-/// The fields that the real one serves.
-async fn discovery(State(auth0): State<Auth0>) -> Json<Value> {
-    Json(json!({
-        "issuer": auth0.url(""),
-        "authorization_endpoint": auth0.url("authorize"),
-        "token_endpoint": auth0.url("oauth/token"),
-        "device_authorization_endpoint": auth0.url("oauth/device/code"),
-        "userinfo_endpoint": auth0.url("userinfo"),
-        "mfa_challenge_endpoint": auth0.url("mfa/challenge"),
-        "jwks_uri": auth0.url(".well-known/jwks.json"),
-        "registration_endpoint": auth0.url("oidc/register"),
-        "revocation_endpoint": auth0.url("oauth/revoke"),
-        "end_session_endpoint": auth0.url("oidc/logout"),
-        "scopes_supported": ["openid", "profile", "offline_access", "name", "email", "email_verified", "nickname", "picture", "created_at"],
-        "response_types_supported": ["code"],
-        "code_challenge_methods_supported": ["S256", "plain"],
-        "response_modes_supported": ["query"],
-        "subject_types_supported": ["public"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-        "claims_supported": ["aud", "auth_time", "created_at", "email", "email_verified", "exp", "iat", "iss", "name", "nickname", "picture", "sub", "sid"],
-        "request_uri_parameter_supported": false,
-        "request_parameter_supported": false,
-        "id_token_signing_alg_values_supported": ["RS256"],
-        "backchannel_logout_supported": true,
-        "backchannel_logout_session_supported": true,
-    }))
+fn check(config: &Config) -> Result<(), DoubleError> {
+    let wrong = |setting, problem: String| {
+        Err(DoubleError::Config {
+            double: "Auth0",
+            setting,
+            problem,
+        })
+    };
+    let issuer = &config.issuer;
+    if !matches!(issuer.scheme(), "http" | "https") || !issuer.path().ends_with('/') {
+        return wrong(
+            "issuer",
+            format!("{issuer} is no http(s) URL that ends with a slash"),
+        );
+    }
+    if config.client_id.is_empty() {
+        return wrong("client_id", "is empty".to_owned());
+    }
+    if config.callback_prefixes.is_empty() {
+        return wrong(
+            "callback_prefixes",
+            "names no redirect_uri, so nobody could log in".to_owned(),
+        );
+    }
+    for callback in &config.callback_prefixes {
+        if let Err(error) = Url::parse(callback) {
+            return wrong(
+                "callback_prefixes",
+                format!("{callback:?} is no URL: {error}"),
+            );
+        }
+    }
+    for target in &config.logout_urls {
+        if let Err(error) = Url::parse(target) {
+            return wrong("logout_urls", format!("{target:?} is no URL: {error}"));
+        }
+    }
+    let mut seen = HashSet::new();
+    for user in &config.users {
+        if user.email.is_empty() || !seen.insert(user.email.to_lowercase()) {
+            return wrong("users", format!("{:?} is empty or there twice", user.email));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        Config {
+            issuer: Url::parse("http://auth0:9000/").unwrap(),
+            client_id: "gateway".into(),
+            client_secret: "secret".into(),
+            callback_prefixes: vec!["http://gateway.example.com/oauth2/callback".into()],
+            logout_urls: vec![],
+            users: vec![],
+        }
+    }
+
+    fn user(email: &str) -> User {
+        User {
+            email: email.into(),
+            password: "x".into(),
+            name: "X".into(),
+        }
+    }
+
+    #[test]
+    fn subjects_are_stable_and_differ() {
+        let subject = user("admin+test@example.com").subject();
+        assert_eq!(subject, user("admin+test@example.com").subject());
+        assert_ne!(subject, user("admin@example.com").subject());
+        assert_eq!(subject.len(), "auth0|".len() + 24);
+    }
+
+    #[test]
+    fn impossible_tenants_are_refused() {
+        assert!(check(&config()).is_ok());
+        let issuer = Url::parse("http://auth0:9000/tenant").unwrap();
+        assert!(check(&Config { issuer, ..config() }).is_err());
+        assert!(
+            check(&Config {
+                callback_prefixes: vec![],
+                ..config()
+            })
+            .is_err()
+        );
+        assert!(
+            check(&Config {
+                logout_urls: vec!["/x".into()],
+                ..config()
+            })
+            .is_err()
+        );
+        assert!(
+            check(&Config {
+                users: vec![user("a@b"), user("A@b")],
+                ..config()
+            })
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn a_tenant_prints_no_secret() {
+        let text = format!(
+            "{:?}",
+            Config {
+                users: vec![user("a@b")],
+                ..config()
+            }
+        );
+        assert!(
+            !text.contains("\"secret\"") && !text.contains("\"x\""),
+            "{text}"
+        );
+    }
 }

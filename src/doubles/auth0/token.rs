@@ -1,197 +1,225 @@
-//! /oauth/token and /userinfo.
+//! `POST /oauth/token`: a code or a refresh token for tokens.
 
-use axum::{
-    Form, Json,
-    extract::State,
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse as _, Response},
-};
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use secrecy::ExposeSecret as _;
-use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{
-    Auth0,
-    authorize::noted,
-    state::{AuthorizeRequest, CODE_LIFE, Grant},
-};
-use crate::probe::nonce;
+use super::Tenant;
+use super::params::Params;
+use super::store::{ACCESS_SECONDS, Challenge, Grant};
+use super::tokens::{TokenError, lifetime};
+use super::userinfo::claims;
+use crate::doubles::observe::noted;
 
-/// How long an id token and an access token live, in seconds.
-const LIFE: i64 = 86_400;
+/// The answers of the token endpoint must not be kept (RFC 6749, section 5.1).
+const NO_STORE: [(header::HeaderName, &str); 2] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::PRAGMA, "no-cache"),
+];
 
-/// A request for tokens.
-#[derive(Deserialize)]
-pub struct TokenRequest {
-    #[serde(default)]
-    grant_type: String,
-    code: Option<String>,
-    redirect_uri: Option<String>,
-    code_verifier: Option<String>,
-    refresh_token: Option<String>,
-    client_id: Option<String>,
-    client_secret: Option<String>,
+/// Why no token is given, in the real service's words.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("Unauthorized")]
+    Client,
+    #[error("Missing required parameter: {0}")]
+    Missing(&'static str),
+    #[error("Unsupported grant type: {0}")]
+    GrantType(String),
+    #[error("Invalid authorization code")]
+    Code,
+    #[error("The redirect URI is wrong. You sent {sent}, and we expected {expected}")]
+    RedirectUri { sent: String, expected: String },
+    #[error("Failed to verify code verifier")]
+    Verifier,
+    #[error("Unknown or invalid refresh token.")]
+    RefreshToken,
+    #[error(transparent)]
+    Token(#[from] TokenError),
 }
 
-fn refuse(status: StatusCode, error: &str, why: &str) -> Response {
-    let body = json!({"error": error, "error_description": why});
-    noted(
-        (status, Json(body)).into_response(),
-        format!("token refused: {error}"),
-    )
+impl Refusal {
+    fn kind(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Client => (StatusCode::UNAUTHORIZED, "access_denied"),
+            Self::Missing(_) => (StatusCode::FORBIDDEN, "invalid_request"),
+            Self::GrantType(_) => (StatusCode::FORBIDDEN, "unsupported_grant_type"),
+            Self::Code | Self::RedirectUri { .. } | Self::Verifier | Self::RefreshToken => {
+                (StatusCode::FORBIDDEN, "invalid_grant")
+            }
+            Self::Token(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, error) = self.kind();
+        let description = self.to_string();
+        let body = json!({ "error": error, "error_description": description });
+        noted(
+            (status, NO_STORE, Json(body)),
+            format!("no token: {error}: {description}"),
+        )
+    }
 }
 
 /// `POST /oauth/token`
-pub async fn token(
-    State(auth0): State<Auth0>,
+pub(super) async fn exchange(
+    State(tenant): State<Arc<Tenant>>,
     headers: HeaderMap,
-    Form(request): Form<TokenRequest>,
-) -> Response {
-    if !client_known(&auth0, &headers, &request) {
-        return refuse(StatusCode::UNAUTHORIZED, "access_denied", "Unauthorized");
-    }
-    let grant = match request.grant_type.as_str() {
-        "authorization_code" => exchange(&auth0, &request),
-        "refresh_token" => request
-            .refresh_token
-            .and_then(|token| auth0.inner.sessions.lock().refresh.get(&token).cloned())
-            .ok_or("Unknown or invalid refresh token."),
-        _ => {
-            return refuse(
-                StatusCode::FORBIDDEN,
-                "unsupported_grant_type",
-                "Unsupported grant type",
-            );
-        }
-    };
-    match grant {
-        Ok(grant) => issue(&auth0, grant).await,
-        Err(why) => refuse(StatusCode::FORBIDDEN, "invalid_grant", why),
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    let params = Params::body(&headers, &body);
+    authenticate(&tenant, &headers, &params)?;
+    match params.get("grant_type") {
+        Some("authorization_code") => by_code(&tenant, &params).await,
+        Some("refresh_token") => by_refresh_token(&tenant, &params).await,
+        Some(other) => Err(Refusal::GrantType(other.to_owned())),
+        None => Err(Refusal::Missing("grant_type")),
     }
 }
 
-/// client_secret_basic or client_secret_post (RFC 6749, section 2.3.1).
-fn client_known(auth0: &Auth0, headers: &HeaderMap, request: &TokenRequest) -> bool {
-    let basic = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| {
-            value
-                .to_str()
-                .ok()?
-                .strip_prefix("Basic ")
-                .map(str::to_owned)
-        })
-        .and_then(|value| String::from_utf8(STANDARD.decode(value).ok()?).ok())
-        .and_then(|pair| {
-            pair.split_once(':')
-                .map(|(id, secret)| (id.to_owned(), secret.to_owned()))
+/// Who asks: client_secret_basic where there is such a header, else client_secret_post.
+fn authenticate(tenant: &Tenant, headers: &HeaderMap, params: &Params) -> Result<(), Refusal> {
+    let given = match headers.get(header::AUTHORIZATION) {
+        Some(value) => value.to_str().ok().and_then(basic),
+        None => params.owned("client_id").zip(params.owned("client_secret")),
+    };
+    let (id, secret) = given.ok_or(Refusal::Client)?;
+    let is = |sent: &str, ours: &str| sent == ours || decoded(sent) == ours;
+    let secret_holds = is(&secret, tenant.config.client_secret.expose_secret());
+    if is(&id, &tenant.config.client_id) && secret_holds {
+        Ok(())
+    } else {
+        Err(Refusal::Client)
+    }
+}
+
+/// Basic credentials, as sent.
+fn basic(value: &str) -> Option<(String, String)> {
+    let (scheme, credentials) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    Some((id.to_owned(), secret.to_owned()))
+}
+
+/// Each half of Basic credentials is to be form-encoded before they are joined (RFC 6749, section
+/// 2.3.1). Go's client does so, many do not; hence both are taken.
+fn decoded(half: &str) -> String {
+    url::form_urlencoded::parse(format!("={half}").as_bytes())
+        .next()
+        .map_or_else(String::new, |(_, value)| value.into_owned())
+}
+
+async fn by_code(tenant: &Tenant, params: &Params) -> Result<Response, Refusal> {
+    let code = params.get("code").ok_or(Refusal::Missing("code"))?;
+    let taken = tenant.store.take_code(code).ok_or(Refusal::Code)?;
+    let sent = params.get("redirect_uri").unwrap_or_default();
+    if sent != taken.redirect_uri {
+        return Err(Refusal::RedirectUri {
+            sent: sent.to_owned(),
+            expected: taken.redirect_uri,
         });
-    let posted = || Some((request.client_id.clone()?, request.client_secret.clone()?));
-    let config = &auth0.inner.config;
-    basic.or_else(posted).is_some_and(|(id, secret)| {
-        id == config.client_id && secret == config.client_secret.expose_secret()
-    })
+    }
+    if let Some(challenge) = &taken.challenge {
+        verify(challenge, params.get("code_verifier").unwrap_or_default())?;
+    }
+    let grant = taken.grant;
+    let note = format!("code exchanged for {}", grant.session.email);
+    let mut answer = tokens(tenant, &grant).await?;
+    if has_scope(&grant, "offline_access") {
+        answer["refresh_token"] = tenant.store.issue_refresh(grant).into();
+    }
+    Ok(noted((NO_STORE, Json(answer)), note))
 }
 
-/// A code is good for one exchange, for a short while, with the address and the verifier that
-/// belong to it (RFC 6749, section 4.1.3; RFC 7636, section 4.6).
-fn exchange(auth0: &Auth0, request: &TokenRequest) -> Result<Grant, &'static str> {
-    let code = request
-        .code
-        .as_ref()
-        .and_then(|code| auth0.inner.sessions.lock().codes.remove(code));
-    let code = code
-        .filter(|code| code.issued.elapsed() < CODE_LIFE)
-        .ok_or("Invalid authorization code")?;
-    if request.redirect_uri.as_deref() != Some(code.request.redirect_uri.as_str()) {
-        return Err("The redirect URI is wrong.");
-    }
-    if !verifier_fits(&code.request, request.code_verifier.as_deref()) {
-        return Err("Failed to verify code verifier");
-    }
-    Ok(Grant {
-        email: code.email,
-        sid: code.sid,
-        scope: code.request.scope,
-        nonce: code.request.nonce,
-    })
+async fn by_refresh_token(tenant: &Tenant, params: &Params) -> Result<Response, Refusal> {
+    let token = params
+        .get("refresh_token")
+        .ok_or(Refusal::Missing("refresh_token"))?;
+    let mut grant = tenant.store.refresh(token).ok_or(Refusal::RefreshToken)?;
+    // The nonce belongs to the login (OpenID Connect Core 1.0, section 12.2).
+    grant.nonce = None;
+    let answer = tokens(tenant, &grant).await?;
+    let note = format!("token refreshed for {}", grant.session.email);
+    Ok(noted((NO_STORE, Json(answer)), note))
 }
 
-fn verifier_fits(request: &AuthorizeRequest, verifier: Option<&str>) -> bool {
-    let Some(challenge) = &request.code_challenge else {
-        return true;
-    };
-    let Some(verifier) = verifier else {
-        return false;
-    };
-    match request.code_challenge_method.as_deref() {
-        Some("S256") => {
-            let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, verifier.as_bytes());
-            URL_SAFE_NO_PAD.encode(hash) == *challenge
+fn verify(challenge: &Challenge, verifier: &str) -> Result<(), Refusal> {
+    let holds = match challenge {
+        Challenge::Plain(expected) => expected == verifier,
+        Challenge::S256(expected) => {
+            let hash = digest(&SHA256, verifier.as_bytes());
+            *expected == URL_SAFE_NO_PAD.encode(hash.as_ref())
         }
-        None | Some("plain") => verifier == challenge,
-        Some(_) => false,
+    };
+    if holds {
+        Ok(())
+    } else {
+        Err(Refusal::Verifier)
     }
 }
 
-async fn issue(auth0: &Auth0, grant: Grant) -> Response {
-    let Some(user) = auth0.user(&grant.email) else {
-        return refuse(StatusCode::FORBIDDEN, "invalid_grant", "Unknown user");
-    };
-    let now = jiff::Timestamp::now().as_second();
-    let mut claims = user.profile();
-    claims["iss"] = json!(auth0.url(""));
-    claims["aud"] = json!(auth0.inner.config.client_id);
-    claims["iat"] = json!(now);
-    claims["exp"] = json!(now + LIFE);
-    claims["sid"] = json!(grant.sid);
+fn has_scope(grant: &Grant, scope: &str) -> bool {
+    grant.scope.split(' ').any(|word| word == scope)
+}
+
+async fn tokens(tenant: &Tenant, grant: &Grant) -> Result<Value, Refusal> {
+    let key = tenant.signer.key().await?;
+    let mut id_claims = claims(tenant, grant);
+    let (iat, exp) = lifetime();
+    id_claims["iss"] = tenant.config.issuer.as_str().into();
+    id_claims["aud"] = tenant.config.client_id.as_str().into();
+    id_claims["iat"] = iat.into();
+    id_claims["exp"] = exp.into();
+    id_claims["sid"] = grant.session.sid.as_str().into();
     if let Some(nonce) = &grant.nonce {
-        claims["nonce"] = json!(nonce);
+        id_claims["nonce"] = nonce.as_str().into();
     }
-    let id_token = match auth0.inner.key.sign(&claims).await {
-        Ok(token) => token,
-        Err(error) => return error.response(),
-    };
-    let access = nonce() + &nonce();
-    let mut body = json!({
-        "access_token": access, "id_token": id_token, "scope": grant.scope, "expires_in": LIFE, "token_type": "Bearer",
-    });
-    let note = format!("code exchanged for {}", grant.email);
-    {
-        let mut tables = auth0.inner.sessions.lock();
-        if grant
-            .scope
-            .split(' ')
-            .any(|scope| scope == "offline_access")
-        {
-            let refresh = nonce() + &nonce();
-            body["refresh_token"] = json!(refresh);
-            tables.refresh.insert(refresh, grant.clone());
-        }
-        tables.access.insert(access, grant);
-    }
-    noted(Json(body).into_response(), note)
+    Ok(json!({
+        "access_token": tenant.store.issue_access(grant.clone()),
+        "id_token": key.sign(&id_claims)?,
+        "scope": grant.scope,
+        "expires_in": ACCESS_SECONDS,
+        "token_type": "Bearer",
+    }))
 }
 
-/// `GET` or `POST /userinfo`
-pub async fn userinfo(State(auth0): State<Auth0>, headers: HeaderMap) -> Response {
-    let token = headers.get(header::AUTHORIZATION).and_then(|value| {
-        value
-            .to_str()
-            .ok()?
-            .strip_prefix("Bearer ")
-            .map(str::to_owned)
-    });
-    let grant = token.and_then(|token| auth0.inner.sessions.lock().access.get(&token).cloned());
-    match grant.and_then(|grant| auth0.user(&grant.email).cloned()) {
-        Some(user) => Json(user.profile()).into_response(),
-        None => {
-            let challenge = [(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")];
-            (StatusCode::UNAUTHORIZED, challenge, "Unauthorized").into_response()
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verifiers_are_held_against_their_challenge() {
+        // The pair of RFC 7636, appendix B.
+        let s256 = Challenge::S256("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".into());
+        assert!(verify(&s256, "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").is_ok());
+        assert!(verify(&s256, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM").is_err());
+        assert!(verify(&Challenge::Plain("x".into()), "x").is_ok());
+        assert!(verify(&Challenge::Plain("x".into()), "").is_err());
+    }
+
+    #[test]
+    fn basic_credentials_may_be_form_encoded() {
+        let value = format!("Basic {}", STANDARD.encode("gateway:s%2Bcret%3A"));
+        let (id, secret) = basic(&value).unwrap();
+        assert_eq!(
+            (id.as_str(), decoded(&secret).as_str()),
+            ("gateway", "s+cret:")
+        );
+        assert_eq!(basic("Bearer x"), None);
     }
 }

@@ -1,197 +1,208 @@
-//! The answers of models: Anthropic's and OpenAI's form, whole or as a stream.
+//! `POST /v1/messages`: Anthropic's API.
 
-use std::{convert::Infallible, time::Duration};
+use std::sync::Arc;
 
-use axum::{
-    Json,
-    body::{Body, Bytes},
-    extract::State,
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse as _, Response},
-};
-use futures::{StreamExt as _, stream};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{LiteLlm, error, text};
+use super::errors::Failure;
+use super::{Proxy, keys, mock, stream};
+use crate::doubles::observe::noted;
 
-/// Between two pieces of a stream, so that it is one.
-const PAUSE: Duration = Duration::from_millis(2);
+/// A request, as far as the answer depends on it.
+#[derive(Deserialize, Debug)]
+struct Ask {
+    model: Option<String>,
+    max_tokens: Option<Value>,
+    messages: Option<Vec<Message>>,
+    #[serde(default)]
+    stream: Option<bool>,
+}
 
-/// The answer to a prompt: it holds the prompt, so that whoever asks can tell it is theirs.
-fn reply(prompt: &str) -> String {
+/// A turn of the conversation.
+#[derive(Deserialize, Debug)]
+pub(super) struct Message {
+    role: String,
+    content: Option<Content>,
+}
+
+/// What a turn says: text, or blocks of which some are text.
+#[derive(Deserialize, Debug)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Blocks(Vec<Value>),
+}
+
+impl Content {
+    fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Blocks(blocks) => {
+                let texts: Vec<&str> = blocks
+                    .iter()
+                    .filter_map(|block| block["text"].as_str())
+                    .collect();
+                texts.join("\n")
+            }
+        }
+    }
+}
+
+/// What the user said last.
+pub(super) fn last_user_text(messages: &[Message]) -> String {
+    let last = messages.iter().rev().find(|message| message.role == "user");
+    last.and_then(|message| message.content.as_ref())
+        .map(Content::text)
+        .unwrap_or_default()
+}
+
+/// Every text of a conversation, for counting.
+pub(super) fn all_text(messages: &[Message]) -> String {
+    let texts: Vec<String> = messages
+        .iter()
+        .filter_map(|message| Some(message.content.as_ref()?.text()))
+        .collect();
+    texts.join(" ")
+}
+
+/// A number of tokens for a text: about four letters each, and never none.
+pub(super) fn tokens(text: &str) -> usize {
+    text.chars().count().div_ceil(4).max(1)
+}
+
+/// What the mock says to a prompt.
+pub(super) fn reply_to(prompt: &str) -> String {
     format!("You said: {prompt}")
 }
 
-/// About one token for four characters, as a rule of thumb.
-fn tokens(text: &str) -> usize {
-    text.chars().count().div_ceil(4)
-}
-
-/// The last thing that the user said: a text, or blocks with texts.
-fn prompt(body: &Value) -> Option<String> {
-    let last = body
-        .get("messages")?
-        .as_array()?
-        .iter()
-        .rev()
-        .find(|message| message["role"] == "user")?;
-    match last.get("content")? {
-        Value::String(text) => Some(text.clone()),
-        Value::Array(blocks) => {
-            let texts: Vec<&str> = blocks
-                .iter()
-                .filter_map(|block| block["text"].as_str())
-                .collect();
-            (!texts.is_empty()).then(|| texts.join("\n"))
-        }
-        _ => None,
-    }
-}
-
-/// What a request asks for, once it is known to be one that can be answered.
-struct Ask {
+/// A conversation that is good to answer.
+struct Turn {
     model: String,
     prompt: String,
+    input_tokens: usize,
     stream: bool,
 }
 
-async fn ask(double: &LiteLlm, headers: &HeaderMap, body: &Bytes) -> Result<Ask, Response> {
-    if let Some(delay) = text(headers, "x-mock-delay-ms").and_then(|delay| delay.parse().ok()) {
-        tokio::time::sleep(Duration::from_millis(delay)).await;
+/// `POST /v1/messages`
+pub(super) async fn create(State(proxy): State<Arc<Proxy>>, body: Bytes) -> Response {
+    let turn = match read(&proxy, &body, true) {
+        Ok(turn) => turn,
+        Err(failure) => return failure.anthropic(),
+    };
+    if let Some(failure) = mock::asked_in(&turn.prompt) {
+        return failure.anthropic();
     }
-    if let Some(status) = text(headers, "x-mock-error").and_then(|code| code.parse::<u16>().ok()) {
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = error(status, "mock_error", "an error that was asked for");
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+    let note = format!("message answered by {}", turn.model);
+    if turn.stream {
+        return noted(
+            stream::answer(frames(&turn)),
+            format!("{note}, as a stream"),
+        );
+    }
+    let text = reply_to(&turn.prompt);
+    let mut message = opening(&turn);
+    message["usage"]["output_tokens"] = tokens(&text).into();
+    message["content"] = json!([{ "type": "text", "text": text }]);
+    message["stop_reason"] = "end_turn".into();
+    noted(Json(message), note)
+}
+
+/// `POST /v1/messages/count_tokens`
+pub(super) async fn count_tokens(State(proxy): State<Arc<Proxy>>, body: Bytes) -> Response {
+    match read(&proxy, &body, false) {
+        Ok(turn) => Json(json!({ "input_tokens": turn.input_tokens })).into_response(),
+        Err(failure) => failure.anthropic(),
+    }
+}
+
+fn read(proxy: &Proxy, body: &[u8], answered: bool) -> Result<Turn, Failure> {
+    let invalid = |problem: &str| Failure::Invalid(problem.to_owned());
+    let ask: Ask = serde_json::from_slice(body).map_err(Failure::body)?;
+    let model = ask.model.ok_or_else(|| invalid("model: Field required"))?;
+    if !proxy.serves(&model) {
+        return Err(Failure::Model {
+            route: "/v1/messages",
+            model,
+        });
+    }
+    match ask.max_tokens {
+        None if answered => return Err(invalid("max_tokens: Field required")),
+        Some(Value::Number(most)) if most.as_u64().is_some_and(|most| most > 0) => {}
+        None => {}
+        Some(_) => {
+            return Err(invalid(
+                "max_tokens: Input should be greater than or equal to 1",
+            ));
         }
-        return Err(response);
     }
-    let bad = |message: &str| error(StatusCode::BAD_REQUEST, "invalid_request_error", message);
-    let body: Value = serde_json::from_slice(body).map_err(|_| bad("Invalid JSON payload"))?;
-    let model = body["model"]
-        .as_str()
-        .ok_or_else(|| bad("model: Field required"))?
-        .to_owned();
-    if !double.config.models.contains(&model) {
-        return Err(bad(&format!(
-            "Invalid model name passed in model={model}. Call `/v1/models` to view available models for your key."
-        )));
+    let messages = ask
+        .messages
+        .ok_or_else(|| invalid("messages: Field required"))?;
+    if messages.is_empty() {
+        return Err(invalid("messages: at least one message is required"));
     }
-    let prompt = prompt(&body).ok_or_else(|| bad("messages: Field required"))?;
-    Ok(Ask {
+    for (number, message) in messages.iter().enumerate() {
+        if !matches!(message.role.as_str(), "user" | "assistant" | "system") {
+            let problem = format!("messages.{number}.role: Input should be 'user' or 'assistant'");
+            return Err(Failure::Invalid(problem));
+        }
+        if message.content.is_none() {
+            return Err(Failure::Invalid(format!(
+                "messages.{number}.content: Field required"
+            )));
+        }
+    }
+    Ok(Turn {
         model,
-        prompt,
-        stream: body["stream"] == true,
+        prompt: last_user_text(&messages),
+        input_tokens: tokens(&all_text(&messages)),
+        stream: ask.stream.unwrap_or_default(),
     })
 }
 
-fn id(prefix: &str) -> String {
-    format!("{prefix}{}", crate::probe::nonce())
-}
-
-/// `POST /v1/messages`
-pub async fn anthropic(State(double): State<LiteLlm>, headers: HeaderMap, body: Bytes) -> Response {
-    let ask = match ask(&double, &headers, &body).await {
-        Ok(ask) => ask,
-        Err(refusal) => return refusal,
-    };
-    let text = reply(&ask.prompt);
-    let message = json!({
-        "id": id("msg_"), "type": "message", "role": "assistant", "model": ask.model,
-        "content": [{"type": "text", "text": text}],
-        "stop_reason": "end_turn", "stop_sequence": null,
+/// The message before anything is said.
+fn opening(turn: &Turn) -> Value {
+    json!({
+        "id": format!("msg_{}", keys::random_hex()),
+        "type": "message",
+        "role": "assistant",
+        "model": turn.model,
+        "content": [],
+        "stop_reason": null,
+        "stop_sequence": null,
         "usage": {
-            "input_tokens": tokens(&ask.prompt), "output_tokens": tokens(&text),
-            "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0,
+            "input_tokens": turn.input_tokens,
+            "cache_creation_input_tokens": 0,
+            "cache_read_input_tokens": 0,
+            "output_tokens": 1,
+            "service_tier": "standard",
         },
-    });
-    if ask.stream {
-        events(anthropic_events(&message, &text))
-    } else {
-        Json(message).into_response()
-    }
+    })
 }
 
-fn anthropic_events(message: &Value, text: &str) -> Vec<String> {
-    let mut start = message.clone();
-    start["content"] = json!([]);
-    start["stop_reason"] = Value::Null;
-    start["usage"]["output_tokens"] = json!(1);
-    let mut all = vec![
-        json!({"type": "message_start", "message": start}),
-        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
-        json!({"type": "ping"}),
+fn frames(turn: &Turn) -> Vec<String> {
+    let text = reply_to(&turn.prompt);
+    let block = json!({ "type": "text", "text": "" });
+    let mut events = vec![
+        json!({ "type": "message_start", "message": opening(turn) }),
+        json!({ "type": "content_block_start", "index": 0, "content_block": block }),
+        json!({ "type": "ping" }),
     ];
-    all.extend(text.split_inclusive(' ').map(|piece| {
-        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}})
+    events.extend(stream::pieces(&text).into_iter().map(|piece| {
+        let delta = json!({ "type": "text_delta", "text": piece });
+        json!({ "type": "content_block_delta", "index": 0, "delta": delta })
     }));
-    all.extend([
-        json!({"type": "content_block_stop", "index": 0}),
-        json!({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null}, "usage": {"output_tokens": tokens(text)}}),
-        json!({"type": "message_stop"}),
-    ]);
-    all.iter()
-        .map(|event| {
-            format!(
-                "event: {}\ndata: {event}\n\n",
-                event["type"].as_str().unwrap_or_default()
-            )
-        })
-        .collect()
-}
-
-/// `POST /v1/chat/completions`
-pub async fn openai(State(double): State<LiteLlm>, headers: HeaderMap, body: Bytes) -> Response {
-    let ask = match ask(&double, &headers, &body).await {
-        Ok(ask) => ask,
-        Err(refusal) => return refusal,
-    };
-    let text = reply(&ask.prompt);
-    let (id, created) = (id("chatcmpl-"), jiff::Timestamp::now().as_second());
-    if ask.stream {
-        let chunk = |delta: Value, finish: Value| {
-            let chunk = json!({
-                "id": id, "object": "chat.completion.chunk", "created": created, "model": ask.model,
-                "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
-            });
-            format!("data: {chunk}\n\n")
-        };
-        let mut all = vec![chunk(
-            json!({"role": "assistant", "content": ""}),
-            Value::Null,
-        )];
-        all.extend(
-            text.split_inclusive(' ')
-                .map(|piece| chunk(json!({"content": piece}), Value::Null)),
-        );
-        all.push(chunk(json!({}), json!("stop")));
-        all.push("data: [DONE]\n\n".to_owned());
-        return events(all);
-    }
-    let (prompt_tokens, completion_tokens) = (tokens(&ask.prompt), tokens(&text));
-    Json(json!({
-        "id": id, "object": "chat.completion", "created": created, "model": ask.model,
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
-        "usage": {
-            "prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens,
-            "total_tokens": prompt_tokens + completion_tokens,
-        },
-    }))
-    .into_response()
-}
-
-/// A stream of server-sent events, a pause between two of them.
-fn events(all: Vec<String>) -> Response {
-    let pieces = stream::iter(all).then(|event| async move {
-        tokio::time::sleep(PAUSE).await;
-        Ok::<_, Infallible>(Bytes::from(event))
-    });
-    (
-        [(header::CONTENT_TYPE, "text/event-stream; charset=utf-8")],
-        Body::from_stream(pieces),
-    )
-        .into_response()
+    events.push(json!({ "type": "content_block_stop", "index": 0 }));
+    events.push(json!({
+        "type": "message_delta",
+        "delta": { "stop_reason": "end_turn", "stop_sequence": null },
+        "usage": { "output_tokens": tokens(&text) },
+    }));
+    events.push(json!({ "type": "message_stop" }));
+    events.iter().map(stream::event).collect()
 }

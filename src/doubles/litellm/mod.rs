@@ -1,49 +1,116 @@
-//! A double of LiteLLM's proxy: its answers' fields are those of the real one, its words are
-//! made for the prompt, so that whoever asks can tell that the answer is theirs.
+//! A mock LiteLLM: the proxy's API as far as a gateway leads to it.
+//!
+//! Its answers are made from the question (`You said: …`), so that a nonce in a prompt comes back
+//! in the answer for that prompt and in no other. Anthropic's and OpenAI's APIs answer whole or as
+//! streams; the management API keeps just enough in memory to answer as the real one does.
 
 use std::sync::Arc;
 
-use axum::{
-    Json, Router,
-    extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
-    middleware::{self, Next},
-    response::{Html, IntoResponse as _, Response},
-    routing::{any, get, post},
-};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{Html, Response};
+use axum::routing::{any, get, post};
+use axum::{Json, Router};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use super::{control, journal::Journal};
+use super::DoubleError;
+use super::faults::Faults;
+use super::journal::Journal;
+use super::observe::observed;
+use access_log::AccessLog;
+use errors::Failure;
+use keys::Keys;
 
+mod access_log;
+mod chat;
+mod errors;
+mod info;
+mod keys;
+mod management;
+mod mcp;
 mod messages;
+mod mock;
+mod stream;
 
-/// What the double is set up with.
+/// The longest body taken, in bytes: Anthropic's own limit for a request.
+const BODY_LIMIT: usize = 32 * 1024 * 1024;
+
+const HOME: &str = include_str!("pages/home.html");
+const UI: &str = include_str!("pages/ui.html");
+
+/// The proxy: its keys and its models.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The key that may do everything.
+    /// `LITELLM_MASTER_KEY`.
     pub master_key: SecretString,
-    /// The key that may call models.
+    /// `LITELLM_SHARED_KEY`, a virtual key.
     pub shared_key: SecretString,
-    /// The models that it serves.
+    /// The models that are served; none means any.
     pub models: Vec<String>,
 }
 
-/// The double.
+/// The mock LiteLLM.
 #[derive(Clone, Debug)]
 pub struct LiteLlm {
-    config: Arc<Config>,
+    proxy: Arc<Proxy>,
     journal: Journal,
+    faults: Faults,
+    log: AccessLog,
+}
+
+/// What the handlers share.
+#[derive(Debug)]
+struct Proxy {
+    config: Config,
+    keys: Keys,
+}
+
+impl Proxy {
+    fn serves(&self, model: &str) -> bool {
+        self.config.models.is_empty() || self.config.models.iter().any(|served| served == model)
+    }
 }
 
 impl LiteLlm {
-    /// A double that has received nothing yet.
-    #[must_use]
-    pub fn new(config: Config) -> Self {
-        Self {
-            config: Arc::new(config),
-            journal: Journal::default(),
+    /// A proxy.
+    ///
+    /// # Errors
+    /// When a key is empty: then a request without one would be let in.
+    pub fn new(config: Config) -> Result<Self, DoubleError> {
+        for (setting, key) in [
+            ("master_key", &config.master_key),
+            ("shared_key", &config.shared_key),
+        ] {
+            if key.expose_secret().is_empty() {
+                let problem = "is empty".to_owned();
+                return Err(DoubleError::Config {
+                    double: "LiteLLM",
+                    setting,
+                    problem,
+                });
+            }
         }
+        Ok(Self {
+            proxy: Arc::new(Proxy {
+                config,
+                keys: Keys::default(),
+            }),
+            journal: Journal::new(),
+            faults: Faults::default(),
+            log: AccessLog::default(),
+        })
+    }
+
+    /// The service, ready to be given to [`super::serve`].
+    pub fn router(&self) -> Router {
+        let router = api(&self.proxy)
+            .merge(open())
+            .fallback(not_found)
+            .method_not_allowed_fallback(method_not_allowed);
+        self.log
+            .kept(observed(router, &self.journal, &self.faults, BODY_LIMIT))
     }
 
     /// What it received.
@@ -52,165 +119,95 @@ impl LiteLlm {
         self.journal.clone()
     }
 
-    /// Its routes.
+    /// The faults that it is asked for, for a harness in the same process.
     #[must_use]
-    pub fn router(&self) -> Router {
-        let with_key = Router::new()
-            .route("/v1/messages", post(messages::anthropic))
-            .route("/v1/chat/completions", post(messages::openai))
-            .route("/chat/completions", post(messages::openai))
-            .route("/v1/models", get(models))
-            .route("/models", get(models))
-            .route("/v1/mcp", any(mcp))
-            .route("/v1/mcp/{*rest}", any(mcp))
-            .route("/key/{action}", any(key))
-            .route("/user/{action}", any(user))
-            .route("/team/{action}", any(group))
-            .route("/organization/{action}", any(group))
-            .layer(middleware::from_fn_with_state(self.clone(), authorize));
-        let open = Router::new()
-            .route(
-                "/",
-                get(|| async {
-                    Html("<!doctype html><title>LiteLLM API</title><h1>LiteLLM API</h1>")
-                }),
-            )
-            .route("/ui", get(ui))
-            .route("/ui/", get(ui))
-            .route("/health", get(health))
-            .route("/health/liveliness", get(|| async { Json("I'm alive!") }))
-            .route(
-                "/health/readiness",
-                get(|| async { Json(json!({"status": "healthy", "db": "Not connected"})) }),
-            )
-            .route("/metrics", get(metrics));
-        let journal = self.journal.clone();
-        let log = Router::new().route(
-            "/__verify/log",
-            get(move || async move { access_log(&journal) }),
-        );
-        let router = with_key
-            .merge(open)
-            .fallback(not_found)
-            .with_state(self.clone());
-        control::wrap(router, self.journal.clone()).merge(log)
-    }
-
-    fn knows(&self, key: &str) -> bool {
-        [&self.config.master_key, &self.config.shared_key]
-            .iter()
-            .any(|known| known.expose_secret() == key)
+    pub fn faults(&self) -> Faults {
+        self.faults.clone()
     }
 }
 
-/// The lines that the real proxy writes for its requests, with the user that the gateway names.
-fn access_log(journal: &Journal) -> String {
-    journal
-        .since(0)
-        .entries
-        .iter()
-        .map(|entry| {
-            let user = entry.header("x-litellm-user-email").unwrap_or("-");
-            format!(
-                "INFO:     \"{} {} HTTP/1.1\" {} user={user}\n",
-                entry.method, entry.path, entry.status
-            )
-        })
-        .collect()
+/// What asks for a key.
+///
+/// The key is asked for by route, not by path: like the real proxy, a path that it does not know is
+/// 404 with a key and without.
+fn api(proxy: &Arc<Proxy>) -> Router {
+    let llm = Router::new()
+        .route("/v1/messages", post(messages::create))
+        .route("/v1/messages/count_tokens", post(messages::count_tokens))
+        .route("/v1/chat/completions", post(chat::create))
+        .route("/chat/completions", post(chat::create))
+        .layer(from_fn(mock::disturb));
+    Router::new()
+        .merge(llm)
+        .route("/v1/models", get(info::models))
+        .route("/models", get(info::models))
+        .route("/v1/model/info", get(info::model_info))
+        .route("/model/info", get(info::model_info))
+        .route("/v1/mcp", any(mcp::serve))
+        .route("/v1/mcp/", any(mcp::serve))
+        .route("/v1/mcp/{*rest}", any(mcp::serve))
+        .route("/health", get(info::health))
+        .merge(management::routes())
+        .route_layer(from_fn_with_state(Arc::clone(proxy), authenticate))
+        .with_state(Arc::clone(proxy))
 }
 
-/// The proxy's own form of an error.
-fn error(status: StatusCode, kind: &str, message: &str) -> Response {
-    let body = json!({"error": {"message": message, "type": kind, "param": "None", "code": status.as_str()}});
-    (status, Json(body)).into_response()
+/// What everyone may see.
+fn open() -> Router {
+    Router::new()
+        .route("/", get(Html(HOME)))
+        .route("/ui", get(Html(UI)))
+        .route("/ui/", get(Html(UI)))
+        .route("/ui/{*rest}", get(Html(UI)))
+        .route("/metrics", get(info::metrics))
+        .route("/health/liveliness", get(info::alive))
+        .route("/health/liveness", get(info::alive))
+        .route("/health/readiness", get(info::ready))
 }
 
-async fn authorize(State(double): State<LiteLlm>, request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    let bearer = text(headers, "authorization")
-        .and_then(|value| value.strip_prefix("Bearer ").map(str::to_owned));
-    match bearer.or_else(|| text(headers, "x-api-key")) {
-        None => error(
-            StatusCode::UNAUTHORIZED,
-            "auth_error",
-            "Authentication Error, No api key passed in.",
-        ),
-        Some(key) if double.knows(&key) => next.run(request).await,
-        Some(_) => error(
-            StatusCode::UNAUTHORIZED,
-            "token_not_found_in_db",
-            "Authentication Error, Invalid proxy server token passed.",
-        ),
-    }
-}
-
-fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name)?.to_str().ok().map(str::to_owned)
-}
-
-async fn models(State(double): State<LiteLlm>) -> Json<Value> {
-    let data: Vec<Value> = double
-        .config
-        .models
-        .iter()
-        .map(|id| json!({"id": id, "object": "model", "created": 1_677_610_602, "owned_by": "openai"}))
-        .collect();
-    Json(json!({"data": data, "object": "list"}))
-}
-
-async fn mcp(request: Request) -> Response {
-    if request.method() == "POST" {
-        return Json(json!({"jsonrpc": "2.0", "id": 1, "result": {"tools": []}})).into_response();
-    }
-    error(StatusCode::METHOD_NOT_ALLOWED, "None", "Method Not Allowed")
-}
-
-async fn key(path: axum::extract::Path<String>) -> Response {
-    match path.as_str() {
-        "info" => Json(json!({"key": "sk-...", "info": {"key_name": "sk-...", "spend": 0.0, "models": [], "user_id": null}})),
-        "generate" => Json(json!({"key": "sk-double", "token": "double", "expires": null, "user_id": null})),
-        "list" => Json(json!({"keys": [], "total_count": 0, "current_page": 1, "total_pages": 0})),
-        "delete" => Json(json!({"deleted_keys": []})),
-        _ => return not_found().await,
-    }
-    .into_response()
-}
-
-async fn user(path: axum::extract::Path<String>) -> Response {
-    match path.as_str() {
-        "info" => Json(json!({"user_id": null, "user_info": null, "keys": [], "teams": []})),
-        "list" => {
-            Json(json!({"users": [], "total": 0, "page": 1, "page_size": 25, "total_pages": 0}))
-        }
-        "new" => Json(json!({"user_id": "double", "key": "sk-double"})),
-        _ => return not_found().await,
-    }
-    .into_response()
-}
-
-async fn group(path: axum::extract::Path<String>) -> Response {
-    match path.as_str() {
-        "list" => Json(json!([])).into_response(),
-        _ => not_found().await,
-    }
-}
-
-async fn ui() -> Html<&'static str> {
-    Html("<!doctype html><title>LiteLLM Dashboard</title><h1>LiteLLM Dashboard</h1>")
-}
-
-async fn health() -> Json<Value> {
-    Json(
-        json!({"healthy_endpoints": [], "unhealthy_endpoints": [], "healthy_count": 0, "unhealthy_count": 0}),
+async fn not_found() -> (StatusCode, Json<Value>) {
+    (
+        StatusCode::NOT_FOUND,
+        Json(json!({ "detail": "Not Found" })),
     )
 }
 
-async fn metrics() -> Response {
-    let body = "# HELP litellm_proxy_total_requests_metric Total number of requests made to the proxy server\n\
-                # TYPE litellm_proxy_total_requests_metric counter\nlitellm_proxy_total_requests_metric_total 0.0\n";
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], body).into_response()
+async fn method_not_allowed() -> (StatusCode, Json<Value>) {
+    (
+        StatusCode::METHOD_NOT_ALLOWED,
+        Json(json!({ "detail": "Method Not Allowed" })),
+    )
 }
 
-async fn not_found() -> Response {
-    (StatusCode::NOT_FOUND, Json(json!({"detail": "Not Found"}))).into_response()
+async fn authenticate(
+    State(proxy): State<Arc<Proxy>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Failure> {
+    let Some(key) = sent_key(request.headers()) else {
+        return Err(Failure::Key("Authentication Error, No api key passed in."));
+    };
+    let config = &proxy.config;
+    let configured = [&config.master_key, &config.shared_key];
+    if configured.iter().any(|known| known.expose_secret() == key) || proxy.keys.accepts(key) {
+        return Ok(next.run(request).await);
+    }
+    // The real proxy quotes the key's end and hash; a double's answer may end up in a report.
+    Err(Failure::Key(
+        "Authentication Error, Invalid proxy server token passed. Unable to find token in cache or \
+         `LiteLLM_VerificationTokenTable`",
+    ))
+}
+
+/// The key of a request: `Authorization` where there is one, else `x-api-key`.
+fn sent_key(headers: &HeaderMap) -> Option<&str> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match text(header::AUTHORIZATION.as_str()) {
+        Some(value) => match value.split_once(' ') {
+            Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => Some(key.trim()),
+            _ => Some(value),
+        },
+        None => text("x-api-key"),
+    }
+    .filter(|key| !key.is_empty())
 }

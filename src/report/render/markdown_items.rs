@@ -157,8 +157,8 @@ pub fn rollback(report: &RunReport, lang: Lang) -> String {
     text.push_str(match (report.rollback.executed, lang) {
         (true, Lang::En) => "Carried out:\n",
         (true, Lang::Ja) => "実施済み：\n",
-        (false, Lang::En) => "Required, not carried out: `verify rollback`, or by hand:\n",
-        (false, Lang::Ja) => "必要（未実施）。`verify rollback`、または以下の手順で実施します：\n",
+        (false, Lang::En) => "Required, not carried out; by hand:\n",
+        (false, Lang::Ja) => "必要（未実施）。以下の手順で実施します：\n",
     });
     for (step, no) in report.rollback.steps.iter().zip(1..) {
         let state = match step.ok {

@@ -138,8 +138,8 @@ pub fn rollback(report: &RunReport, style: Style) -> String {
     } else {
         say(
             lang,
-            "Rollback required, not carried out: `verify rollback`, or by hand",
-            "ロールバックが必要（未実施）：`verify rollback`、または手動で実施",
+            "Rollback required, not carried out; by hand",
+            "ロールバックが必要（未実施）：手動で実施",
         )
     };
     let mut text = style.paint(BOLD, &style.paragraph(2, executed));

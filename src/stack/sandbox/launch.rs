@@ -101,8 +101,17 @@ impl Arguments {
         ]);
         self.add(["--die-with-parent", "--new-session"]);
         if !rustix::process::geteuid().is_root() {
-            // Without being root the worker still binds :80 and :53, on its own loopback.
-            self.add(["--unshare-user", "--cap-add", "CAP_NET_BIND_SERVICE"]);
+            // Without being root on the host, root in a user namespace of its own: it binds
+            // :80 and :53 on its own loopback, and nginx changes to a user that exists.
+            self.add([
+                "--unshare-user",
+                "--uid",
+                "0",
+                "--gid",
+                "0",
+                "--cap-add",
+                "ALL",
+            ]);
         }
     }
 

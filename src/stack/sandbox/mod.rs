@@ -253,7 +253,12 @@ impl Stack for Sandbox {
     }
 
     async fn sockets(&self, service: Service) -> Result<Vec<Socket>, StackError> {
-        procfs::sockets().map_err(Self::io(service, "reading the socket table"))
+        let state = self.state(service).await?;
+        let processes: Vec<u32> = std::iter::once(&state.main)
+            .chain(&state.workers)
+            .map(|process| process.pid)
+            .collect();
+        procfs::sockets(&processes).map_err(Self::io(service, "reading the socket table"))
     }
 
     async fn log_cursor(&self, service: Service) -> Result<LogCursor, StackError> {
@@ -273,6 +278,18 @@ impl Stack for Sandbox {
     async fn append_log(&self, service: Service, line: &str) -> Result<Vec<String>, StackError> {
         logs::append(service, self.process(service)?.lock().await.pid(), line)
             .map_err(Self::io(service, "writing to the log"))
+    }
+
+    /// In a user namespace made without being root, `setgroups` is denied (user_namespaces(7)),
+    /// and nginx complains of it at [emerg] and goes on.
+    fn is_own_noise(&self, message: &str) -> bool {
+        let denied =
+            fs::read_to_string("/proc/self/setgroups").is_ok_and(|text| text.trim() == "deny");
+        denied && message == "initgroups(root, 0) failed (1: Operation not permitted)"
+    }
+
+    fn service_log(&self, service: Service) -> Option<std::path::PathBuf> {
+        Some(layout::log_file(service.name(), "stderr"))
     }
 
     async fn side_by_side(&self) -> Result<Box<dyn SideBySide>, StackError> {

@@ -39,9 +39,9 @@ fn stat(pid: u32) -> Option<(char, u32, u64)> {
     Some((state, parent, started))
 }
 
-/// Every TCP socket of this network namespace, with the process that holds it.
-pub fn sockets() -> io::Result<Vec<Socket>> {
-    let holders = holders()?;
+/// Every TCP socket of this network namespace, with the one of `processes` that holds it.
+pub fn sockets(processes: &[u32]) -> io::Result<Vec<Socket>> {
+    let holders = holders(processes)?;
     let mut found = Vec::new();
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
         match fs::read_to_string(table) {
@@ -58,12 +58,11 @@ pub fn sockets() -> io::Result<Vec<Socket>> {
     Ok(found)
 }
 
-/// Which process holds the socket with this inode. A socket inherited by several is the
-/// youngest one's: nginx's master hands its listeners on to the workers, but they are told
-/// apart by state, and a client-side connection has one holder.
-fn holders() -> io::Result<HashMap<u64, u32>> {
+/// Which process holds the socket with this inode; of several, the first. nginx's listeners
+/// are the master's, who hands them on to the workers.
+fn holders(processes: &[u32]) -> io::Result<HashMap<u64, u32>> {
     let mut holders = HashMap::new();
-    for pid in pids()? {
+    for pid in processes {
         // A process may be gone by now.
         let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else {
             continue;
@@ -78,10 +77,7 @@ fn holders() -> io::Result<HashMap<u64, u32>> {
                     .parse()
                     .ok()
             }) {
-                holders
-                    .entry(inode)
-                    .and_modify(|holder: &mut u32| *holder = pid.min(*holder))
-                    .or_insert(pid);
+                holders.entry(inode).or_insert(*pid);
             }
         }
     }
@@ -194,7 +190,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let own = std::process::id();
         assert_eq!(instance(own).unwrap().pid, own);
-        let found = sockets().unwrap();
+        let found = sockets(&[own]).unwrap();
         let own_socket = found
             .iter()
             .find(|socket| socket.local == listener.local_addr().unwrap())

@@ -119,7 +119,8 @@ impl Doubles {
             master_key: keys.master.clone(),
             shared_key: keys.shared.clone(),
             models: profile.llm.models.clone(),
-        });
+        })
+        .map_err(|error| failed(Service::Upstream, error.to_string()))?;
         let socket = UdpSocket::bind(names::ADDRESS).await.map_err(|error| {
             failed(
                 Service::Gateway,
@@ -174,7 +175,7 @@ fn auth0_config(profile: &Profile, keys: &Keys) -> Result<auth0::Config, StackEr
             .map_err(|error| failed(Service::Idp, format!("{ISSUER}: {error}")))?,
         client_id: CLIENT_ID.to_owned(),
         client_secret: keys.client.clone(),
-        callbacks: vec![format!("{site}/oauth2/callback")],
+        callback_prefixes: vec![format!("{site}/oauth2/callback")],
         logout_urls: vec![site],
         users: keys
             .passwords
@@ -189,10 +190,10 @@ fn auth0_config(profile: &Profile, keys: &Keys) -> Result<auth0::Config, StackEr
 }
 
 async fn serve(service: Service, port: u16, router: axum::Router) -> Result<Running, StackError> {
-    let listening = async { doubles::serve(TcpListener::bind(local(port)).await?, router) };
-    listening
+    let listener = TcpListener::bind(local(port))
         .await
-        .map_err(|error| failed(service, format!("cannot listen on port {port}: {error}")))
+        .map_err(|error| failed(service, format!("cannot listen on port {port}: {error}")))?;
+    Ok(doubles::serve(listener, router).await)
 }
 
 fn failed(service: Service, what: String) -> StackError {

@@ -1,0 +1,30 @@
+# `make verify` runs the plan on the shipped gateway; `make test` runs every test.
+# Both install what is missing first.
+
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: verify test example bench provision
+
+verify: provision
+	$(CARGO) build --release --locked
+	$(TARGET)/release/verify
+
+test: provision
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+	$(CARGO) test --locked
+
+# The report under reports/example, from a real run.
+example: provision
+	$(CARGO) build --release --locked
+	scripts/example $(TARGET)/release/verify
+
+# How long a run takes, and what of it is the harness.
+bench: provision
+	$(CARGO) build --release --locked
+	scripts/bench $(TARGET)/release/verify
+
+provision:
+	@scripts/provision

@@ -1,0 +1,106 @@
+//! The access log: a line per request that names the user, as the plan's item 5.2 looks for it.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Query, Request, State};
+use axum::http::HeaderName;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Deserialize;
+
+use crate::doubles::observe::CONTROL;
+
+/// How many lines are kept; the oldest leave first.
+const MAX_LINES: usize = 50_000;
+
+/// The header in which the gateway names the user.
+const USER: HeaderName = HeaderName::from_static("x-litellm-user-email");
+
+/// The header that tells the reader of the log where to go on.
+const NEXT: HeaderName = HeaderName::from_static("x-verify-next");
+
+/// The lines of the log; clones share them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AccessLog(Arc<Mutex<Lines>>);
+
+#[derive(Debug, Default)]
+struct Lines {
+    kept: VecDeque<String>,
+    next: u64,
+}
+
+impl AccessLog {
+    /// `router` with every request logged, and `GET /__verify/log` beside it.
+    pub(super) fn kept(&self, router: Router) -> Router {
+        let read = Router::new()
+            .route("/__verify/log", get(read))
+            .with_state(self.clone());
+        router
+            .merge(read)
+            .layer(from_fn_with_state(self.clone(), log))
+    }
+
+    fn write(&self, line: String) {
+        tracing::info!(target: "litellm", "{line}");
+        let mut lines = self.lock();
+        if lines.kept.len() == MAX_LINES {
+            lines.kept.pop_front();
+        }
+        lines.kept.push_back(line);
+        lines.next += 1;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lines> {
+        // A list of whole lines has no half-made state that a panic could leave behind.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Deserialize)]
+struct Since {
+    #[serde(default)]
+    since: u64,
+}
+
+/// `GET /__verify/log?since=N`: the lines from number N on, and in `x-verify-next` the next number.
+async fn read(State(log): State<AccessLog>, Query(Since { since }): Query<Since>) -> Response {
+    let lines = log.lock();
+    let first = lines.next - lines.kept.len() as u64;
+    let skip = usize::try_from(since.saturating_sub(first)).unwrap_or(usize::MAX);
+    let text: String = lines
+        .kept
+        .iter()
+        .skip(skip)
+        .flat_map(|line| [line.as_str(), "\n"])
+        .collect();
+    ([(NEXT, lines.next.to_string())], text).into_response()
+}
+
+async fn log(State(log): State<AccessLog>, request: Request, next: Next) -> Response {
+    if request.uri().path().starts_with(CONTROL) {
+        return next.run(request).await;
+    }
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let peer = peer.map_or_else(|| "-".to_owned(), |ConnectInfo(peer)| peer.to_string());
+    let asked = format!(
+        "{} {} {:?}",
+        request.method(),
+        request.uri(),
+        request.version()
+    );
+    let user = request.headers().get(USER).map(|value| {
+        // Control characters would let a client write lines of its own into the log.
+        String::from_utf8_lossy(value.as_bytes()).replace(char::is_control, "?")
+    });
+    let response = next.run(request).await;
+    let user = user.as_deref().unwrap_or("-");
+    log.write(format!(
+        r#"INFO: {peer} - "{asked}" {} user={user}"#,
+        response.status()
+    ));
+    response
+}

@@ -1,0 +1,100 @@
+//! What goes wrong, in the words of the API that was asked.
+
+use axum::Json;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// How long a client that was refused for its rate shall wait, in seconds.
+const RETRY_AFTER: &str = "1";
+
+/// Why a request is not answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Failure {
+    /// There is no good key.
+    #[error("{0}")]
+    Key(&'static str),
+    /// The body is not what the API asks for.
+    #[error("{0}")]
+    Invalid(String),
+    /// The model is none that is served.
+    #[error(
+        "{route}: Invalid model name passed in model={model}. Call `/v1/models` to view available \
+         models for your key."
+    )]
+    Model {
+        /// The route asked, e.g. `/v1/messages`.
+        route: &'static str,
+        /// The model asked for.
+        model: String,
+    },
+    /// The harness asked for this status.
+    #[error("mock-error: {0} as asked for")]
+    Mock(StatusCode),
+}
+
+impl Failure {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Key(_) => StatusCode::UNAUTHORIZED,
+            Self::Invalid(_) | Self::Model { .. } => StatusCode::BAD_REQUEST,
+            Self::Mock(status) => *status,
+        }
+    }
+
+    /// A body that could not be read.
+    pub(super) fn body(error: serde_json::Error) -> Self {
+        Self::Invalid(format!("The request body is not valid: {error}"))
+    }
+
+    /// As Anthropic's API says it.
+    pub(super) fn anthropic(&self) -> Response {
+        let status = self.status();
+        let kind = match status.as_u16() {
+            400 => "invalid_request_error",
+            401 => "authentication_error",
+            403 => "permission_error",
+            404 => "not_found_error",
+            413 => "request_too_large",
+            429 => "rate_limit_error",
+            529 => "overloaded_error",
+            _ => "api_error",
+        };
+        let error = json!({ "type": kind, "message": self.to_string() });
+        self.answer(json!({ "type": "error", "error": error }))
+    }
+
+    /// As LiteLLM itself and OpenAI's API say it.
+    pub(super) fn openai(&self) -> Response {
+        let status = self.status();
+        let kind = match (self, status.as_u16()) {
+            (Self::Key(_), _) => "auth_error",
+            (Self::Invalid(_) | Self::Model { .. }, _) => "invalid_request_error",
+            (_, 429) => "throttling_error",
+            _ => "internal_server_error",
+        };
+        self.answer(json!({ "error": {
+            "message": self.to_string(),
+            "type": kind,
+            "param": "None",
+            "code": status.as_u16().to_string(),
+        }}))
+    }
+
+    fn answer(&self, body: serde_json::Value) -> Response {
+        let status = self.status();
+        let wait: Option<[(HeaderName, &str); 1]> = (status == StatusCode::TOO_MANY_REQUESTS)
+            .then_some([(header::RETRY_AFTER, RETRY_AFTER)]);
+        match wait {
+            Some(wait) => (status, wait, Json(body)).into_response(),
+            None => (status, Json(body)).into_response(),
+        }
+    }
+}
+
+/// LiteLLM's own words, unless a handler asks for Anthropic's.
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        self.openai()
+    }
+}

@@ -1,0 +1,70 @@
+//! Server-sent events, a frame at a time.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use futures::stream::{self, StreamExt as _};
+use serde_json::Value;
+
+/// The pause between two frames: long enough that each leaves in a packet of its own, so that a
+/// gateway that buffers is told apart from one that streams.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// The most pieces that a text is cut into, so that a long prompt does not make a slow test.
+const MAX_PIECES: usize = 20;
+
+/// A frame of an Anthropic stream: a named event.
+pub(super) fn event(data: &Value) -> String {
+    let name = data["type"].as_str().unwrap_or_default();
+    format!("event: {name}\ndata: {data}\n\n")
+}
+
+/// A frame of an OpenAI stream: data alone.
+pub(super) fn data(data: &Value) -> String {
+    format!("data: {data}\n\n")
+}
+
+/// A text in pieces, at least two where it has two letters.
+pub(super) fn pieces(text: &str) -> Vec<String> {
+    let letters: Vec<char> = text.chars().collect();
+    let pieces = (letters.len() / 4).clamp(2, MAX_PIECES);
+    let size = letters.len().div_ceil(pieces).max(1);
+    letters
+        .chunks(size)
+        .map(|piece| piece.iter().collect())
+        .collect()
+}
+
+/// The frames as an answer, each sent on its own.
+pub(super) fn answer(frames: Vec<String>) -> Response {
+    let paced = stream::iter(frames)
+        .enumerate()
+        .then(|(number, frame)| async move {
+            if number > 0 {
+                tokio::time::sleep(PAUSE).await;
+            }
+            Ok::<_, std::convert::Infallible>(frame)
+        });
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, Body::from_stream(paced)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_make_the_whole_again() {
+        for text in ["", "a", "ab", "日本語", &"x".repeat(10_000)] {
+            let pieces = pieces(text);
+            assert_eq!(pieces.concat(), text);
+            assert!(pieces.len() <= MAX_PIECES);
+            assert!(text.chars().count() < 2 || pieces.len() >= 2, "{text}");
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! Steps that know nothing of this plan: a request, an answer, a line of the log, a key in
+//! Redis, an entry of a journal, a count of sockets. Another plan can be written with them.
+
+use regex::Regex;
+
+use super::world::{Args, Blame, StepError, StepResult, World, expect};
+use crate::{
+    evidence::EvidenceKind,
+    probe::{
+        NONCE,
+        browser::Hop,
+        http::Request,
+        log::{Level, Record, Window},
+        nonce,
+    },
+    stack::Service,
+    steps,
+};
+
+steps! {
+    /// Ends a service of the stack at once: gateway, auth, redis, upstream or idp.
+    When "^the service \"(?P<service>[a-z]+)\" is killed$" => kill;
+    /// Restarts a service of the stack; it need not answer yet.
+    When "^the service \"(?P<service>[a-z]+)\" is restarted$" => restart;
+    /// Sends a request without a session to the public site or to the internal port.
+    When "^(?P<method>GET|HEAD|POST|PUT|DELETE) \"(?P<path>[^\"]+)\" is asked on the (?P<port>public|internal) port$" => request;
+    /// Asks for a path in the session so many times, and looks at nothing but that answers
+    /// come: what requests cost by themselves.
+    When "^the session asks for \"(?P<path>[^\"]+)\" (?P<count>\\d+) times, unchecked$" => unchecked;
+    /// Runs a script of the plan bundle beside the stack, with bash. It finds the site's address
+    /// in SITE, the internal port's in INTERNAL, the session's cookie in COOKIE, and the
+    /// gateway's log in LOG. Fails when its exit status is not 0.
+    When "^the script \"(?P<script>[^\"]+)\" is run$" => script;
+    /// Says that a scenario only measures: it can fail in its other steps alone.
+    Then "^the answer is not looked at$" => nothing;
+    /// The status of the last answer.
+    Then "^the answer's status is (?P<status>\\d+)$" => status;
+    /// A header field of the last answer holds a text.
+    Then "^the answer's header \"(?P<name>[^\"]+)\" holds \"(?P<text>[^\"]*)\"$" => header;
+    /// The body of the last answer holds a text.
+    Then "^the answer's body holds \"(?P<text>[^\"]+)\"$" => body;
+    /// A value of the last answer's JSON body, by JSON pointer; compared as text.
+    Then "^the answer's JSON has \"(?P<value>[^\"]*)\" at \"(?P<pointer>[^\"]*)\"$" => json;
+    /// In the window, the last request caused a line that matches a regular expression.
+    Then "^the log has a line for the request that matches \"(?P<pattern>.+)\"$" => line;
+    /// In the window, the last request caused no record at this level or above.
+    Then "^the log has nothing at (?P<level>warn|error|crit) or above for the request$" => quiet;
+    /// A key exists in Redis, or does not.
+    Then "^the key \"(?P<key>[^\"]+)\" (?P<is>exists|does not exist) in Redis$" => key;
+    /// The upstream's journal has so many entries of the last request.
+    Then "^the upstream received the request (?P<count>\\d+) times$" => received;
+    /// The gateway's processes hold at most so many established connections to a port.
+    Then "^the gateway holds at most (?P<count>\\d+) connections to port (?P<port>\\d+)$" => connections;
+}
+
+fn service(args: &Args) -> Result<Service, StepError> {
+    let name = args.text("service");
+    Service::named(name).ok_or_else(|| {
+        StepError::harness("read a step", "gateway, auth, redis, upstream or idp", name)
+    })
+}
+
+async fn kill(world: &mut World, args: Args) -> StepResult {
+    Ok(world.run()?.stack.kill(service(&args)?).await?)
+}
+
+async fn restart(world: &mut World, args: Args) -> StepResult {
+    Ok(world.run()?.stack.restart(service(&args)?).await?)
+}
+
+async fn request(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    world.scene.window = Some(Window::open(&*run.stack, Service::Gateway).await?);
+    world.scene.upstream_cursor = run.upstream.cursor().await?;
+    let path = args.text("path");
+    let mut url = match args.text("port") {
+        "internal" => format!("http://{}{path}", run.stack.endpoints().internal)
+            .parse()
+            .map_err(|error| StepError::harness("make an address", path, error))?,
+        _ => run.plain_page(path)?,
+    };
+    world.scene.note = nonce();
+    url.query_pairs_mut().append_pair(NONCE, &world.scene.note);
+    let request = Request {
+        method: args.text("method").to_owned(),
+        ..Request::get(url)
+    };
+    let response = run.http.send(&request).await?;
+    let hop = Hop { request, response };
+    world.saw_hop(&hop);
+    world.scene.last = Some(hop);
+    Ok(())
+}
+
+async fn unchecked(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let (url, _) = run.page(args.text("path"))?;
+    for _ in 0..args.number::<u32>("count")? {
+        world
+            .session()?
+            .browser
+            .send(Request::get(url.clone()))
+            .await?;
+    }
+    Ok(())
+}
+
+async fn script(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let script = run.plan.bundle.join(args.text("script"));
+    let site = run.plain_page("/")?;
+    let cookies = world.session()?.browser.cookies(&site).unwrap_or_default();
+    let did = format!("run {}", args.text("script"));
+    let address = |host: &str, port: u16| {
+        run.stack
+            .endpoints()
+            .resolve(host, port)
+            .map(|found| found.to_string())
+    };
+    let output = tokio::process::Command::new("bash")
+        .arg(&script)
+        .env(
+            "SITE",
+            address(&run.profile.site.host, 80).unwrap_or_default(),
+        )
+        .env("HOST", &run.profile.site.host)
+        .env("INTERNAL", run.stack.endpoints().internal.to_string())
+        .env("COOKIE", cookies)
+        .env(
+            "LOG",
+            run.stack.service_log(Service::Gateway).unwrap_or_default(),
+        )
+        .stdin(std::process::Stdio::null())
+        .output()
+        .await
+        .map_err(|error| StepError::harness(&did, "bash", error))?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    world.saw(
+        EvidenceKind::Command,
+        &format!("{did}: {}", output.status),
+        &said,
+    );
+    expect(
+        Blame::Candidate,
+        output.status.success(),
+        did,
+        "exit status 0",
+        format!("{}: {said}", output.status),
+    )
+}
+
+async fn nothing(_: &mut World, _: Args) -> StepResult {
+    Ok(())
+}
+
+fn last(world: &World) -> Result<&Hop, StepError> {
+    world
+        .scene
+        .last
+        .as_ref()
+        .ok_or_else(|| StepError::harness("look at the answer", "an answer", "nothing was asked"))
+}
+
+/// Holds an expectation against the last answer.
+fn answer(world: &World, holds: impl Fn(&Hop) -> bool, expected: String) -> StepResult {
+    let hop = last(world)?;
+    let did = format!("{} {}", hop.request.method, hop.request.url);
+    expect(
+        Blame::Candidate,
+        holds(hop),
+        did,
+        expected,
+        hop.response.summary(),
+    )
+}
+
+async fn status(world: &mut World, args: Args) -> StepResult {
+    let wanted: u16 = args.number("status")?;
+    answer(
+        world,
+        |hop| hop.response.status == wanted,
+        format!("status {wanted}"),
+    )
+}
+
+async fn header(world: &mut World, args: Args) -> StepResult {
+    let (name, text) = (args.text("name").to_ascii_lowercase(), args.text("text"));
+    let holds = |hop: &Hop| {
+        hop.response
+            .header(&name)
+            .is_some_and(|value| value.contains(text))
+    };
+    answer(world, holds, format!("{name} holds {text}"))
+}
+
+async fn body(world: &mut World, args: Args) -> StepResult {
+    let text = args.text("text");
+    answer(
+        world,
+        |hop| hop.response.body.contains(text),
+        format!("a body with {text}"),
+    )
+}
+
+async fn json(world: &mut World, args: Args) -> StepResult {
+    let (pointer, wanted) = (args.text("pointer"), args.text("value"));
+    let holds = |hop: &Hop| {
+        let json = hop.response.json().unwrap_or_default();
+        let value = json.pointer(pointer);
+        value.is_some_and(|value| {
+            value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned)
+                == wanted
+        })
+    };
+    answer(world, holds, format!("JSON with {pointer} = {wanted}"))
+}
+
+/// The records of the window that the last request caused.
+fn own(world: &World, records: Vec<Record>) -> Vec<Record> {
+    records
+        .into_iter()
+        .filter(|record| record.caused_by(&world.scene.note))
+        .collect()
+}
+
+fn window(world: &World) -> Result<Window, StepError> {
+    world
+        .scene
+        .window
+        .clone()
+        .ok_or_else(|| StepError::harness("read the log", "a window", "nothing was asked"))
+}
+
+async fn line(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let pattern = Regex::new(args.text("pattern"))
+        .map_err(|error| StepError::harness("read a step", "a regular expression", error))?;
+    let nonce = world.scene.note.clone();
+    let found = |records: &[Record]| {
+        records
+            .iter()
+            .any(|record| record.caused_by(&nonce) && pattern.is_match(&record.raw))
+    };
+    let records = window(world)?
+        .wait(&*run.stack, run.deadline(), found)
+        .await?;
+    let holds = found(&records);
+    let raw: Vec<String> = own(world, records)
+        .into_iter()
+        .map(|record| record.raw)
+        .collect();
+    world.saw(EvidenceKind::Log, "lines of the request", &raw.join("\n"));
+    expect(
+        Blame::Candidate,
+        holds,
+        "read the log of the request",
+        format!("a line that matches {pattern}"),
+        raw.join("\n"),
+    )
+}
+
+async fn quiet(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let level = Level::named(args.text("level"))
+        .ok_or_else(|| StepError::harness("read a step", "a level", args.text("level")))?;
+    let records = window(world)?.records(&*run.stack).await?;
+    let loud: Vec<String> = own(world, records)
+        .into_iter()
+        .filter(|record| record.level.is_some_and(|found| found >= level))
+        .map(|record| record.raw)
+        .collect();
+    expect(
+        Blame::Candidate,
+        loud.is_empty(),
+        "read the log of the request",
+        "nothing at that level",
+        loud.join("\n"),
+    )
+}
+
+async fn key(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let (key, wanted) = (args.text("key"), args.text("is") == "exists");
+    let found = run.redis.get(key).await?;
+    world.saw(
+        EvidenceKind::Redis,
+        key,
+        found.as_deref().unwrap_or("(nil)"),
+    );
+    expect(
+        Blame::Candidate,
+        found.is_some() == wanted,
+        format!("look {key} up in Redis"),
+        format!("it {}", args.text("is")),
+        found.unwrap_or_else(|| "(nil)".to_owned()),
+    )
+}
+
+async fn received(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let wanted: usize = args.number("count")?;
+    let entries = run.upstream.since(world.scene.upstream_cursor).await?;
+    let count = entries
+        .iter()
+        .filter(|entry| entry.query.contains(&world.scene.note))
+        .count();
+    expect(
+        Blame::Candidate,
+        count == wanted,
+        "read the upstream's journal",
+        format!("{wanted} entries of the request"),
+        count,
+    )
+}
+
+async fn connections(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let (limit, port): (usize, u16) = (args.number("count")?, args.number("port")?);
+    let state = run.stack.state(Service::Gateway).await?;
+    let own =
+        |pid: u32| pid == state.main.pid || state.workers.iter().any(|worker| worker.pid == pid);
+    let sockets = run.stack.sockets(Service::Gateway).await?;
+    let held: Vec<String> = sockets
+        .iter()
+        .filter(|socket| {
+            socket.state == "ESTABLISHED"
+                && socket.remote.port() == port
+                && socket.pid.is_some_and(own)
+        })
+        .map(|socket| format!("{} -> {}", socket.local, socket.remote))
+        .collect();
+    world.saw(
+        EvidenceKind::Sockets,
+        &format!("the gateway's connections to port {port}"),
+        &held.join("\n"),
+    );
+    expect(
+        Blame::Candidate,
+        held.len() <= limit,
+        "count the gateway's connections",
+        format!("at most {limit}"),
+        held.len(),
+    )
+}
