@@ -176,7 +176,10 @@ impl Run {
         }
         self.answers(&Window::start(Service::Gateway))
             .await?
-            .map_err(|seen| StepError::harness(did, "the baseline comes up and answers", seen))
+            .map_err(|seen| {
+                let hint = "(where the baseline needs other Lua modules or pages than the candidate, name them with --baseline-lua and --baseline-html)";
+                StepError::harness(did, "the baseline comes up and answers", format!("{seen}\n{hint}"))
+            })
     }
 
     /// Makes sure that the candidate is deployed and answers: the prerequisite of every item

@@ -460,7 +460,7 @@ async fn is_admin_page(world: &mut World, _: Args) -> StepResult {
 async fn signs_out(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
     // Control: the session works before it is ended, and Redis knows it.
-    let (home, _) = run.page(&run.profile.admin_page.path)?;
+    let (home, _) = run.page("/")?;
     let before = world.session()?.browser.send(Request::get(home)).await?;
     if before.response.status != 200 {
         return Err(StepError::Skip(format!(
@@ -513,7 +513,7 @@ async fn session_gone(world: &mut World, _: Args) -> StepResult {
 
 async fn old_cookie_refused(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
-    let (url, _) = run.page(&run.profile.admin_page.path)?;
+    let (url, _) = run.page("/")?;
     let pair = format!("{}={}", run.profile.login.cookie, world.scene.note);
     let hop = run
         .browser()

@@ -6,5 +6,5 @@ mod broken;
 mod cli;
 mod doubles;
 mod ending;
-mod serve;
+mod served;
 mod support;
