@@ -163,6 +163,29 @@ pub struct Instance {
     pub started: u64,
 }
 
+impl fmt::Display for ServiceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let workers: Vec<String> = self
+            .workers
+            .iter()
+            .map(|worker| worker.pid.to_string())
+            .collect();
+        let running = if self.running { "running" } else { "ended" };
+        write!(
+            f,
+            "main process {} ({running}, started at tick {}), workers {}; restarted by itself {} times",
+            self.main.pid,
+            self.main.started,
+            if workers.is_empty() {
+                "none".to_owned()
+            } else {
+                workers.join(", ")
+            },
+            self.restarts
+        )
+    }
+}
+
 /// A TCP socket with the process that holds it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Socket {
@@ -174,6 +197,19 @@ pub struct Socket {
     pub remote: SocketAddr,
     /// As the kernel names it: `ESTABLISHED`, `LISTEN`, ...
     pub state: &'static str,
+}
+
+impl fmt::Display for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let holder = self
+            .pid
+            .map_or_else(|| "nobody".to_owned(), |pid| format!("process {pid}"));
+        write!(
+            f,
+            "{holder}: {} -> {} {}",
+            self.local, self.remote, self.state
+        )
+    }
 }
 
 /// A place in the logs of a service: what comes later is read from here.

@@ -154,17 +154,9 @@ async fn nothing(_: &mut World, _: Args) -> StepResult {
     Ok(())
 }
 
-fn last(world: &World) -> Result<&Hop, StepError> {
-    world
-        .scene
-        .last
-        .as_ref()
-        .ok_or_else(|| StepError::harness("look at the answer", "an answer", "nothing was asked"))
-}
-
 /// Holds an expectation against the last answer.
 fn answer(world: &World, holds: impl Fn(&Hop) -> bool, expected: String) -> StepResult {
-    let hop = last(world)?;
+    let hop = world.last()?;
     let did = format!("{} {}", hop.request.method, hop.request.url);
     expect(
         Blame::Candidate,
@@ -226,14 +218,6 @@ fn own(world: &World, records: Vec<Record>) -> Vec<Record> {
         .collect()
 }
 
-fn window(world: &World) -> Result<Window, StepError> {
-    world
-        .scene
-        .window
-        .clone()
-        .ok_or_else(|| StepError::harness("read the log", "a window", "nothing was asked"))
-}
-
 async fn line(world: &mut World, args: Args) -> StepResult {
     let run = world.run()?;
     let pattern = Regex::new(args.text("pattern"))
@@ -244,7 +228,8 @@ async fn line(world: &mut World, args: Args) -> StepResult {
             .iter()
             .any(|record| record.caused_by(&nonce) && pattern.is_match(&record.raw))
     };
-    let records = window(world)?
+    let records = world
+        .window()?
         .wait(&*run.stack, run.deadline(), found)
         .await?;
     let holds = found(&records);
@@ -266,7 +251,7 @@ async fn quiet(world: &mut World, args: Args) -> StepResult {
     let run = world.run()?;
     let level = Level::named(args.text("level"))
         .ok_or_else(|| StepError::harness("read a step", "a level", args.text("level")))?;
-    let records = window(world)?.records(&*run.stack).await?;
+    let records = world.window()?.records(&*run.stack).await?;
     let loud: Vec<String> = own(world, records)
         .into_iter()
         .filter(|record| record.level.is_some_and(|found| found >= level))

@@ -70,7 +70,7 @@ async fn baseline_answers(world: &mut World, _: Args) -> StepResult {
     world.saw(
         EvidenceKind::Process,
         "the baseline's processes",
-        &format!("{state:?}"),
+        &state.to_string(),
     );
     world.scene.before = Some(state);
     Ok(())
@@ -104,7 +104,12 @@ async fn test_syntax(world: &mut World, _: Args) -> StepResult {
         ("one brace too many", &refused),
     ] {
         if let Ok(output) = output {
-            let title = format!("nginx -t: {name}, exit {:?}", output.code);
+            let title = format!(
+                "nginx -t: {name}, exit {}",
+                output
+                    .code
+                    .map_or_else(|| "by a signal".to_owned(), |code| code.to_string())
+            );
             world.saw(EvidenceKind::Command, &title, &output.text);
         }
     }
@@ -223,7 +228,7 @@ async fn new_master(world: &mut World, _: Args) -> StepResult {
     world.saw(
         EvidenceKind::Process,
         "the candidate's processes",
-        &format!("{state:?}"),
+        &state.to_string(),
     );
     let before = world.scene.before.clone();
     let before =
@@ -234,7 +239,7 @@ async fn new_master(world: &mut World, _: Args) -> StepResult {
         state.main != before.main,
         did,
         "a new master",
-        format!("{state:?}"),
+        &state,
     )?;
     let old = std::iter::once(&before.main).chain(&before.workers);
     let left: Vec<_> = old
@@ -263,15 +268,24 @@ async fn new_master(world: &mut World, _: Args) -> StepResult {
     world.saw(
         EvidenceKind::Sockets,
         "listening sockets of the gateway",
-        &format!("{listening:#?}"),
+        &lines(&listening),
     );
     expect(
         Blame::Candidate,
         !listening.is_empty() && all_own,
         "look up who holds the listening sockets",
         format!("every one held by the new master {}", state.main.pid),
-        format!("{listening:?}"),
+        lines(&listening),
     )
+}
+
+/// Sockets, one a line.
+fn lines(sockets: &[&Socket]) -> String {
+    sockets
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 async fn answers_health(world: &mut World, args: Args) -> StepResult {
@@ -301,7 +315,7 @@ async fn still_runs(world: &mut World, _: Args) -> StepResult {
         now.running && now.main == started.main && now.restarts == 0,
         "look at the master after the health checks",
         format!("{:?}, running, 0 restarts", started.main),
-        format!("{now:?}"),
+        &now,
     )
 }
 

@@ -3,7 +3,7 @@
 use super::{
     run::Run,
     session::{Session, ticket_key},
-    tracking::{Pairs, judge},
+    tracking::pair_of_user,
     world::{Args, Blame, StepError, StepResult, World, expect},
 };
 use crate::{
@@ -345,34 +345,14 @@ async fn one_code(world: &mut World, args: Args) -> StepResult {
 }
 
 async fn pair_in_window(world: &mut World, args: Args) -> StepResult {
-    let run = world.run()?;
-    let email = run.email(args.text("role"))?;
-    let window = world.scene.window.clone();
-    let window = window.ok_or_else(|| {
-        StepError::harness("read the log", "a window", "the scenario opened none")
-    })?;
-    let context = args.text("context").to_owned();
-    let found = |records: &[_]| Pairs::of_user(&run.grammar, records, &email);
-    let records = window
-        .wait(&*run.stack, run.deadline(), |records| {
-            found(records).complete(&context)
-        })
-        .await?;
-    let pairs = found(&records);
-    world.saw(
-        EvidenceKind::Log,
-        "tracking lines of the user since the login began",
-        &pairs.text(),
-    );
-    judge(
-        &run,
-        &pairs,
-        &records,
+    let email = world.run()?.email(args.text("role"))?;
+    pair_of_user(
+        world,
         &format!("log in as {email}"),
         &email,
-        &context,
-        None,
+        args.text("context"),
     )
+    .await
 }
 
 async fn not_without_session(world: &mut World, args: Args) -> StepResult {
@@ -442,9 +422,7 @@ fn marker(run: &Run) -> Result<String, StepError> {
 async fn is_admin_page(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
     let marker = marker(&run)?;
-    let response = world.scene.last.as_ref().map(|hop| &hop.response);
-    let response = response
-        .ok_or_else(|| StepError::harness("ask for the admin page", "an answer", "none"))?;
+    let response = &world.last()?.response;
     let html = response
         .header("content-type")
         .is_some_and(|kind| kind.starts_with("text/html"));

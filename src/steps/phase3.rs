@@ -157,10 +157,7 @@ fn kept_out(run: &Run, response: &Response) -> Option<&'static str> {
 
 async fn let_in(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
-    let hop = world.scene.last.as_ref();
-    let hop = hop.ok_or_else(|| {
-        StepError::harness("send a request", "an answer", "the scenario sent none")
-    })?;
+    let hop = world.last()?;
     let why = kept_out(&run, &hop.response);
     expect(
         Blame::Candidate,
@@ -169,14 +166,6 @@ async fn let_in(world: &mut World, _: Args) -> StepResult {
         "an answer of what is behind it (404 is one)",
         format!("{}: {}", why.unwrap_or_default(), hop.response.summary()),
     )
-}
-
-fn window(world: &World) -> Result<Window, StepError> {
-    world
-        .scene
-        .window
-        .clone()
-        .ok_or_else(|| StepError::harness("read the log", "a window", "the scenario opened none"))
 }
 
 async fn one_pair(world: &mut World, args: Args) -> StepResult {
@@ -192,10 +181,10 @@ async fn one_pair(world: &mut World, args: Args) -> StepResult {
     })?;
     let found =
         |records: &[Record]| Pairs::of_request(&run.grammar, records, &sent.nonce, &sent.email);
-    let window = window(world)?;
+    let window = world.window()?;
     let records = window
         .wait(&*run.stack, run.deadline(), |records| {
-            found(records).complete(context)
+            found(records).complete()
         })
         .await?;
     let pairs = found(&records);
@@ -313,7 +302,7 @@ async fn upstream_received(world: &mut World, args: Args) -> StepResult {
 
 async fn no_line(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
-    let records = window(world)?.records(&*run.stack).await?;
+    let records = world.window()?.records(&*run.stack).await?;
     let lines = run.grammar.lines(&records);
     let wrong: Vec<&str> = lines
         .iter()
@@ -400,8 +389,7 @@ async fn all_pairs(world: &mut World, _: Args) -> StepResult {
     let window = since_restart(&run).await?;
     let complete = |records: &[Record]| {
         sent.iter().all(|sent| {
-            Pairs::of_request(&run.grammar, records, &sent.nonce, &sent.email)
-                .complete(&sent.context)
+            Pairs::of_request(&run.grammar, records, &sent.nonce, &sent.email).complete()
         })
     };
     let records = window.wait(&*run.stack, run.deadline(), complete).await?;

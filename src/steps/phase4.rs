@@ -393,11 +393,7 @@ async fn asks_token(world: &mut World, args: Args) -> StepResult {
 async fn tells_token(world: &mut World, args: Args) -> StepResult {
     let run = world.run()?;
     let token = token(world, args.text("name"))?;
-    let hop = world
-        .scene
-        .last
-        .clone()
-        .ok_or_else(|| StepError::harness("ask for a token", "an answer", "none"))?;
+    let hop = world.last()?.clone();
     let answer = Answer {
         hop,
         operation: run.operation("token info")?,

@@ -97,9 +97,7 @@ async fn claims_other(world: &mut World, args: Args) -> StepResult {
 
 async fn made_for_prompt(world: &mut World, _: Args) -> StepResult {
     let llm = world.run()?.profile.llm.clone();
-    let response = world.scene.last.as_ref().map(|hop| hop.response.clone());
-    let response =
-        response.ok_or_else(|| StepError::harness("ask the model", "an answer", "none"))?;
+    let response = world.last()?.response.clone();
     let json = response.json().unwrap_or_default();
     let values = llm
         .expect

@@ -8,16 +8,12 @@ use super::{
     operations::{Answer, values},
     run::{Run, Token},
     session::Session,
-    tracking::{Pairs, judge},
+    tracking::pair_of_user,
     world::{Args, Blame, StepError, StepResult, World, expect},
 };
 use crate::{
     evidence::EvidenceKind,
-    probe::{
-        http::Request,
-        log::{Record, Window},
-        now_ms,
-    },
+    probe::{http::Request, log::Window, now_ms},
     stack::Service,
     steps,
 };
@@ -520,32 +516,14 @@ async fn logs_in_again(world: &mut World, _: Args) -> StepResult {
 }
 
 async fn tracked_again(world: &mut World, args: Args) -> StepResult {
-    let run = world.run()?;
-    let email = run.email("test user")?;
-    let context = args.text("context");
-    let window = world.scene.window.clone();
-    let window = window.ok_or_else(|| StepError::harness("read the log", "a window", "none"))?;
-    let found = |records: &[Record]| Pairs::of_user(&run.grammar, records, &email);
-    let records = window
-        .wait(&*run.stack, run.deadline(), |records| {
-            found(records).complete(context)
-        })
-        .await?;
-    let pairs = found(&records);
-    world.saw(
-        EvidenceKind::Log,
-        "tracking lines of the user since the ban was lifted",
-        &pairs.text(),
-    );
-    judge(
-        &run,
-        &pairs,
-        &records,
+    let email = world.run()?.email("test user")?;
+    pair_of_user(
+        world,
         &format!("log in again as {email}"),
         &email,
-        context,
-        None,
+        args.text("context"),
     )
+    .await
 }
 
 async fn token_again(world: &mut World, _: Args) -> StepResult {

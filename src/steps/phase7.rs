@@ -75,15 +75,9 @@ async fn connections(run: &Run) -> Result<BTreeMap<u32, Vec<Socket>>, StepError>
 
 fn shown(connections: &BTreeMap<u32, Vec<Socket>>) -> String {
     connections
-        .iter()
-        .flat_map(|(pid, sockets)| {
-            sockets.iter().map(move |socket| {
-                format!(
-                    "worker {pid}: {} -> {} {}",
-                    socket.local, socket.remote, socket.state
-                )
-            })
-        })
+        .values()
+        .flatten()
+        .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join("\n")
 }

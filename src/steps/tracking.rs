@@ -2,9 +2,12 @@
 
 use super::{
     run::Run,
-    world::{Blame, StepResult, expect},
+    world::{Blame, StepResult, World, expect},
 };
-use crate::probe::log::{Grammar, Line, Record, Tracked};
+use crate::{
+    evidence::EvidenceKind,
+    probe::log::{Grammar, Line, Record, Tracked},
+};
 
 /// Tracking lines that belong together.
 #[derive(Debug)]
@@ -53,15 +56,13 @@ impl Pairs {
         )
     }
 
-    /// Whether there is a pair in the context.
+    /// Whether there is a pair, in whichever context: more is not to be waited for.
     #[must_use]
-    pub fn complete(&self, context: &str) -> bool {
-        let tracking = self.0.iter().any(|tracked| matches!(&tracked.line, Line::Tracking { context: found, .. } if found == context));
-        tracking
-            && self
-                .0
-                .iter()
-                .any(|tracked| matches!(tracked.line, Line::Success { .. } | Line::Failed { .. }))
+    pub fn complete(&self) -> bool {
+        let tracking = |line: &Line| matches!(line, Line::Tracking { .. });
+        let ended = |line: &Line| matches!(line, Line::Success { .. } | Line::Failed { .. });
+        self.0.iter().any(|tracked| tracking(&tracked.line))
+            && self.0.iter().any(|tracked| ended(&tracked.line))
     }
 
     /// Whether there is no line at all.
@@ -150,4 +151,26 @@ pub fn judge(
         ),
         seen,
     )
+}
+
+/// Waits for the tracking pair of a user in the scenario's window, whichever request caused it,
+/// and holds it against what must be.
+///
+/// # Errors
+/// The candidate's fault, with what the log holds instead.
+pub async fn pair_of_user(world: &World, did: &str, email: &str, context: &str) -> StepResult {
+    let run = world.run()?;
+    let found = |records: &[Record]| Pairs::of_user(&run.grammar, records, email);
+    let complete = |records: &[Record]| found(records).complete();
+    let records = world
+        .window()?
+        .wait(&*run.stack, run.deadline(), complete)
+        .await?;
+    let pairs = found(&records);
+    world.saw(
+        EvidenceKind::Log,
+        &format!("tracking lines of {email}"),
+        &pairs.text(),
+    );
+    judge(&run, &pairs, &records, did, email, context, None)
 }

@@ -205,6 +205,24 @@ impl World {
         self.scene.session.as_mut().ok_or_else(none)
     }
 
+    /// The scenario's part of the gateway's log.
+    ///
+    /// # Errors
+    /// A scenario that opened none.
+    pub fn window(&self) -> Result<Window, StepError> {
+        let none = || StepError::harness("read the log", "a window", "the scenario opened none");
+        self.scene.window.clone().ok_or_else(none)
+    }
+
+    /// The last request and its response.
+    ///
+    /// # Errors
+    /// A scenario that sent none.
+    pub fn last(&self) -> Result<&Hop, StepError> {
+        let none = || StepError::harness("look at the answer", "an answer", "nothing was asked");
+        self.scene.last.as_ref().ok_or_else(none)
+    }
+
     /// Keeps something that was seen.
     pub fn saw(&self, kind: EvidenceKind, title: &str, body: &str) {
         if let (Some(run), Some(item)) = (&self.run, self.item) {

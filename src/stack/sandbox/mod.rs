@@ -283,7 +283,7 @@ impl Stack for Sandbox {
     }
 
     /// In a user namespace made without being root, `setgroups` is denied (user_namespaces(7)),
-    /// and nginx complains of it at [emerg] and goes on.
+    /// and nginx complains of it at `emerg` and goes on.
     fn is_own_noise(&self, message: &str) -> bool {
         let denied =
             fs::read_to_string("/proc/self/setgroups").is_ok_and(|text| text.trim() == "deny");
