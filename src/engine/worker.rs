@@ -60,9 +60,18 @@ pub async fn work() -> Result<(), WorkerError> {
     let job: Job = serde_json::from_str(&line).map_err(io::Error::from)?;
     let redactor = Arc::new(Redactor::new());
     let recorder = Recorder::new(io::stdout(), Arc::clone(&redactor));
-    let features = features(&job.plan)?;
     let started = Instant::now();
-    let sandbox = match Sandbox::up(job.programs, job.plan.files.clone(), &job.plan.profile).await {
+    // Features are parsed and step patterns compiled while the services come up.
+    let plan = job.plan.clone();
+    let parsing = tokio::task::spawn_blocking(move || {
+        registry::compile();
+        features(&plan)
+    });
+    let sandbox = Sandbox::up(job.programs, job.plan.files.clone(), &job.plan.profile).await;
+    let features = parsing
+        .await
+        .map_err(|error| WorkerError::Feature(error.to_string()))??;
+    let sandbox = match sandbox {
         Ok(sandbox) => Arc::new(sandbox),
         Err(error) => {
             let reason = recorder.redact(&error.to_string());

@@ -42,13 +42,13 @@ steps! {
     /// processes from before is left; every listening socket is held by the new master.
     Then "^a new master answers, every old process is gone, and the new master holds every listening socket$" => new_master;
     /// Asks for the health check so many times; each must be answered.
-    Then "^it answers its health check (?P<count>\\d+) times$" => answers_health;
+    Then "^it answers its health check (?P<count>[0-9]+) times$" => answers_health;
     /// The master is the same process as before, alive, and was not restarted.
     Then "^the same master still runs and was not restarted again$" => still_runs;
     /// The candidate is deployed and answers; deployed now, if no item did so before.
     Given "^the candidate runs$" => candidate_runs;
     /// Asks for the health check over connections whose accepting process is looked up.
-    When "^the health check is asked (?P<count>\\d+) times$" => ask_health;
+    When "^the health check is asked (?P<count>[0-9]+) times$" => ask_health;
     /// Status 200, JSON, and the value that the profile names.
     Then "^each answer is 200, JSON and healthy$" => all_healthy;
     /// The process that accepted each connection is a worker of the master that runs.

@@ -46,7 +46,7 @@ steps! {
     /// One request after another, one in each context of the profile.
     When "^the session asks once for every context$" => every_context;
     /// Requests at the same time, mixed over all contexts.
-    When "^the session makes (?P<count>\\d+) requests at once, mixed over all contexts$" => at_once;
+    When "^the session makes (?P<count>[0-9]+) requests at once, mixed over all contexts$" => at_once;
     /// Every request of the run that must be tracked has exactly one pair.
     Then "^every tracked request of the run has exactly one pair, in its own context$" => all_pairs;
     /// Every tracking line since the restart has the plan's form and a context of the profile;

@@ -15,20 +15,20 @@ use crate::{
 
 steps! {
     /// A token of the admin for so many days, generated if there is none of that name yet.
-    Given "^the admin has a token \"(?P<name>[^\"]+)\" for (?P<days>\\d+) days$" => has_token;
+    Given "^the admin has a token \"(?P<name>[^\"]+)\" for (?P<days>[0-9]+) days$" => has_token;
     /// Counts the entries of the list of tokens.
     Given "^the number of tokens is known$" => count_tokens;
     /// Asks for a new token.
-    When "^the session generates a token \"(?P<name>[^\"]+)\" for (?P<days>\\d+) days$" => generates;
+    When "^the session generates a token \"(?P<name>[^\"]+)\" for (?P<days>[0-9]+) days$" => generates;
     /// The operation's status, JSON, a token, its id and its expiry.
     Then "^the answer has the token, its id and its expiry$" => has_answer;
     /// HS256; signed with the run's secret, where that is known; the session's e-mail; the
     /// id as answered; issued within 5 s of now; for exactly so many days.
-    Then "^the token is a JWT of the (?P<role>admin), signed with the run's secret, for (?P<days>\\d+) days from now$" => is_jwt;
+    Then "^the token is a JWT of the (?P<role>admin), signed with the run's secret, for (?P<days>[0-9]+) days from now$" => is_jwt;
     /// The token's key exists in Redis.
     Then "^Redis holds the token$" => token_in_redis;
     /// The list has so many entries more than when they were counted, the new ones among them.
-    Then "^the list of tokens grew by exactly (?P<count>\\d+)$" => list_grew;
+    Then "^the list of tokens grew by exactly (?P<count>[0-9]+)$" => list_grew;
     /// The same request without a session is refused, and the list does not grow.
     Then "^without a session no token is generated$" => refused_without_session;
     /// A body that is no JSON is answered with 400, and the list does not grow.

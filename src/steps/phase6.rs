@@ -36,9 +36,9 @@ steps! {
     /// Control: the test user's session and token are both let in.
     Given "^the test user's session and token both work$" => both_work;
     /// The admin bans the test user for so many days.
-    When "^the admin bans the test user for (?P<days>\\d+) days$" => bans;
+    When "^the admin bans the test user for (?P<days>[0-9]+) days$" => bans;
     /// The ban's key exists under exactly that address, with a TTL of so many days less at most a minute.
-    Then "^Redis holds the ban under exactly that address for (?P<days>\\d+) days$" => ban_in_redis;
+    Then "^Redis holds the ban under exactly that address for (?P<days>[0-9]+) days$" => ban_in_redis;
     /// The next request with the session, and the next with the token, are refused.
     Then "^from the next request on both the session and the token are refused$" => both_refused;
     /// The admin's session is let in, and the admin has no ban.

@@ -35,7 +35,7 @@ const POLL: Duration = Duration::from_millis(2);
 
 steps! {
     /// Requests in the session, one after another, in a tracked context.
-    When "^the session makes (?P<count>\\d+) requests one after another$" => one_after_another;
+    When "^the session makes (?P<count>[0-9]+) requests one after another$" => one_after_another;
     /// nginx's own connections to its internal port, told apart by process, are remembered.
     When "^nginx's own connections to the internal port are counted$" => count_connections;
     /// At least one of the connections remembered is still there: the same local port.
@@ -47,7 +47,7 @@ steps! {
     Then "^at rest no worker holds more of them than its pool may keep$" => pool_holds;
     /// The baseline and the candidate side by side: one client each over keep-alive, blocks of
     /// requests for the health check in turn, the order alternating too.
-    When "^the health check of baseline and candidate is measured side by side, in (?P<blocks>\\d+) blocks of (?P<count>\\d+) requests each$" => measure;
+    When "^the health check of baseline and candidate is measured side by side, in (?P<blocks>[0-9]+) blocks of (?P<count>[0-9]+) requests each$" => measure;
     /// The whole interval of the ratio of the medians is within the profile's margin. Noise
     /// wider than the margin is inconclusive.
     Then "^the candidate is not slower than the margin allows$" => not_slower;

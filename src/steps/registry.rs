@@ -57,6 +57,11 @@ static COMPILED: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
         .collect()
 });
 
+/// Compiles every pattern, so that this need not be waited for later.
+pub fn compile() {
+    LazyLock::force(&COMPILED);
+}
+
 /// The definitions that match a step's text: one is right, none is undefined, two are ambiguous.
 #[must_use]
 pub fn matching(keyword: Keyword, text: &str) -> Vec<&'static StepDef> {

@@ -6,5 +6,6 @@ mod broken;
 mod cli;
 mod doubles;
 mod ending;
+mod reference;
 mod served;
 mod support;
