@@ -138,6 +138,31 @@ impl Redis {
         .await
     }
 
+    /// How many clients wait for an answer that Redis holds back.
+    ///
+    /// # Errors
+    /// Where Redis does not answer.
+    pub async fn blocked_clients(&self) -> Result<usize, RedisError> {
+        let what = "its clients";
+        let error = |source| RedisError {
+            what: what.to_owned(),
+            source,
+        };
+        let mut redis = self.connection(what).await?;
+        let mut command = redis::cmd("INFO");
+        let info: String = command
+            .arg("clients")
+            .query_async(&mut redis)
+            .await
+            .map_err(error)?;
+        let count = info
+            .lines()
+            .find_map(|line| line.strip_prefix("blocked_clients:"));
+        Ok(count
+            .and_then(|count| count.trim().parse().ok())
+            .unwrap_or(0))
+    }
+
     /// Lets writes pass again.
     ///
     /// # Errors
