@@ -70,27 +70,8 @@ impl Journal {
     }
 
     async fn page(&self, since: u64) -> Result<Page, JournalError> {
-        let response = self
-            .control("GET", &format!("journal?since={since}"), None)
-            .await?;
+        let response = self.control(&format!("journal?since={since}")).await?;
         serde_json::from_str(&response).map_err(|error| self.garbage(error.to_string()))
-    }
-
-    /// Slows every answer of the double down, until [`Journal::no_faults`].
-    ///
-    /// # Errors
-    /// A double that does not answer.
-    pub async fn slow_down(&self, milliseconds: u64) -> Result<(), JournalError> {
-        let fault = format!("{{\"delay_ms\": {milliseconds}}}");
-        self.control("POST", "faults", Some(fault)).await.map(drop)
-    }
-
-    /// Takes back what was asked of the double.
-    ///
-    /// # Errors
-    /// A double that does not answer.
-    pub async fn no_faults(&self) -> Result<(), JournalError> {
-        self.control("DELETE", "faults", None).await.map(drop)
     }
 
     /// The double's own log, as text.
@@ -98,25 +79,14 @@ impl Journal {
     /// # Errors
     /// A double that does not answer.
     pub async fn log(&self) -> Result<String, JournalError> {
-        self.control("GET", "log", None).await
+        self.control("log").await
     }
 
-    async fn control(
-        &self,
-        method: &str,
-        what: &str,
-        body: Option<String>,
-    ) -> Result<String, JournalError> {
+    async fn control(&self, what: &str) -> Result<String, JournalError> {
         let url = format!("http://{}/__verify/{what}", self.address)
             .parse()
             .map_err(|error: url::ParseError| self.garbage(error.to_string()))?;
-        let request = match body {
-            Some(body) => Request::json(method, url, body),
-            None => Request {
-                method: method.to_owned(),
-                ..Request::get(url)
-            },
-        };
+        let request = Request::get(url);
         let response = self
             .http
             .send(&request)

@@ -74,8 +74,6 @@ pub struct Made {
     pub sessions: BTreeMap<String, Result<Session, String>>,
     /// Tokens by the name that they were asked for; the error says why there is none.
     pub tokens: BTreeMap<String, Result<Token, String>>,
-    /// The last ban, undone or not: the e-mail.
-    pub banned: Option<String>,
 }
 
 /// One run, seen from its steps.
@@ -156,7 +154,6 @@ impl Run {
                 deployment: Deployment::Baseline,
                 sessions: BTreeMap::new(),
                 tokens: BTreeMap::new(),
-                banned: None,
             }),
             notes: Mutex::new(Notes::default()),
         })

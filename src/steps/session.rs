@@ -4,15 +4,11 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::{run::Run, world::StepError};
-use crate::{
-    evidence::EvidenceKind,
-    plan::ItemId,
-    probe::{
-        NONCE,
-        browser::{Browser, Hop, LoginForm},
-        http::{NoAnswer, Request, transcript},
-        nonce,
-    },
+use crate::probe::{
+    NONCE,
+    browser::{Browser, Hop, LoginForm},
+    http::{NoAnswer, Request},
+    nonce,
 };
 
 /// A logged-in browser.
@@ -196,22 +192,6 @@ impl Run {
     /// A path in the profile that is none.
     pub fn session_cookie(&self, browser: &Browser) -> Result<Option<String>, StepError> {
         Ok(browser.cookie(&self.plain_page("/")?, &self.profile.login.cookie))
-    }
-
-    /// Keeps a walk as evidence.
-    pub fn saw_walk(&self, item: ItemId, hops: &[Hop]) {
-        for hop in hops {
-            let title = format!(
-                "{} {} -> {}",
-                hop.request.method, hop.request.url, hop.response.status
-            );
-            self.recorder.saw(
-                item,
-                EvidenceKind::Exchange,
-                &title,
-                &transcript(&hop.request, &hop.response),
-            );
-        }
     }
 }
 

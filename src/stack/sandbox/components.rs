@@ -3,7 +3,6 @@
 use std::{path::Path, process::Stdio};
 
 use crate::{
-    engine::GatewayFiles,
     report::Component,
     stack::{Service, StackError, programs::Programs},
 };
@@ -11,10 +10,7 @@ use crate::{
 use super::layout;
 
 /// Every program with its version.
-pub async fn found(
-    programs: &Programs,
-    _files: &GatewayFiles,
-) -> Result<Vec<Component>, StackError> {
+pub async fn found(programs: &Programs) -> Result<Vec<Component>, StackError> {
     let auth_program = layout::inside("bin/oauth2-proxy");
     let (gateway, redis, auth) = tokio::join!(
         version(Service::Gateway, &programs.nginx, "-v"),

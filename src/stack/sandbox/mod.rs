@@ -156,7 +156,7 @@ impl Stack for Sandbox {
     }
 
     async fn components(&self) -> Result<Vec<Component>, StackError> {
-        components::found(&self.programs, &self.files).await
+        components::found(&self.programs).await
     }
 
     fn config_path(&self) -> &Path {
