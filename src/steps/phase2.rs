@@ -164,7 +164,12 @@ async fn submit(world: &mut World, role: &str, password: Option<&str>) -> StepRe
     let run = world.run()?;
     let email = run.email(role)?;
     let form = run.login_form(&world.scene.hops).ok_or_else(|| {
-        StepError::harness("fill the login form in", "a form", way(&world.scene.hops))
+        let did = "ask for a page without a session";
+        StepError::candidate(
+            did,
+            "the identity provider's login form",
+            way(&world.scene.hops),
+        )
     })?;
     let right = run.password(&email)?;
     let fields = &run.profile.login.form;
