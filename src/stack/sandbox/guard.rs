@@ -28,12 +28,15 @@ pub async fn guard(command: &[OsString]) -> io::Result<u8> {
     }
     let mut child = Command::new(program).args(args).spawn()?;
     let code = tokio::select! {
-        status = child.wait() => status?.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1),
-        _ = ended.recv() => 1,
+        status = child.wait() => status?.code(),
+        _ = ended.recv() => None,
     };
-    if code != 0 {
-        // What is left of the sandbox, and the guard itself.
-        let _ = kill_current_process_group(Signal::KILL);
+    match code {
+        Some(code) => Ok(u8::try_from(code).unwrap_or(1)),
+        None => {
+            // bubblewrap did not end by itself: what is left of the sandbox goes, and the guard.
+            let _ = kill_current_process_group(Signal::KILL);
+            Ok(1)
+        }
     }
-    Ok(code)
 }
