@@ -101,7 +101,7 @@ pub struct RunArgs {
     #[arg(
         long,
         help_heading = "What to run",
-        env = "VERIFY_QUICK",
+        env = "VERIFY_QUICK", value_parser = clap::builder::FalseyValueParser::new(),
         hide_env_values = true
     )]
     pub quick: bool,
@@ -216,7 +216,7 @@ pub struct HowArgs {
     #[arg(long, value_enum, env = "VERIFY_ROLLBACK", hide_env_values = true)]
     pub rollback: Option<RollbackPolicy>,
     /// Exit 0, not 3, on a conditional pass.
-    #[arg(long, env = "VERIFY_ALLOW_CONDITIONAL", hide_env_values = true)]
+    #[arg(long, env = "VERIFY_ALLOW_CONDITIONAL", value_parser = clap::builder::FalseyValueParser::new(), hide_env_values = true)]
     pub allow_conditional: bool,
     /// How long a run may take before it is broken off [default: 60].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400), env = "VERIFY_DEADLINE", hide_env_values = true)]

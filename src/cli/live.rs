@@ -11,6 +11,9 @@ use crate::{
     plan::{ItemId, Lang, Phase},
 };
 
+/// How many lines of a detail are shown while the run goes.
+const DETAIL_LINES: usize = 40;
+
 /// The live view. It goes to standard error: standard output is the report's.
 pub struct Live {
     lang: Lang,
@@ -135,9 +138,16 @@ impl Live {
     }
 
     fn detail(&self, what: &str, text: &str) {
-        for (number, line) in text.lines().take(12).enumerate() {
+        for (number, line) in text.lines().take(DETAIL_LINES).enumerate() {
             let label = if number == 0 { what } else { "" };
             self.line(&format!("      {label:<9} {}", plain(line)));
+        }
+        let more = text.lines().count().saturating_sub(DETAIL_LINES);
+        if more > 0 {
+            self.line(&format!(
+                "      {:<9} [{more} more lines in the report]",
+                ""
+            ));
         }
     }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     engine::{self, RunPlan, event::RunEvent},
-    gate::{self, ExitStatus, Policy},
+    gate::{self, Decision, ExitStatus, Policy},
     plan::{Bundle, ItemId, Lang, Vocabulary},
     probe::log::Grammar,
     report::{RunDir, RunInfo, RunReport, render},
@@ -118,13 +118,16 @@ fn once(
             "the report could not be written: {error}"
         )));
     }
-    let decision = gate::decide(
-        &report,
-        Policy {
-            allow_conditional: settings.allow_conditional,
-        },
-    )?;
+    let decision = decide(settings, &report)?;
     Ok(decision.exit)
+}
+
+/// A report of this very run that cannot be judged is a defect of ours: no judgement.
+fn decide(settings: &Settings, report: &RunReport) -> Result<Decision, CliError> {
+    let policy = Policy {
+        allow_conditional: settings.allow_conditional,
+    };
+    gate::decide(report, policy).map_err(|error| CliError::environment(error.to_string()))
 }
 
 fn show(settings: &Settings, report: &RunReport, dir: &Path) -> Result<(), CliError> {
@@ -132,12 +135,7 @@ fn show(settings: &Settings, report: &RunReport, dir: &Path) -> Result<(), CliEr
         return out::print(&saved::text(report, settings.format, settings.lang)?);
     }
     out::print(&render::table(report, out::style(settings.lang)))?;
-    let decision = gate::decide(
-        report,
-        Policy {
-            allow_conditional: settings.allow_conditional,
-        },
-    )?;
+    let decision = decide(settings, report)?;
     out::print(&format!(
         "Report: {}\nExit {}: {}\n",
         dir.join(crate::report::REPORT_MD).display(),

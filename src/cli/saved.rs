@@ -19,7 +19,8 @@ pub fn gate(args: &GateArgs) -> Result<ExitStatus, CliError> {
         Policy {
             allow_conditional: args.allow_conditional,
         },
-    )?;
+    )
+    .map_err(|error| CliError::usage(format!("{}: {error}", args.report.display())))?;
     let mut text = format!("{}: {}\n", report.run.id, decision.exit.meaning(Lang::En));
     for reason in &decision.reasons {
         text.push_str(&format!("  {reason}\n"));
