@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::report::Component;
 
+pub mod procfs;
 pub mod programs;
 pub mod sandbox;
 
