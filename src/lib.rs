@@ -12,6 +12,7 @@
 //! ```
 
 pub mod cli;
+pub mod digest;
 pub mod doubles;
 pub mod engine;
 pub mod evidence;

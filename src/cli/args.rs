@@ -293,10 +293,24 @@ pub struct ServeArgs {
     #[arg(long, value_name = "URL", default_value = "http://localhost")]
     pub callback: Vec<String>,
     /// auth0: who can log in, repeatable [default: user@example.com:password].
-    #[arg(long, value_name = "EMAIL:PASSWORD")]
+    /// The environment may name them in VERIFY_USERS, with spaces between.
+    #[arg(
+        long,
+        value_name = "EMAIL:PASSWORD",
+        value_delimiter = ' ',
+        env = "VERIFY_USERS",
+        hide_env_values = true
+    )]
     pub user: Vec<String>,
     /// litellm: a model that it serves, repeatable.
-    #[arg(long, value_name = "NAME", default_value = "claude-sonnet-4-20250514")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ' ',
+        env = "VERIFY_MODELS",
+        hide_env_values = true,
+        default_value = "claude-sonnet-4-20250514"
+    )]
     pub model: Vec<String>,
 }
 
@@ -322,19 +336,6 @@ pub enum StackKind {
     Containers,
     /// A deployment that already runs.
     Compose,
-}
-
-impl StackKind {
-    /// Its name in reports.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Sandbox => "sandbox",
-            Self::Containers => "containers",
-            Self::Compose => "compose",
-        }
-    }
 }
 
 /// Whether to put the baseline back in a deployment.

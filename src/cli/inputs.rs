@@ -5,10 +5,8 @@ use std::{
     path::{Path, PathBuf, absolute},
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
-
 use super::{error::CliError, settings::Settings};
-use crate::{engine::GatewayFiles, profile::Profile, report::FileRef};
+use crate::{digest::sha256, engine::GatewayFiles, profile::Profile, report::FileRef};
 
 /// The largest configuration that is read, in bytes: far above any that a person wrote.
 const SIZE_LIMIT: u64 = 16 * 1024 * 1024;
@@ -91,7 +89,7 @@ fn config(flag: &str, path: &Path) -> Result<FileRef, CliError> {
     }
     Ok(FileRef {
         path: path.to_owned(),
-        sha256: hex(digest(&SHA256, &content).as_ref()),
+        sha256: sha256(&content),
     })
 }
 
@@ -103,10 +101,4 @@ fn folder(flag: &str, path: &Path) -> Result<PathBuf, CliError> {
     }
     fs::read_dir(path).map_err(|error| refuse(flag, path, format!("cannot be read: {error}")))?;
     whole(flag, path)
-}
-
-/// Lower-case hex.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

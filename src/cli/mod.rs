@@ -6,6 +6,7 @@ mod error;
 mod inputs;
 mod live;
 mod out;
+mod place;
 mod run;
 mod saved;
 mod serve;

@@ -9,16 +9,15 @@ use super::{
     error::CliError,
     inputs::Inputs,
     live::Live,
-    log, out, runtime, saved,
+    log, out, place, runtime, saved,
     settings::Settings,
 };
 use crate::{
-    engine::{self, RunPlan, event::RunEvent},
+    engine::{self, Place, RunPlan, event::RunEvent},
     gate::{self, Decision, ExitStatus, Policy},
     plan::{Bundle, ItemId, Lang, Vocabulary},
     probe::log::Grammar,
     report::{RunDir, RunInfo, RunReport, render},
-    stack::programs,
     steps::registry::{self, Keyword},
     verdict, yaml,
 };
@@ -46,11 +45,11 @@ pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
         out::print(&text)?;
         return Ok(ExitStatus::Pass);
     }
-    programs::find()?;
+    let place = runtime()?.block_on(place::find(settings.stack))?;
     let mut worst = ExitStatus::Pass;
     for number in 1..=settings.repeat {
         let began = if number == 1 { started } else { Instant::now() };
-        let status = once(&settings, &bundle, &selected, &inputs, began)?;
+        let status = once(&settings, &place, &bundle, &selected, &inputs, began)?;
         if settings.repeat > 1 {
             out::complain(format_args!(
                 "run {number} of {}: exit {}",
@@ -81,12 +80,13 @@ fn worse(one: ExitStatus, other: ExitStatus) -> ExitStatus {
 
 fn once(
     settings: &Settings,
+    place: &Place,
     bundle: &Bundle,
     selected: &[ItemId],
     inputs: &Inputs,
     started: Instant,
 ) -> Result<ExitStatus, CliError> {
-    let plan = run_plan(settings, bundle, selected, inputs)?;
+    let plan = run_plan(settings, place, bundle, selected, inputs)?;
     let runtime = runtime()?;
     let listening = {
         let _guard = runtime.enter();
@@ -105,7 +105,13 @@ fn once(
         live.show(&event);
         events.push(event);
     };
-    runtime.block_on(engine::run(&plan, started, &mut signals, &mut on_event));
+    runtime.block_on(engine::run(
+        &plan,
+        place,
+        started,
+        &mut signals,
+        &mut on_event,
+    ));
     let report = verdict::fold(events).map_err(|error| {
         CliError::environment(format!("the run's events make no report: {error}"))
     })?;
@@ -146,6 +152,7 @@ fn show(settings: &Settings, report: &RunReport, dir: &Path) -> Result<(), CliEr
 
 fn run_plan(
     settings: &Settings,
+    place: &Place,
     bundle: &Bundle,
     selected: &[ItemId],
     inputs: &Inputs,
@@ -165,7 +172,7 @@ fn run_plan(
             started_at: now.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string(),
             duration_ms: 0.0,
             partial: selected.len() != bundle.items().count(),
-            stack: settings.stack.name().to_owned(),
+            stack: place.name().to_owned(),
             components: Vec::new(),
             candidate: inputs.candidate.clone(),
             baseline: inputs.baseline.clone(),

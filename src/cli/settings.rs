@@ -165,7 +165,7 @@ impl Settings {
             profile: profile_file(&files.profile.or(file.profile).unwrap_or("plan".into()))?,
             plan: shipped_file(files.plan, file.plan, "features"),
             report_dir: (output.report_dir.or(file.report_dir)).unwrap_or("reports".into()),
-            stack: settled_stack(how.stack.or(file.stack).unwrap_or_default())?,
+            stack: how.stack.or(file.stack).unwrap_or_default(),
             allow_conditional: how.allow_conditional || file.allow_conditional,
             quick: args.quick || file.quick,
             deadline: settled_deadline(how.deadline.or(file.deadline).unwrap_or(DEADLINE))?,
@@ -178,20 +178,6 @@ impl Settings {
 
 /// How long a run may take where nobody says, in seconds.
 const DEADLINE: u32 = 60;
-
-/// `auto` is the sandbox for now: the other kinds are not built yet.
-fn settled_stack(kind: StackKind) -> Result<StackKind, CliError> {
-    match kind {
-        StackKind::Auto | StackKind::Sandbox => Ok(StackKind::Sandbox),
-        StackKind::Containers => Err(not_built("containers")),
-        StackKind::Compose => Err(not_built("compose")),
-    }
-}
-
-fn not_built(kind: &str) -> CliError {
-    CliError::usage(format!("--stack {kind} is not built yet in this version"))
-        .hint("use --stack sandbox, or leave the flag out")
-}
 
 fn refuse_rollback(policy: RollbackPolicy) -> Result<(), CliError> {
     let name = match policy {

@@ -1,10 +1,14 @@
 //! `verify worker`: the processes that a run starts of its own program. Not for people, so it
 //! is no part of the command line that they see.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, io, net::Ipv4Addr};
 
 use super::{error::CliError, runtime};
-use crate::{engine, gate::ExitStatus, stack::sandbox};
+use crate::{
+    engine,
+    gate::ExitStatus,
+    stack::{docker::labels, measure::Client, sandbox},
+};
 
 /// What follows `verify worker`, where that is what this process was started as.
 pub fn asked() -> Option<Vec<OsString>> {
@@ -28,6 +32,19 @@ pub fn worker(args: &[OsString]) -> Result<ExitStatus, CliError> {
                 Err(broken(format!("the sandbox ended with exit code {code}")))
             }
         }
+        Some("--answers") => {
+            let word = |at: usize| args.get(at).and_then(|word| word.to_str());
+            answers(word(1).unwrap_or_default(), word(2).unwrap_or_default())
+                .map_err(|error| broken(error.to_string()))?;
+            Ok(ExitStatus::Pass)
+        }
+        Some("--watchdog") => {
+            let run = args.get(1).and_then(|run| run.to_str()).unwrap_or_default();
+            runtime()?
+                .block_on(labels::watch(run))
+                .map_err(|error| broken(error.to_string()))?;
+            Ok(ExitStatus::Pass)
+        }
         Some("--side-by-side") => {
             sandbox::member().map_err(|error| broken(error.to_string()))?;
             Ok(ExitStatus::Pass)
@@ -45,4 +62,13 @@ pub fn worker(args: &[OsString]) -> Result<ExitStatus, CliError> {
             Ok(ExitStatus::Pass)
         }
     }
+}
+
+/// Whether something answers 200 on a port of this machine: the health check of the doubles'
+/// containers, which hold no other program.
+fn answers(port: &str, path: &str) -> io::Result<()> {
+    let port: u16 = port.parse().map_err(io::Error::other)?;
+    Client::connect((Ipv4Addr::LOCALHOST, port).into())?
+        .block(path, 1)
+        .map(drop)
 }

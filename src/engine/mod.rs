@@ -11,9 +11,11 @@ pub mod worker;
 
 pub use recorder::Recorder;
 pub use run_plan::{GatewayFiles, RunPlan};
+pub use worker::Place;
 
 use std::{
     io,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -21,14 +23,11 @@ use event::{RunEnd, RunEvent};
 use rustix::process::{Pid, Signal as PidSignal, kill_process_group};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    process::Child,
+    process::{Child, Command},
     signal::unix::{Signal, SignalKind, signal},
 };
 
-use crate::{
-    evidence::Redactor,
-    stack::{programs, sandbox},
-};
+use crate::{evidence::Redactor, stack::sandbox};
 
 /// The most of a worker's last words that is kept, in bytes.
 const LAST_WORDS: u64 = 16 * 1024;
@@ -41,6 +40,7 @@ const GONE_DEADLINE: Duration = Duration::from_secs(5);
 /// came before; nothing that it started is left when this returns.
 pub async fn run(
     plan: &RunPlan,
+    place: &Place,
     started: Instant,
     signals: &mut Signals,
     on_event: &mut dyn FnMut(RunEvent),
@@ -50,10 +50,10 @@ pub async fn run(
         phases: plan.phases.clone(),
         selected: plan.selected.clone(),
     });
-    let end = drive(plan, signals, on_event)
+    let end = drive(plan, place, signals, on_event)
         .await
         .unwrap_or_else(|error| RunEnd::Broken {
-            reason: Redactor::new().redact(&format!("the sandbox cannot be run: {error}")),
+            reason: Redactor::new().redact(&format!("the worker cannot be run: {error}")),
         });
     let duration_ms = started.elapsed().as_secs_f64() * 1e3;
     on_event(RunEvent::RunFinished {
@@ -66,28 +66,26 @@ pub async fn run(
 /// Starts the worker and hears it out.
 async fn drive(
     plan: &RunPlan,
+    place: &Place,
     signals: &mut Signals,
     on_event: &mut dyn FnMut(RunEvent),
 ) -> io::Result<RunEnd> {
-    let programs = programs::find().map_err(io::Error::other)?;
-    let (mut launch, plan_inside) = sandbox::launch(&programs, plan)?;
-    let mut child = launch.command.spawn()?;
-    drop(launch);
+    let (mut child, plan) = spawn(plan, place)?;
     let job = worker::Job {
-        plan: plan_inside,
-        programs,
+        plan,
+        place: place.clone(),
     };
+    let deadline_ms = job.plan.deadline_ms;
     let mut stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let mut line = serde_json::to_vec(&job)?;
     line.push(b'\n');
     // A worker that ended at once has said why on standard error.
     let _ = stdin.write_all(&line).await;
-    drop(stdin);
     let stderr = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let last_words = tokio::spawn(last_words(stderr));
     let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let mut lines = BufReader::new(stdout).lines();
-    let deadline = tokio::time::sleep(Duration::from_millis(plan.deadline_ms));
+    let deadline = tokio::time::sleep(Duration::from_millis(deadline_ms));
     tokio::pin!(deadline);
     let end = loop {
         tokio::select! {
@@ -100,7 +98,7 @@ async fn drive(
             },
             name = signals.next() => break Some(RunEnd::Interrupted { signal: name.to_owned() }),
             () = &mut deadline => break Some(RunEnd::Broken {
-                reason: format!("the run did not end within its deadline of {} s", plan.deadline_ms / 1000),
+                reason: format!("the run did not end within its deadline of {} s", deadline_ms / 1000),
             }),
         }
     };
@@ -109,6 +107,7 @@ async fn drive(
         return Ok(end);
     }
     let status = child.wait().await?;
+    drop(stdin);
     let said = last_words.await.unwrap_or_default();
     if !said.is_empty() {
         tracing::warn!("the worker said: {said}");
@@ -120,6 +119,24 @@ async fn drive(
             reason: format!("the worker ended with {status}: {}", said.trim()),
         }
     })
+}
+
+/// Starts a worker, in a sandbox where the run takes place in one. The plan as the worker sees
+/// it: with its paths inside.
+fn spawn(plan: &RunPlan, place: &Place) -> io::Result<(Child, RunPlan)> {
+    if let Place::Sandbox(programs) = place {
+        let (mut launch, inside) = sandbox::launch(programs, plan)?;
+        return Ok((launch.command.spawn()?, inside));
+    }
+    let child = Command::new(std::env::current_exe()?)
+        .arg("worker")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()?;
+    Ok((child, plan.clone()))
 }
 
 /// Ends the worker with its namespace, and waits until nothing of it is left: its end of the

@@ -2,7 +2,7 @@
 //! at the end, takes the stack down.
 
 use std::{
-    io::{self, BufRead as _},
+    io::{self, BufRead as _, Read as _},
     path::Path,
     sync::Arc,
     time::Instant,
@@ -20,7 +20,12 @@ use super::{
 };
 use crate::{
     evidence::Redactor,
-    stack::{Stack, programs::Programs, sandbox::Sandbox},
+    stack::{
+        Stack, StackError,
+        docker::containers::{self, Containers},
+        programs::Programs,
+        sandbox::Sandbox,
+    },
     steps::{late, registry, run::Run, world::World},
 };
 
@@ -30,10 +35,41 @@ pub const SLOW: &str = "slow";
 /// What the parent tells a worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Job {
-    /// What is to be run, with paths as they are inside.
+    /// What is to be run, with paths as they are for the worker.
     pub plan: RunPlan,
-    /// The programs to start.
-    pub programs: Programs,
+    /// Where.
+    pub place: Place,
+}
+
+/// Where a run takes place.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// As processes in private namespaces: the worker is inside them.
+    Sandbox(Programs),
+    /// As containers of the run's own.
+    Containers(containers::Setup),
+}
+
+impl Place {
+    /// The kind of stack, as reports name it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sandbox(_) => "sandbox",
+            Self::Containers(_) => "containers",
+        }
+    }
+
+    async fn up(self, plan: &RunPlan) -> Result<Arc<dyn Stack>, StackError> {
+        let files = plan.files.clone();
+        Ok(match self {
+            Self::Sandbox(programs) => Arc::new(Sandbox::up(programs, files, &plan.profile).await?),
+            Self::Containers(setup) => {
+                Arc::new(Containers::up(&setup, &plan.run.id, files, &plan.profile).await?)
+            }
+        })
+    }
 }
 
 /// A worker that could not do its work; what it says goes to the parent by standard error.
@@ -58,6 +94,7 @@ pub async fn work() -> Result<(), WorkerError> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
     let job: Job = serde_json::from_str(&line).map_err(io::Error::from)?;
+    end_with_parent();
     let redactor = Arc::new(Redactor::new());
     let recorder = Recorder::new(io::stdout(), Arc::clone(&redactor));
     let started = Instant::now();
@@ -67,12 +104,12 @@ pub async fn work() -> Result<(), WorkerError> {
         registry::compile();
         features(&plan)
     });
-    let sandbox = Sandbox::up(job.programs, job.plan.files.clone(), &job.plan.profile).await;
+    let stack = job.place.up(&job.plan).await;
     let features = parsing
         .await
         .map_err(|error| WorkerError::Feature(error.to_string()))??;
-    let sandbox = match sandbox {
-        Ok(sandbox) => Arc::new(sandbox),
+    let stack = match stack {
+        Ok(stack) => stack,
         Err(error) => {
             let reason = recorder.redact(&error.to_string());
             recorder.tell(&RunEvent::StackFailed { reason });
@@ -82,7 +119,18 @@ pub async fn work() -> Result<(), WorkerError> {
     recorder.tell(&RunEvent::StackUp {
         duration_ms: started.elapsed().as_secs_f64() * 1e3,
     });
-    go_through(sandbox, job.plan, features, recorder, redactor).await
+    go_through(stack, job.plan, features, recorder, redactor).await
+}
+
+/// Ends this process when its standard input is closed: the parent holds the other end for as
+/// long as it lives and wants the run to go on.
+fn end_with_parent() {
+    std::thread::spawn(|| {
+        let mut rest = Vec::new();
+        // Whatever is read, or not: the pipe is at its end.
+        let _ = io::stdin().lock().read_to_end(&mut rest);
+        std::process::exit(1);
+    });
 }
 
 /// Everything between up and down, on any kind of stack.

@@ -169,10 +169,10 @@ impl Http {
         [
             (self.endpoints.idp, Service::Idp),
             (self.endpoints.upstream, Service::Upstream),
-            (self.endpoints.auth, Service::Auth),
+            (Some(self.endpoints.auth), Service::Auth),
         ]
         .into_iter()
-        .find(|(known, _)| Some(*known) == address)
+        .find(|(known, _)| known.is_some() && *known == address)
         .map_or(Service::Gateway, |(_, service)| service)
     }
 

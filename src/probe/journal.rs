@@ -12,7 +12,7 @@ use crate::{doubles::journal::Entry, stack::Service};
 pub struct Journal {
     http: Http,
     service: Service,
-    address: SocketAddr,
+    address: Option<SocketAddr>,
 }
 
 /// A journal that could not be read.
@@ -25,6 +25,12 @@ pub enum JournalError {
         service: Service,
         /// What the connection said.
         source: NoAnswer,
+    },
+    /// The service is the real thing: it keeps no journal.
+    #[error("{service} is no double and keeps no journal of what it receives")]
+    NoDouble {
+        /// Which service.
+        service: Service,
     },
     /// It answers something else.
     #[error("the journal of {service} cannot be read: {why}")]
@@ -43,9 +49,9 @@ struct Page {
 }
 
 impl Journal {
-    /// The journal of the double at `address`.
+    /// The journal of the double at `address`; `None` where the service is no double.
     #[must_use]
-    pub fn of(http: Http, service: Service, address: SocketAddr) -> Self {
+    pub fn of(http: Http, service: Service, address: Option<SocketAddr>) -> Self {
         Self {
             http,
             service,
@@ -53,11 +59,20 @@ impl Journal {
         }
     }
 
-    /// Where the journal ends now: what comes later is read from here.
+    /// Whether there is one.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.address.is_some()
+    }
+
+    /// Where the journal ends now: what comes later is read from here. 0 where there is none.
     ///
     /// # Errors
     /// A double that does not answer.
     pub async fn cursor(&self) -> Result<u64, JournalError> {
+        if !self.is_kept() {
+            return Ok(0);
+        }
         Ok(self.page(u64::MAX).await?.next)
     }
 
@@ -83,7 +98,10 @@ impl Journal {
     }
 
     async fn control(&self, what: &str) -> Result<String, JournalError> {
-        let url = format!("http://{}/__verify/{what}", self.address)
+        let address = self.address.ok_or(JournalError::NoDouble {
+            service: self.service,
+        })?;
+        let url = format!("http://{address}/__verify/{what}")
             .parse()
             .map_err(|error: url::ParseError| self.garbage(error.to_string()))?;
         let request = Request::get(url);

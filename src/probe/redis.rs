@@ -1,8 +1,9 @@
 //! Redis, read as the plan's `redis-cli` would.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
-use redis::{AsyncCommands as _, aio::MultiplexedConnection};
+use async_trait::async_trait;
+use redis::{Arg, Cmd, ErrorKind, FromRedisValue, Value};
 
 /// Redis could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -12,10 +13,34 @@ pub struct RedisError {
     source: redis::RedisError,
 }
 
-/// A connection to the stack's Redis.
-#[derive(Clone, Debug)]
+/// `redis-cli` in a place that only the stack can reach.
+#[async_trait]
+pub trait RedisCli: Send + Sync {
+    /// Runs `redis-cli` with these words as a command: what it prints with `--no-raw`, or
+    /// what went wrong.
+    async fn run(&self, words: Vec<String>) -> Result<String, String>;
+}
+
+/// The way to Redis.
+#[derive(Clone)]
+enum Way {
+    Address(SocketAddr),
+    Cli(Arc<dyn RedisCli>),
+}
+
+/// The stack's Redis.
+#[derive(Clone)]
 pub struct Redis {
-    address: SocketAddr,
+    way: Way,
+}
+
+impl std::fmt::Debug for Redis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.way {
+            Way::Address(address) => write!(f, "Redis at {address}"),
+            Way::Cli(_) => f.write_str("Redis by redis-cli"),
+        }
+    }
 }
 
 impl Redis {
@@ -23,19 +48,51 @@ impl Redis {
     /// in between.
     #[must_use]
     pub fn at(address: SocketAddr) -> Self {
-        Self { address }
+        Self {
+            way: Way::Address(address),
+        }
     }
 
-    async fn connection(&self, what: &str) -> Result<MultiplexedConnection, RedisError> {
-        let connect = async {
-            redis::Client::open(format!("redis://{}/", self.address))?
-                .get_multiplexed_async_connection()
-                .await
-        };
-        connect.await.map_err(|source| RedisError {
+    /// Redis by its own command-line client.
+    #[must_use]
+    pub fn by_cli(cli: Arc<dyn RedisCli>) -> Self {
+        Self { way: Way::Cli(cli) }
+    }
+
+    /// Asks Redis.
+    ///
+    /// # Errors
+    /// Where it does not answer, or answers something else than a `T`.
+    pub async fn ask<T: FromRedisValue>(&self, what: &str, command: &Cmd) -> Result<T, RedisError> {
+        let error = |source| RedisError {
             what: what.to_owned(),
             source,
-        })
+        };
+        let value = match &self.way {
+            Way::Address(address) => {
+                let answer = async {
+                    let mut connection = redis::Client::open(format!("redis://{address}/"))?
+                        .get_multiplexed_async_connection()
+                        .await?;
+                    command.query_async(&mut connection).await
+                };
+                answer.await.map_err(error)?
+            }
+            Way::Cli(cli) => {
+                let failed =
+                    |why: String| error(redis::RedisError::from((ErrorKind::Io, "redis-cli", why)));
+                let printed = cli.run(words(command)).await.map_err(failed)?;
+                printed_value(&printed)
+                    .ok_or_else(|| failed(format!("printed {printed:?}")))?
+                    .extract_error()
+                    .map_err(|said| error(said.into()))?
+            }
+        };
+        T::from_redis_value(value).map_err(|wrong| error(wrong.into()))
+    }
+
+    async fn command(&self, what: &str, command: &Cmd) -> Result<(), RedisError> {
+        self.ask::<Value>(what, command).await.map(drop)
     }
 
     /// The value of a key, whatever its type, as text; `None` where it does not exist.
@@ -43,28 +100,16 @@ impl Redis {
     /// # Errors
     /// Where Redis does not answer.
     pub async fn get(&self, key: &str) -> Result<Option<String>, RedisError> {
-        let error = |source| RedisError {
-            what: key.to_owned(),
-            source,
-        };
-        let mut redis = self.connection(key).await?;
-        let kind: String = redis::cmd("TYPE")
-            .arg(key)
-            .query_async(&mut redis)
-            .await
-            .map_err(error)?;
+        let kind: String = self.ask(key, redis::cmd("TYPE").arg(key)).await?;
         Ok(match kind.as_str() {
             "none" => None,
-            "string" => redis
-                .get::<_, Option<Vec<u8>>>(key)
-                .await
-                .map_err(error)?
+            "string" => self
+                .ask::<Option<Vec<u8>>>(key, redis::cmd("GET").arg(key))
+                .await?
                 .map(lossy),
             "set" => Some(
-                redis
-                    .smembers::<_, Vec<Vec<u8>>>(key)
-                    .await
-                    .map_err(error)?
+                self.ask::<Vec<Vec<u8>>>(key, redis::cmd("SMEMBERS").arg(key))
+                    .await?
                     .into_iter()
                     .map(lossy)
                     .collect::<Vec<_>>()
@@ -79,11 +124,7 @@ impl Redis {
     /// # Errors
     /// Where Redis does not answer.
     pub async fn exists(&self, key: &str) -> Result<bool, RedisError> {
-        let mut redis = self.connection(key).await?;
-        redis.exists(key).await.map_err(|source| RedisError {
-            what: key.to_owned(),
-            source,
-        })
+        self.ask(key, redis::cmd("EXISTS").arg(key)).await
     }
 
     /// How long a key has to live, in seconds; `None` where it does not exist or does not end.
@@ -91,11 +132,7 @@ impl Redis {
     /// # Errors
     /// Where Redis does not answer.
     pub async fn ttl(&self, key: &str) -> Result<Option<i64>, RedisError> {
-        let mut redis = self.connection(key).await?;
-        let seconds: i64 = redis.ttl(key).await.map_err(|source| RedisError {
-            what: key.to_owned(),
-            source,
-        })?;
+        let seconds: i64 = self.ask(key, redis::cmd("TTL").arg(key)).await?;
         Ok((seconds >= 0).then_some(seconds))
     }
 
@@ -113,6 +150,66 @@ impl Redis {
                 .arg("KEEPTTL"),
         )
         .await
+    }
+
+    /// A key as Redis itself writes it down, with its TTL in milliseconds (0: it does not end);
+    /// `None` where it does not exist. For [`Redis::restore`].
+    ///
+    /// # Errors
+    /// Where Redis does not answer.
+    pub async fn dump(&self, key: &str) -> Result<Option<(Vec<u8>, i64)>, RedisError> {
+        let dumped: Option<Vec<u8>> = self.ask(key, redis::cmd("DUMP").arg(key)).await?;
+        let ttl: i64 = self.ask(key, redis::cmd("PTTL").arg(key)).await?;
+        // -2: it ended in between.
+        Ok(dumped
+            .filter(|_| ttl != -2)
+            .map(|bytes| (bytes, ttl.max(0))))
+    }
+
+    /// Puts a key back as it was dumped.
+    ///
+    /// # Errors
+    /// Where Redis does not answer or does not take it.
+    pub async fn restore(&self, key: &str, dumped: &[u8], ttl: i64) -> Result<(), RedisError> {
+        let mut command = redis::cmd("RESTORE");
+        command.arg(key).arg(ttl).arg(dumped).arg("REPLACE");
+        self.command(key, &command).await
+    }
+
+    /// Writes a text, to end after so many seconds.
+    ///
+    /// # Errors
+    /// Where Redis does not answer.
+    pub async fn write(&self, key: &str, value: &str, seconds: i64) -> Result<(), RedisError> {
+        let mut command = redis::cmd("SET");
+        command.arg(key).arg(value).arg("EX").arg(seconds);
+        self.command(key, &command).await
+    }
+
+    /// The keys that fit a pattern.
+    ///
+    /// # Errors
+    /// Where Redis does not answer.
+    pub async fn keys(&self, pattern: &str) -> Result<Vec<String>, RedisError> {
+        let mut found = Vec::new();
+        let mut cursor = "0".to_owned();
+        loop {
+            let mut command = redis::cmd("SCAN");
+            command
+                .arg(&cursor)
+                .arg("MATCH")
+                .arg(pattern)
+                .arg("COUNT")
+                .arg(1000);
+            let (next, keys): (String, Vec<String>) = self.ask(pattern, &command).await?;
+            found.extend(keys);
+            if next == "0" {
+                found.sort();
+                found.dedup();
+                return Ok(found);
+            }
+            cursor = next;
+        }
     }
 
     /// Deletes a key.
@@ -143,18 +240,9 @@ impl Redis {
     /// # Errors
     /// Where Redis does not answer.
     pub async fn blocked_clients(&self) -> Result<usize, RedisError> {
-        let what = "its clients";
-        let error = |source| RedisError {
-            what: what.to_owned(),
-            source,
-        };
-        let mut redis = self.connection(what).await?;
-        let mut command = redis::cmd("INFO");
-        let info: String = command
-            .arg("clients")
-            .query_async(&mut redis)
-            .await
-            .map_err(error)?;
+        let info: String = self
+            .ask("its clients", redis::cmd("INFO").arg("clients"))
+            .await?;
         let count = info
             .lines()
             .find_map(|line| line.strip_prefix("blocked_clients:"));
@@ -172,17 +260,6 @@ impl Redis {
             .await
     }
 
-    async fn command(&self, what: &str, command: &redis::Cmd) -> Result<(), RedisError> {
-        let mut redis = self.connection(what).await?;
-        command
-            .query_async(&mut redis)
-            .await
-            .map_err(|source| RedisError {
-                what: what.to_owned(),
-                source,
-            })
-    }
-
     /// Whether it answers.
     ///
     /// # Errors
@@ -194,4 +271,179 @@ impl Redis {
 
 fn lossy(bytes: Vec<u8>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn words(command: &Cmd) -> Vec<String> {
+    command
+        .args_iter()
+        .map(|word| match word {
+            Arg::Simple(bytes) => quoted(bytes),
+            _ => String::new(),
+        })
+        .collect()
+}
+
+/// A word as `redis-cli` reads it from its standard input: in double quotes, what is not
+/// plain as `\xHH`.
+fn quoted(bytes: &[u8]) -> String {
+    let inner: String = bytes
+        .iter()
+        .map(|byte| match byte {
+            b'"' | b'\\' => format!("\\{}", char::from(*byte)),
+            b' '..=b'~' => char::from(*byte).to_string(),
+            other => format!("\\x{other:02x}"),
+        })
+        .collect();
+    format!("\"{inner}\"")
+}
+
+/// What `redis-cli --no-raw` printed, as a value. Its forms: `OK`, `(integer) 1`, `(nil)`,
+/// `(error) ERR ...`, `"text\n"`, `1) ...`, `(empty array)`.
+fn printed_value(text: &str) -> Option<Value> {
+    let lines: Vec<&str> = text.lines().collect();
+    let (value, rest) = one_value(&lines, 0)?;
+    rest.iter()
+        .all(|line| line.trim().is_empty())
+        .then_some(value)
+}
+
+/// The value at the beginning of `lines`, of which `indent` columns are passed over.
+fn one_value<'a, 'b>(lines: &'b [&'a str], indent: usize) -> Option<(Value, &'b [&'a str])> {
+    let (first, rest) = lines.split_first()?;
+    let line = first.get(indent..)?;
+    if let Some(number) = line.strip_prefix("(integer) ") {
+        return Some((Value::Int(number.trim().parse().ok()?), rest));
+    }
+    if line.starts_with("(nil)") {
+        return Some((Value::Nil, rest));
+    }
+    if line.starts_with("(empty ") {
+        return Some((Value::Array(Vec::new()), rest));
+    }
+    if let Some(why) = line.strip_prefix("(error) ") {
+        let (code, detail) = why.split_once(' ').unwrap_or((why, ""));
+        let error = redis::make_extension_error(code.to_owned(), Some(detail.to_owned()));
+        return match redis::ServerError::try_from(error) {
+            Ok(error) => Some((Value::ServerError(error), rest)),
+            Err(_) => None,
+        };
+    }
+    if let Some(quoted) = line.strip_prefix('"') {
+        let bytes = unquoted(quoted.strip_suffix('"')?)?;
+        return Some((Value::BulkString(bytes), rest));
+    }
+    if !is_entry(line) {
+        return Some((Value::SimpleString(line.to_owned()), rest));
+    }
+    let mut entries = Vec::new();
+    let mut left = lines;
+    let mut at = indent;
+    while let Some(line) = left.first().and_then(|line| line.get(at..))
+        && let Some((width, _)) = entry(line)
+    {
+        let (value, rest) = one_value(left, at + width)?;
+        entries.push(value);
+        left = rest;
+        // Further entries stand under the first: its number may follow spaces.
+        at = indent;
+        let under = left.first().is_some_and(|line| {
+            line.len() > indent
+                && line
+                    .get(..indent)
+                    .is_some_and(|before| before.trim().is_empty())
+        });
+        if !under {
+            break;
+        }
+    }
+    Some((Value::Array(entries), left))
+}
+
+fn is_entry(line: &str) -> bool {
+    entry(line).is_some()
+}
+
+/// The width and number of an entry's beginning: ` 1) `.
+fn entry(line: &str) -> Option<(usize, u64)> {
+    let (number, _) = line.split_once(") ")?;
+    let width = number.len() + 2;
+    Some((width, number.trim_start().parse().ok()?))
+}
+
+/// `sdscatrepr`'s escapes undone.
+fn unquoted(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'\\' {
+            bytes.push(byte);
+            continue;
+        }
+        bytes.push(match rest.next()? {
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'a' => 7,
+            b'b' => 8,
+            b'x' => {
+                let hex = [rest.next()?, rest.next()?];
+                u8::from_str_radix(std::str::from_utf8(&hex).ok()?, 16).ok()?
+            }
+            other => other,
+        });
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(value: &str) -> Value {
+        Value::BulkString(value.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn what_the_client_prints_is_read() {
+        assert_eq!(
+            printed_value("OK"),
+            Some(Value::SimpleString("OK".to_owned()))
+        );
+        assert_eq!(printed_value("(integer) -2\n"), Some(Value::Int(-2)));
+        assert_eq!(printed_value("(nil)"), Some(Value::Nil));
+        assert_eq!(
+            printed_value(r#""a\"b\x00\n""#),
+            Some(Value::BulkString(b"a\"b\0\n".to_vec()))
+        );
+        assert_eq!(
+            printed_value("(empty array)"),
+            Some(Value::Array(Vec::new()))
+        );
+        let scan = "1) \"0\"\n2)  1) \"a\"\n    2) \"b\"\n   10) \"c\"\n";
+        assert_eq!(
+            printed_value(scan),
+            Some(Value::Array(vec![
+                text("0"),
+                Value::Array(vec![text("a"), text("b"), text("c")])
+            ]))
+        );
+        assert_eq!(
+            printed_value("1) \"0\"\n2) (empty array)\n"),
+            Some(Value::Array(vec![text("0"), Value::Array(Vec::new())]))
+        );
+    }
+
+    #[test]
+    fn an_error_of_redis_is_one() {
+        let value = printed_value("(error) WRONGTYPE Operation against a key").unwrap();
+        assert!(matches!(value, Value::ServerError(_)));
+        assert!(value.extract_error().is_err());
+    }
+
+    #[test]
+    fn words_survive_the_client() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let word = quoted(&bytes);
+        assert_eq!(unquoted(&word[1..word.len() - 1]), Some(bytes));
+    }
 }

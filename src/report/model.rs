@@ -86,6 +86,9 @@ pub struct Component {
     pub version: String,
     /// Whether it is the real thing, not a double.
     pub real: bool,
+    /// The image that it runs from, with its id; `None` where it is a process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 /// A row of the plan's summary table.

@@ -200,6 +200,7 @@ fn component(service: &str, program: &str, version: &str, real: bool) -> RunEven
         program: program.to_owned(),
         version: version.to_owned(),
         real,
+        image: None,
     })
 }
 

@@ -9,8 +9,11 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::report::Component;
+use crate::{probe::redis::Redis, report::Component};
 
+pub mod docker;
+pub mod keys;
+pub mod measure;
 pub mod procfs;
 pub mod programs;
 pub mod sandbox;
@@ -87,6 +90,14 @@ pub enum StackError {
         /// What was waited for, and what was seen.
         what: String,
     },
+    /// The run was not allowed to do that to a deployment.
+    #[error("{what}: needs {flag}")]
+    NotAllowed {
+        /// What would have been done.
+        what: String,
+        /// The flag that allows it.
+        flag: &'static str,
+    },
     /// This kind of stack does not do that.
     #[error("a {kind} stack cannot {what}")]
     Unsupported {
@@ -102,14 +113,10 @@ pub enum StackError {
 pub struct Endpoints {
     /// Host name and port as the gateway's world has them, and where they really listen.
     pub addresses: BTreeMap<(String, u16), SocketAddr>,
-    /// The gateway's internal port (:8080), where `/health` is asked.
-    pub internal: SocketAddr,
-    /// Redis.
-    pub redis: SocketAddr,
-    /// The control port of the double of LiteLLM.
-    pub upstream: SocketAddr,
-    /// The control port of the double of Auth0.
-    pub idp: SocketAddr,
+    /// The control port of the double of LiteLLM, where it is one.
+    pub upstream: Option<SocketAddr>,
+    /// The control port of the double of Auth0, where it is one.
+    pub idp: Option<SocketAddr>,
     /// oauth2-proxy.
     pub auth: SocketAddr,
 }
@@ -250,6 +257,35 @@ pub trait SideBySide: Send {
     ) -> Result<Vec<Duration>, StackError>;
 }
 
+/// What a run is about to do to the gateway's world.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Act<'a> {
+    /// Write a file of a service.
+    WriteFile(&'a Path),
+    /// Replace the deployed configuration and restart the gateway.
+    Deploy,
+    /// Write a line to a log.
+    WriteLog,
+    /// Log this user in.
+    LogIn(&'a str),
+    /// Keep a session of this user, by its key in Redis.
+    KeepSession(&'a str),
+    /// Visit the gateway in a session of this user, which it remembers.
+    Visit(&'a str),
+    /// Ask for a token by this name, and revoke it.
+    Token(&'a str),
+    /// Use a token of this user that was minted, and not asked for.
+    Mint(&'a str),
+    /// Ban this user or lift the ban.
+    Ban(&'a str),
+    /// Change this key in Redis.
+    WriteKey(&'a str),
+    /// Send many requests at once, and hold Redis back for a moment.
+    Load,
+    /// Start gateways beside this one.
+    StartBeside,
+}
+
 /// The gateway with everything round it.
 #[async_trait]
 pub trait Stack: Send + Sync {
@@ -259,6 +295,27 @@ pub trait Stack: Send + Sync {
     fn endpoints(&self) -> &Endpoints;
     /// What must not be shown.
     fn secrets(&self) -> &Secrets;
+    /// The gateway's internal port (:8080), where `/health` is asked. A restart may move it.
+    fn internal(&self) -> SocketAddr;
+    /// The way to Redis.
+    fn redis(&self) -> Redis;
+    /// Whether the candidate is deployed already, so that only what it does can be looked at.
+    fn runs_candidate(&self) -> bool {
+        false
+    }
+    /// To be asked before anything that changes the gateway's world: a stack that is the run's
+    /// own allows everything, a deployment only what it was told to. What is allowed there is
+    /// written down first, so that it can be undone.
+    ///
+    /// # Errors
+    /// [`StackError::NotAllowed`], with the flag that allows it.
+    fn may(&self, _act: &Act<'_>) -> Result<(), StackError> {
+        Ok(())
+    }
+    /// A session of this user that was handed to the run: the value of its cookie.
+    fn given_session(&self, _email: &str) -> Option<SecretString> {
+        None
+    }
     /// The programs that take part.
     async fn components(&self) -> Result<Vec<Component>, StackError>;
     /// Where the gateway's configuration is deployed, on the gateway.
@@ -295,16 +352,38 @@ pub trait Stack: Send + Sync {
         service: Service,
         cursor: &LogCursor,
     ) -> Result<Vec<LogChunk>, StackError>;
+    /// Returns when everything that a service wrote up to now can be read.
+    async fn log_settled(&self, _service: Service) -> Result<(), StackError> {
+        Ok(())
+    }
     /// Writes a line to the end of every log of a service, as the service itself would.
     /// Returns their names, sorted.
     async fn append_log(&self, service: Service, line: &str) -> Result<Vec<String>, StackError>;
     /// Whether this kind of place itself makes the gateway log this message, whatever its
     /// configuration: such a line is not held against a candidate.
-    fn is_own_noise(&self, message: &str) -> bool;
+    fn is_own_noise(&self, _message: &str) -> bool {
+        false
+    }
     /// The file that a service's own log output goes to, where there is one.
-    fn service_log(&self, service: Service) -> Option<std::path::PathBuf>;
+    fn service_log(&self, _service: Service) -> Option<std::path::PathBuf> {
+        None
+    }
     /// Starts two small gateways, one with each configuration.
     async fn side_by_side(&self) -> Result<Box<dyn SideBySide>, StackError>;
     /// Ends everything.
     async fn down(&self);
+}
+
+/// The first word with a digit and a dot in what a program says when asked for its version.
+fn version_in(said: &str) -> String {
+    said.split(|letter: char| letter.is_whitespace() || letter == '/' || letter == '=')
+        .find(|word| {
+            word.contains('.')
+                && word
+                    .trim_start_matches('v')
+                    .starts_with(|first: char| first.is_ascii_digit())
+        })
+        .unwrap_or("unknown")
+        .trim_start_matches('v')
+        .to_owned()
 }

@@ -23,16 +23,6 @@ const POLL: Duration = Duration::from_millis(1);
 /// How many of the last log lines tell why a gateway did not come up.
 const LAST_LINES: usize = 8;
 
-/// SHA-256 in lower-case hex.
-#[must_use]
-pub fn sha256(content: &[u8]) -> String {
-    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content)
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
 impl Run {
     /// The configuration of a version, as given.
     ///
@@ -130,7 +120,7 @@ impl Run {
     /// # Errors
     /// Where no answer came.
     pub async fn health(&self) -> std::io::Result<Response> {
-        let address = self.stack.endpoints().internal;
+        let address = self.stack.internal();
         Connection::open(address)
             .await?
             .get("localhost", &self.profile.health.path)

@@ -72,7 +72,7 @@ async fn request(world: &mut World, args: Args) -> StepResult {
     world.scene.upstream_cursor = run.upstream.cursor().await?;
     let path = args.text("path");
     let mut url = match args.text("port") {
-        "internal" => format!("http://{}{path}", run.stack.endpoints().internal)
+        "internal" => format!("http://{}{path}", run.stack.internal())
             .parse()
             .map_err(|error| StepError::harness("make an address", path, error))?,
         _ => run.plain_page(path)?,
@@ -122,7 +122,7 @@ async fn script(world: &mut World, args: Args) -> StepResult {
             address(&run.profile.site.host, 80).unwrap_or_default(),
         )
         .env("HOST", &run.profile.site.host)
-        .env("INTERNAL", run.stack.endpoints().internal.to_string())
+        .env("INTERNAL", run.stack.internal().to_string())
         .env("COOKIE", cookies)
         .env(
             "LOG",

@@ -6,11 +6,11 @@ use std::{
 };
 
 use super::{
-    deploy::sha256,
     run::Deployment,
     world::{Args, Blame, StepError, StepResult, World, expect},
 };
 use crate::{
+    digest::sha256,
     evidence::EvidenceKind,
     probe::{
         browser::Hop,
@@ -257,7 +257,7 @@ async fn new_master(world: &mut World, _: Args) -> StepResult {
         .chain(&state.workers)
         .map(|process| process.pid)
         .collect();
-    let internal = run.stack.endpoints().internal.port();
+    let internal = run.stack.internal().port();
     let listening: Vec<_> = sockets
         .iter()
         .filter(|socket| socket.state == "LISTEN" && [80, internal].contains(&socket.local.port()))
@@ -325,7 +325,7 @@ async fn candidate_runs(world: &mut World, _: Args) -> StepResult {
 
 async fn ask_health(world: &mut World, args: Args) -> StepResult {
     let run = world.run()?;
-    let address = run.stack.endpoints().internal;
+    let address = run.stack.internal();
     let failed = |error: std::io::Error| {
         StepError::candidate("ask for the health check", "an answer", error)
     };

@@ -56,7 +56,7 @@ steps! {
 /// Connections that nginx's workers made to the internal port, by worker.
 async fn connections(run: &Run) -> Result<BTreeMap<u32, Vec<Socket>>, StepError> {
     let state = run.stack.state(Service::Gateway).await?;
-    let port = run.stack.endpoints().internal.port();
+    let port = run.stack.internal().port();
     let mut found: BTreeMap<u32, Vec<Socket>> = BTreeMap::new();
     for socket in run.stack.sockets(Service::Gateway).await? {
         let worker = socket

@@ -141,7 +141,7 @@ impl Run {
         let endpoints = stack.endpoints().clone();
         Ok(Self {
             profile: plan.profile.clone(),
-            redis: Redis::at(endpoints.redis),
+            redis: stack.redis(),
             idp: Journal::of(http.clone(), Service::Idp, endpoints.idp),
             upstream: Journal::of(http.clone(), Service::Upstream, endpoints.upstream),
             http,
@@ -193,7 +193,10 @@ impl Run {
         if let Err(error) = self.redis.ping().await {
             return Some(format!("redis: {error}"));
         }
-        for (name, journal) in [("idp", &self.idp), ("upstream", &self.upstream)] {
+        let kept = [("idp", &self.idp), ("upstream", &self.upstream)]
+            .into_iter()
+            .filter(|(_, journal)| journal.is_kept());
+        for (name, journal) in kept {
             match journal.since(0).await {
                 Ok(entries) => {
                     // A double answers so only when it is broken itself.

@@ -237,7 +237,10 @@ fn components(report: &RunReport, lang: Lang) -> String {
             "| {} | {} | {} | {real} |\n",
             md_cell(&one.service),
             md_cell(&one.program),
-            md_cell(&one.version)
+            md_cell(&match &one.image {
+                Some(image) => format!("{}, {image}", one.version),
+                None => one.version.clone(),
+            })
         ));
     }
     text

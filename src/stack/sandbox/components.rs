@@ -4,7 +4,7 @@ use std::{path::Path, process::Stdio};
 
 use crate::{
     report::Component,
-    stack::{Service, StackError, programs::Programs},
+    stack::{Service, StackError, programs::Programs, version_in},
 };
 
 use super::layout;
@@ -37,6 +37,7 @@ fn real(service: Service, program: &str, version: &str) -> Component {
         program: program.to_owned(),
         version: version.to_owned(),
         real: true,
+        image: None,
     }
 }
 
@@ -47,10 +48,11 @@ fn double(service: Service, program: &str) -> Component {
         program: program.to_owned(),
         version,
         real: false,
+        image: None,
     }
 }
 
-/// The first word with a digit and a dot in what a program says when asked for its version.
+/// The version that a program tells.
 async fn version(service: Service, program: &Path, flag: &str) -> Result<String, StackError> {
     let output = tokio::process::Command::new(program)
         .arg(flag)
@@ -63,16 +65,5 @@ async fn version(service: Service, program: &Path, flag: &str) -> Result<String,
             source,
         })?;
     let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    Ok(said
-        .split(|letter: char| letter.is_whitespace() || letter == '/' || letter == '=')
-        .find(|word| {
-            word.contains('.')
-                && word
-                    .trim_start_matches('v')
-                    .starts_with(|first: char| first.is_ascii_digit())
-        })
-        .unwrap_or("unknown")
-        .trim_start_matches('v')
-        .to_owned())
+    Ok(version_in(&String::from_utf8_lossy(&said)))
 }

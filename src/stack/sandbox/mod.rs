@@ -11,7 +11,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
 
 mod components;
@@ -30,15 +29,12 @@ pub use guard::guard;
 pub use launch::{Launch, launch};
 pub use side_by_side::member;
 
-use self::{
-    process::Process,
-    services::{Doubles, Keys},
-};
+use self::{process::Process, services::Doubles};
 use super::{
     Endpoints, LogChunk, LogCursor, Output, Secrets, Service, ServiceState, SideBySide, Socket,
-    Stack, StackError, Version, programs::Programs,
+    Stack, StackError, Version, keys::Keys, programs::Programs,
 };
-use crate::{engine::GatewayFiles, profile::Profile, report::Component};
+use crate::{engine::GatewayFiles, probe::redis::Redis, profile::Profile, report::Component};
 
 /// How long a supporting service has to answer after its start.
 const READY_DEADLINE: Duration = Duration::from_secs(10);
@@ -85,7 +81,7 @@ impl Sandbox {
         })?;
         let keys = Keys::fresh(profile)?;
         let mut doubles = Doubles::start(profile, &keys).await?;
-        let gateway_env = keys.gateway_env(profile);
+        let gateway_env = services::gateway_env(&keys, profile);
         let redis = Process::start(services::redis(&programs))?;
         let gateway = Process::start(services::gateway(&programs, &config, &gateway_env))?;
         services::redis_answers().await?;
@@ -133,10 +129,8 @@ fn endpoints(profile: &Profile) -> Endpoints {
             public(&profile.site.host, 80),
             public("auth0", services::IDP_PORT),
         ]),
-        internal: local(8080),
-        redis: local(services::REDIS_PORT),
-        upstream: local(services::UPSTREAM_PORT),
-        idp: local(services::IDP_PORT),
+        upstream: Some(local(services::UPSTREAM_PORT)),
+        idp: Some(local(services::IDP_PORT)),
         auth: local(services::AUTH_PORT),
     }
 }
@@ -149,6 +143,14 @@ impl Stack for Sandbox {
 
     fn endpoints(&self) -> &Endpoints {
         &self.endpoints
+    }
+
+    fn internal(&self) -> SocketAddr {
+        local(8080)
+    }
+
+    fn redis(&self) -> Redis {
+        Redis::at(local(services::REDIS_PORT))
     }
 
     fn secrets(&self) -> &Secrets {
@@ -309,24 +311,4 @@ impl Stack for Sandbox {
         doubles.stop(Service::Upstream).await;
         doubles.stop(Service::Idp).await;
     }
-}
-
-/// A secret of `bytes` random bytes in hex.
-fn random(bytes: usize) -> Result<SecretString, StackError> {
-    let mut buffer = vec![0_u8; bytes];
-    aws_lc_rs::rand::fill(&mut buffer).map_err(|_| StackError::Service {
-        service: Service::Gateway,
-        what: "the system gives no random numbers".to_owned(),
-    })?;
-    Ok(SecretString::from(
-        buffer
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>(),
-    ))
-}
-
-/// Reads a secret for a place where it must be in the clear: a child's environment.
-fn clear(secret: &SecretString) -> String {
-    secret.expose_secret().to_owned()
 }

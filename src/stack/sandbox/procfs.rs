@@ -1,9 +1,6 @@
 //! What this machine's own `/proc` says of processes and sockets.
 
-use std::{
-    collections::HashMap,
-    fs, io,
-};
+use std::{collections::HashMap, fs, io};
 
 use crate::stack::{
     Instance, Socket,

@@ -1,15 +1,14 @@
 //! What each service of the sandbox is started with, and when it answers.
 
-use std::{collections::BTreeMap, fs, path::Path, time::Instant};
+use std::{fs, path::Path, time::Instant};
 
-use secrecy::SecretString;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream, UdpSocket},
     task::JoinHandle,
 };
 
-use super::{POLL, READY_DEADLINE, clear, layout, local, names, nginx, process::Spec, random};
+use super::{POLL, READY_DEADLINE, layout, local, names, nginx, process::Spec};
 use crate::{
     doubles::{
         self, Running,
@@ -18,7 +17,11 @@ use crate::{
     },
     engine::GatewayFiles,
     profile::Profile,
-    stack::{Secrets, Service, StackError, programs::Programs},
+    stack::{
+        Service, StackError,
+        keys::{Keys, clear},
+        programs::Programs,
+    },
 };
 
 pub const REDIS_PORT: u16 = 6379;
@@ -29,77 +32,31 @@ pub const IDP_PORT: u16 = 9000;
 const CLIENT_ID: &str = "verify-gateway";
 const ISSUER: &str = "http://auth0:9000/";
 
-/// The run's own secrets.
-pub struct Keys {
-    jwt: SecretString,
-    master: SecretString,
-    shared: SecretString,
-    client: SecretString,
-    cookie: SecretString,
-    passwords: BTreeMap<String, SecretString>,
-}
-
-impl Keys {
-    /// New ones: every run has its own.
-    pub fn fresh(profile: &Profile) -> Result<Self, StackError> {
-        let passwords = profile
-            .users
-            .emails()
-            .map(|email| Ok((email.to_owned(), random(12)?)))
-            .collect::<Result<_, StackError>>()?;
-        Ok(Self {
-            jwt: random(32)?,
-            master: prefixed("sk-master-")?,
-            shared: prefixed("sk-shared-")?,
-            client: random(24)?,
-            // oauth2-proxy takes 16, 24 or 32 bytes; 16 in hex are 32 characters.
-            cookie: random(16)?,
-            passwords,
-        })
+/// The gateway's environment, by the gateway's contract.
+pub fn gateway_env(keys: &Keys, profile: &Profile) -> Vec<(String, String)> {
+    let admin = &profile.users.admin;
+    let tz = std::env::var("TZ").unwrap_or_default();
+    let mut env: Vec<(String, String)> = [
+        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+        ("REDIS_HOST", "127.0.0.1"),
+        ("REDIS_PORT", "6379"),
+        ("ADMIN_EMAILS", admin),
+        ("ADMIN_DOMAINS", ""),
+        ("SUPER_ADMIN_EMAIL", admin),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec();
+    for (name, secret) in [
+        ("JWT_SECRET", &keys.jwt),
+        ("LITELLM_MASTER_KEY", &keys.master),
+        ("LITELLM_SHARED_KEY", &keys.shared),
+    ] {
+        env.push((name.to_owned(), clear(secret)));
     }
-
-    /// The gateway's environment, by the gateway's contract.
-    pub fn gateway_env(&self, profile: &Profile) -> Vec<(String, String)> {
-        let admin = &profile.users.admin;
-        let tz = std::env::var("TZ").unwrap_or_default();
-        let mut env: Vec<(String, String)> = [
-            ("PATH", "/usr/local/bin:/usr/bin:/bin"),
-            ("REDIS_HOST", "127.0.0.1"),
-            ("REDIS_PORT", "6379"),
-            ("ADMIN_EMAILS", admin),
-            ("ADMIN_DOMAINS", ""),
-            ("SUPER_ADMIN_EMAIL", admin),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec();
-        for (name, secret) in [
-            ("JWT_SECRET", &self.jwt),
-            ("LITELLM_MASTER_KEY", &self.master),
-            ("LITELLM_SHARED_KEY", &self.shared),
-        ] {
-            env.push((name.to_owned(), clear(secret)));
-        }
-        if !tz.is_empty() {
-            env.push(("TZ".to_owned(), tz));
-        }
-        env
+    if !tz.is_empty() {
+        env.push(("TZ".to_owned(), tz));
     }
-
-    /// What the run must know and must not show.
-    pub fn into_secrets(self) -> Secrets {
-        Secrets {
-            jwt_secret: Some(self.jwt),
-            passwords: self.passwords,
-            others: vec![self.master, self.shared, self.client, self.cookie],
-        }
-    }
-}
-
-fn prefixed(prefix: &str) -> Result<SecretString, StackError> {
-    Ok(SecretString::from(format!(
-        "{prefix}{}",
-        clear(&random(16)?)
-    )))
+    env
 }
 
 /// The doubles and the name server, tasks of the worker itself.

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::{self, BufRead as _, BufReader as StdBufReader, Read as _, Write as _},
+    io::{self, BufRead as _, BufReader as StdBufReader},
     net::TcpStream,
     path::Path,
     process::Stdio,
@@ -20,7 +20,7 @@ use tokio::{
 use super::{READY_DEADLINE, layout, local, process::Process, services};
 use crate::{
     engine::GatewayFiles,
-    stack::{Service, SideBySide, StackError, Version, programs::Programs},
+    stack::{Service, SideBySide, StackError, Version, measure::Client, programs::Programs},
 };
 
 /// What a member is told first.
@@ -187,13 +187,10 @@ pub fn member() -> io::Result<()> {
     if gateway.is_none() {
         return Ok(());
     }
-    let mut client = Client::connect()?;
+    let mut client = Client::connect(local(8080))?;
     for line in lines {
         let block: Block = serde_json::from_str(&line?)?;
-        let request = format!("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", block.path);
-        let times = (0..block.count)
-            .map(|_| client.time(&request))
-            .collect::<io::Result<Vec<u64>>>()?;
+        let times = client.block(&block.path, block.count)?;
         println!("{}", serde_json::to_string(&times)?);
     }
     Ok(())
@@ -231,74 +228,4 @@ fn serve(setup: &Setup) -> Result<Process, Box<dyn std::error::Error>> {
         std::thread::sleep(super::POLL);
     }
     Ok(gateway)
-}
-
-/// One keep-alive connection, as lean as it can be: what is measured is the gateway.
-struct Client {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-}
-
-impl Client {
-    fn connect() -> io::Result<Self> {
-        let stream = TcpStream::connect(local(8080))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(READY_DEADLINE))?;
-        Ok(Self {
-            stream,
-            buffer: Vec::with_capacity(4096),
-        })
-    }
-
-    /// Nanoseconds from the request's first byte to the response's last.
-    fn time(&mut self, request: &str) -> io::Result<u64> {
-        let started = Instant::now();
-        self.stream.write_all(request.as_bytes())?;
-        let closes = self.response()?;
-        let elapsed = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        if closes {
-            // keepalive_requests is reached: the next request goes over a new connection,
-            // whose making is not measured.
-            *self = Self::connect()?;
-        }
-        Ok(elapsed)
-    }
-
-    /// Reads one response to its end; whether the server closes the connection after it.
-    fn response(&mut self) -> io::Result<bool> {
-        self.buffer.clear();
-        let mut chunk = [0_u8; 4096];
-        loop {
-            let read = self.stream.read(&mut chunk)?;
-            if read == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            self.buffer.extend(chunk.iter().take(read));
-            let text = String::from_utf8_lossy(&self.buffer);
-            let Some((head, body)) = text.split_once("\r\n\r\n") else {
-                continue;
-            };
-            let head = head.to_ascii_lowercase();
-            if !head.starts_with("http/1.1 200") {
-                return Err(io::Error::other(format!(
-                    "the health check answered {:?}",
-                    head.lines().next()
-                )));
-            }
-            let complete = match header(&head, "content-length") {
-                Some(length) => body.len() >= length.parse().map_err(io::Error::other)?,
-                // Chunked: the last chunk is empty.
-                None => body.ends_with("0\r\n\r\n"),
-            };
-            if complete {
-                return Ok(header(&head, "connection") == Some("close"));
-            }
-        }
-    }
-}
-
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-        .map(str::trim)
 }

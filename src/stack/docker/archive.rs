@@ -1,0 +1,141 @@
+//! Archives of files, as the engine takes and gives them.
+
+use std::{fs, io, path::Path};
+
+use tar::{Builder, EntryType, Header};
+
+/// Files and directories, by where they go.
+pub struct Archive(Builder<Vec<u8>>);
+
+impl Default for Archive {
+    fn default() -> Self {
+        Self(Builder::new(Vec::new()))
+    }
+}
+
+impl Archive {
+    /// Adds a file with this content, readable for everybody.
+    ///
+    /// # Errors
+    /// A path that an archive cannot hold.
+    pub fn file(&mut self, path: &str, mode: u32, content: &[u8]) -> io::Result<()> {
+        let mut header = Header::new_gnu();
+        header.set_mode(mode);
+        header.set_size(content.len() as u64);
+        self.0
+            .append_data(&mut header, path.trim_start_matches('/'), content)
+    }
+
+    /// Adds a directory, empty.
+    ///
+    /// # Errors
+    /// A path that an archive cannot hold.
+    pub fn directory(&mut self, path: &str) -> io::Result<()> {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(EntryType::Directory);
+        header.set_mode(0o755);
+        header.set_size(0);
+        self.0
+            .append_data(&mut header, path.trim_start_matches('/'), io::empty())
+    }
+
+    /// Adds a file or a directory of this machine with all that is in it, symbolic links
+    /// followed.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn copy(&mut self, from: &Path, to: &str) -> io::Result<()> {
+        let data = fs::metadata(from)?;
+        if data.is_dir() {
+            self.directory(to)?;
+            let mut entries: Vec<_> = fs::read_dir(from)?.collect::<io::Result<_>>()?;
+            entries.sort_by_key(fs::DirEntry::file_name);
+            for entry in entries {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                self.copy(
+                    &entry.path(),
+                    &format!("{}/{name}", to.trim_end_matches('/')),
+                )?;
+            }
+            return Ok(());
+        }
+        use std::os::unix::fs::PermissionsExt as _;
+        let executable = data.permissions().mode() & 0o111 != 0;
+        let mode = if executable { 0o755 } else { 0o644 };
+        self.file(to, mode, &fs::read(from)?)
+    }
+
+    /// The archive.
+    ///
+    /// # Errors
+    /// None in practice: it is written to memory.
+    pub fn finish(self) -> io::Result<Vec<u8>> {
+        self.0.into_inner()
+    }
+}
+
+/// The same archive with its paths under another directory: an archive that the engine gives
+/// names its first entry by the last part of the path that was asked for.
+///
+/// # Errors
+/// An archive that cannot be read.
+pub fn moved(archive: &[u8], under: &Path) -> io::Result<Vec<u8>> {
+    let mut out = Builder::new(Vec::new());
+    for entry in tar::Archive::new(archive).entries()? {
+        let mut entry = entry?;
+        let mut header = entry.header().clone();
+        let path = under.join(entry.path()?);
+        let path = path.strip_prefix("/").unwrap_or(&path).to_owned();
+        if let Some(target) = entry.link_name()? {
+            let target = target.into_owned();
+            out.append_link(&mut header, &path, target)?;
+        } else {
+            out.append_data(&mut header, &path, &mut entry)?;
+        }
+    }
+    out.into_inner()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    fn listing(archive: &[u8]) -> Vec<(String, String)> {
+        tar::Archive::new(archive)
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let mut entry = entry.unwrap();
+                let path = entry.path().unwrap().display().to_string();
+                let mut text = String::new();
+                entry.read_to_string(&mut text).unwrap();
+                (path, text)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_tree_arrives_whole_and_can_be_moved() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("sub")).unwrap();
+        fs::write(dir.path().join("sub/a.lua"), "a").unwrap();
+        let mut archive = Archive::default();
+        archive.copy(dir.path(), "/etc/x").unwrap();
+        let archive = archive.finish().unwrap();
+        let expected = [("etc/x", ""), ("etc/x/sub", ""), ("etc/x/sub/a.lua", "a")];
+        let names = |archive: &[u8]| -> Vec<(String, String)> {
+            listing(archive)
+                .into_iter()
+                .map(|(path, text)| (path.trim_end_matches('/').to_owned(), text))
+                .collect()
+        };
+        assert_eq!(
+            names(&archive),
+            expected.map(|(path, text)| (path.to_owned(), text.to_owned()))
+        );
+        let moved = moved(&archive, Path::new("/opt")).unwrap();
+        assert_eq!(names(&moved)[2].0, "opt/etc/x/sub/a.lua");
+    }
+}

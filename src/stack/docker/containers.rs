@@ -1,0 +1,759 @@
+//! The containers stack: the services of `docker-compose.test.yml`, each a container of its own
+//! on a private network, made for the run and removed with it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    sync::RwLock,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use bollard::{
+    models::{
+        ContainerCreateBody, EndpointSettings, HostConfig, NetworkCreateRequest, NetworkingConfig,
+        PortBinding,
+    },
+    query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder},
+};
+use secrecy::ExposeSecret as _;
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::Mutex,
+};
+
+use super::{
+    archive::Archive,
+    compose_file::{self, ComposeFile, Mount, Service as Described},
+    container::{Container, upload},
+    engine::{Engine, EngineError},
+    images::{self, Image},
+    labels, pair,
+    watchdog::Watchdog,
+};
+use crate::{
+    engine::GatewayFiles,
+    probe::{self, redis::Redis},
+    profile::Profile,
+    report::Component,
+    stack::{
+        Endpoints, LogChunk, LogCursor, Output, Secrets, Service, ServiceState, SideBySide, Socket,
+        Stack, StackError, Version,
+        keys::{Keys, clear},
+    },
+};
+
+/// Where the configuration is deployed.
+const CONFIG: &str = "/usr/local/openresty/nginx/conf/nginx.conf";
+/// Where the gateway's Lua modules are deployed.
+const LUA: &str = "/usr/local/openresty/lualib/custom";
+/// Where the pages are deployed.
+const HTML: &str = "/usr/local/openresty/nginx/html";
+/// Where further `resty.*` modules are laid.
+const LUALIB: &str = "/usr/local/openresty/lualib/resty";
+
+/// The port of the health check.
+const INTERNAL: u16 = 8080;
+const AUTH_PORT: u16 = 4180;
+const REDIS_PORT: u16 = 6379;
+const UPSTREAM_PORT: u16 = 4000;
+const IDP_PORT: u16 = 9000;
+
+/// How long a supporting service has to answer after its start.
+const READY_DEADLINE: Duration = Duration::from_secs(20);
+
+/// How often it is asked.
+const POLL: Duration = Duration::from_millis(5);
+
+/// How often other ports are taken when another program was faster.
+const PORT_TRIES: usize = 3;
+
+/// Every service with its name in the compose file, which is its host name too, and the ports
+/// that are published for the run.
+const SERVICES: [(Service, &str, &[u16]); 5] = [
+    (Service::Gateway, "openresty", &[80]),
+    (Service::Auth, "oauth2-proxy", &[AUTH_PORT]),
+    (Service::Redis, "redis", &[REDIS_PORT]),
+    (Service::Upstream, "litellm", &[UPSTREAM_PORT]),
+    (Service::Idp, "auth0", &[IDP_PORT]),
+];
+
+/// What a run on containers is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Setup {
+    /// The compose file.
+    pub compose_file: PathBuf,
+    /// The process that the run is.
+    pub owner: String,
+}
+
+/// Whether a run on containers is possible here.
+///
+/// # Errors
+/// Why it is not.
+pub async fn available(compose_file: &Path) -> Result<(), EngineError> {
+    let engine = Engine::connect().await?;
+    let variables = images::environment(folder(compose_file));
+    let file = load(compose_file, &variables)?;
+    for (service, name, _) in SERVICES {
+        if is_double(service) {
+            continue;
+        }
+        images::in_reach(&engine, &described(&file, name)?.image).await?;
+    }
+    images::doubles_in_reach(&engine, &variables).await
+}
+
+fn is_double(service: Service) -> bool {
+    matches!(service, Service::Upstream | Service::Idp)
+}
+
+fn folder(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn load(file: &Path, values: &BTreeMap<String, String>) -> Result<ComposeFile, EngineError> {
+    ComposeFile::load(file, values).map_err(|error| EngineError::new(error.to_string()))
+}
+
+fn described<'a>(file: &'a ComposeFile, name: &str) -> Result<&'a Described, EngineError> {
+    file.services
+        .get(name)
+        .ok_or_else(|| EngineError::new(format!("{}: no service {name}", compose_file::FILE)))
+}
+
+/// The stack of one run.
+#[derive(Debug)]
+pub struct Containers {
+    engine: Engine,
+    run: String,
+    labels: HashMap<String, String>,
+    files: GatewayFiles,
+    endpoints: Endpoints,
+    redis: SocketAddr,
+    internal: RwLock<SocketAddr>,
+    secrets: Secrets,
+    members: BTreeMap<Service, Container>,
+    images: BTreeMap<Service, Image>,
+    /// Where the gateway's files were laid.
+    gateway_places: Vec<String>,
+    watchdog: Mutex<Option<Watchdog>>,
+}
+
+/// A container that was started, with the ports that it is published on.
+struct Started {
+    id: String,
+    ports: BTreeMap<u16, u16>,
+}
+
+/// What every container of a run is made with.
+struct Maker {
+    engine: Engine,
+    run: String,
+    labels: HashMap<String, String>,
+    network: String,
+    folder: PathBuf,
+    file: ComposeFile,
+    images: BTreeMap<Service, Image>,
+    lualib: Option<PathBuf>,
+}
+
+impl Containers {
+    /// Starts everything with the baseline deployed, and returns when every service but the
+    /// gateway answers: whether the gateway does is an item's to say.
+    ///
+    /// # Errors
+    /// What the engine says; a service that does not answer.
+    pub async fn up(
+        setup: &Setup,
+        run: &str,
+        files: GatewayFiles,
+        profile: &Profile,
+    ) -> Result<Self, StackError> {
+        let began = probe::now_ms() / 1000;
+        // Before anything is made: whatever happens from here on, it is removed.
+        let watchdog = Watchdog::start(run).map_err(|source| StackError::Io {
+            what: "starting the watchdog".to_owned(),
+            service: Service::Gateway,
+            source,
+        })?;
+        let failed = |error: EngineError| {
+            let hint = error.hint.map(|hint| format!("; {hint}"));
+            StackError::Service {
+                service: Service::Gateway,
+                what: format!("{error}{}", hint.unwrap_or_default()),
+            }
+        };
+        let keys = Keys::fresh(profile)?;
+        let engine = Engine::connect().await.map_err(failed)?;
+        let maker = Maker::new(engine, setup, run, &files, profile, &keys)
+            .await
+            .map_err(failed)?;
+        let started = maker.start().await.map_err(failed)?;
+        let published = |service: Service, port: u16| {
+            let host = started
+                .get(&service)
+                .and_then(|started| started.ports.get(&port));
+            local(host.copied().unwrap_or_default())
+        };
+        let since = i32::try_from(began).unwrap_or(i32::MAX);
+        let members: BTreeMap<Service, Container> = started
+            .iter()
+            .map(|(service, started)| {
+                let id = started.id.clone();
+                (
+                    *service,
+                    Container::new(maker.engine.clone(), id, *service, since),
+                )
+            })
+            .collect();
+        let public = |host: &str, port: u16, address| ((host.to_owned(), port), address);
+        let endpoints = Endpoints {
+            addresses: BTreeMap::from([
+                public(&profile.site.host, 80, published(Service::Gateway, 80)),
+                public("auth0", IDP_PORT, published(Service::Idp, IDP_PORT)),
+            ]),
+            upstream: Some(published(Service::Upstream, UPSTREAM_PORT)),
+            idp: Some(published(Service::Idp, IDP_PORT)),
+            auth: published(Service::Auth, AUTH_PORT),
+        };
+        let redis = published(Service::Redis, REDIS_PORT);
+        let gateway_places = maker.mounts(Service::Gateway).map_err(failed)?;
+        let stack = Self {
+            gateway_places: gateway_places
+                .into_iter()
+                .map(|mount| mount.target)
+                .collect(),
+            run: run.to_owned(),
+            labels: maker.labels.clone(),
+            engine: maker.engine,
+            files,
+            endpoints,
+            redis,
+            internal: RwLock::new(local(INTERNAL)),
+            secrets: keys.into_secrets(),
+            members,
+            images: maker.images,
+            watchdog: Mutex::new(Some(watchdog)),
+        };
+        stack.find_internal().await?;
+        Ok(stack)
+    }
+
+    fn member(&self, service: Service) -> Result<&Container, StackError> {
+        self.members.get(&service).ok_or(StackError::Unsupported {
+            kind: "containers",
+            what: "look into a service that there is not",
+        })
+    }
+
+    /// The gateway's own address: a restart may give it another. Through a published port the
+    /// engine's proxy would stand between, and whose connection it is could not be seen.
+    async fn find_internal(&self) -> Result<(), StackError> {
+        let gateway = self.member(Service::Gateway)?;
+        let wrong = |what: String| StackError::Service {
+            service: Service::Gateway,
+            what,
+        };
+        let inspected = self.engine.inspect(&gateway.id).await;
+        let inspected = inspected.map_err(|error| wrong(error.to_string()))?;
+        // One that ended at once has none: that is an item's to say.
+        if let Some(address) = pair::address(&inspected, INTERNAL) {
+            *self
+                .internal
+                .write()
+                .unwrap_or_else(std::sync::PoisonError::into_inner) = address;
+        }
+        Ok(())
+    }
+
+    fn assets(&self, version: Version) -> (&Path, &Path) {
+        match version {
+            Version::Candidate => (&self.files.lua, &self.files.html),
+            Version::Baseline => (
+                self.files.baseline_lua.as_ref().unwrap_or(&self.files.lua),
+                self.files
+                    .baseline_html
+                    .as_ref()
+                    .unwrap_or(&self.files.html),
+            ),
+        }
+    }
+
+    fn packed_assets(&self, version: Version) -> Result<Vec<u8>, StackError> {
+        let (lua, html) = self.assets(version);
+        let mut archive = Archive::default();
+        archive
+            .copy(lua, LUA)
+            .and_then(|()| archive.copy(html, HTML))
+            .and_then(|()| archive.finish())
+            .map_err(|source| StackError::Io {
+                what: "packing Lua modules and pages".to_owned(),
+                service: Service::Gateway,
+                source,
+            })
+    }
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+impl Maker {
+    async fn new(
+        engine: Engine,
+        setup: &Setup,
+        run: &str,
+        files: &GatewayFiles,
+        profile: &Profile,
+        keys: &Keys,
+    ) -> Result<Self, EngineError> {
+        let folder = folder(&setup.compose_file).to_owned();
+        let mut variables = images::environment(&folder);
+        let doubles = images::doubles(&engine, &variables).await?;
+        variables.extend(values(files, profile, keys));
+        variables.insert(images::DOUBLES.to_owned(), doubles.name);
+        let file = load(&setup.compose_file, &variables)?;
+        let mut found = BTreeMap::new();
+        for (service, name, _) in SERVICES {
+            let image = images::need(&engine, &described(&file, name)?.image).await?;
+            found.insert(service, image);
+        }
+        let labels = labels::of_run(run, &setup.owner);
+        let network = format!("verify-{run}");
+        engine
+            .docker
+            .create_network(NetworkCreateRequest {
+                name: network.clone(),
+                labels: Some(labels.clone()),
+                ..NetworkCreateRequest::default()
+            })
+            .await
+            .map_err(|error| EngineError::of("creating a network", &error))?;
+        Ok(Self {
+            engine,
+            run: run.to_owned(),
+            labels,
+            network,
+            folder,
+            file,
+            images: found,
+            lualib: files.lualib.clone(),
+        })
+    }
+
+    /// Everything side by side, as far as it can be: oauth2-proxy asks the identity provider
+    /// when it starts, and nginx looks its upstreams' names up when it starts.
+    async fn start(&self) -> Result<BTreeMap<Service, Started>, EngineError> {
+        let make = |service| self.make(service);
+        let (redis, upstream, idp, auth, gateway) = tokio::try_join!(
+            self.started(Service::Redis),
+            self.started(Service::Upstream),
+            self.started(Service::Idp),
+            make(Service::Auth),
+            make(Service::Gateway),
+        )?;
+        let port = |started: &Started, port: u16| {
+            local(started.ports.get(&port).copied().unwrap_or_default())
+        };
+        let idp_at = port(&idp, IDP_PORT);
+        self.answers(Service::Idp, &idp.id, idp_at, JOURNAL).await?;
+        let auth = self.run(Service::Auth, auth).await?;
+        let gateway = self.run(Service::Gateway, gateway).await?;
+        tokio::try_join!(
+            self.answers(Service::Redis, &redis.id, port(&redis, REDIS_PORT), PING),
+            self.answers(
+                Service::Upstream,
+                &upstream.id,
+                port(&upstream, UPSTREAM_PORT),
+                JOURNAL
+            ),
+            self.answers(Service::Auth, &auth.id, port(&auth, AUTH_PORT), AUTH_PING),
+        )?;
+        Ok(BTreeMap::from([
+            (Service::Redis, redis),
+            (Service::Upstream, upstream),
+            (Service::Idp, idp),
+            (Service::Auth, auth),
+            (Service::Gateway, gateway),
+        ]))
+    }
+
+    async fn started(&self, service: Service) -> Result<Started, EngineError> {
+        let made = self.make(service).await?;
+        self.run(service, made).await
+    }
+
+    fn named(
+        &self,
+        service: Service,
+    ) -> Result<(&'static str, &'static [u16], &Described), EngineError> {
+        let (_, name, ports) = SERVICES
+            .into_iter()
+            .find(|(known, ..)| *known == service)
+            .ok_or_else(|| EngineError::new(format!("no service {service}")))?;
+        Ok((name, ports, described(&self.file, name)?))
+    }
+
+    /// What the compose file mounts into a service, which is copied here, and `--lualib`.
+    fn mounts(&self, service: Service) -> Result<Vec<Mount>, EngineError> {
+        let (_, _, described) = self.named(service)?;
+        let mut mounts = described.mounts(&self.folder);
+        if let (Service::Gateway, Some(lualib)) = (service, &self.lualib) {
+            mounts.push(Mount {
+                source: lualib.clone(),
+                target: LUALIB.to_owned(),
+            });
+        }
+        Ok(mounts)
+    }
+
+    /// Creates a container with its files in place.
+    async fn make(&self, service: Service) -> Result<Started, EngineError> {
+        let (name, ports, described) = self.named(service)?;
+        let what = format!("creating the container of {name}");
+        let ports: BTreeMap<u16, u16> = free_ports(ports)
+            .map_err(|error| EngineError::new(format!("{what}: no free port: {error}")))?;
+        let bindings = ports.iter().map(|(inner, outer)| {
+            let binding = PortBinding {
+                host_ip: Some(Ipv4Addr::LOCALHOST.to_string()),
+                host_port: Some(outer.to_string()),
+            };
+            (format!("{inner}/tcp"), Some(vec![binding]))
+        });
+        let endpoint = EndpointSettings {
+            aliases: Some(vec![name.to_owned()]),
+            ..EndpointSettings::default()
+        };
+        let environment = described
+            .environment
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        let given = |words: &Vec<String>| (!words.is_empty()).then(|| words.clone());
+        let body = ContainerCreateBody {
+            image: Some(described.image.clone()),
+            hostname: Some(name.to_owned()),
+            entrypoint: given(&described.entrypoint),
+            cmd: given(&described.command),
+            env: Some(environment.collect()),
+            labels: Some(self.labels.clone()),
+            stop_signal: described.stop_signal.clone(),
+            exposed_ports: Some(ports.keys().map(|port| format!("{port}/tcp")).collect()),
+            host_config: Some(HostConfig {
+                network_mode: Some(self.network.clone()),
+                port_bindings: Some(bindings.collect()),
+                tmpfs: (!described.tmpfs.is_empty()).then(|| {
+                    let empty = |path: &String| (path.clone(), String::new());
+                    described.tmpfs.iter().map(empty).collect()
+                }),
+                init: described.init,
+                ..HostConfig::default()
+            }),
+            networking_config: Some(NetworkingConfig {
+                endpoints_config: Some(HashMap::from([(self.network.clone(), endpoint)])),
+            }),
+            ..ContainerCreateBody::default()
+        };
+        let options = CreateContainerOptionsBuilder::default()
+            .name(&format!("verify-{}-{name}", self.run))
+            .build();
+        let made = self
+            .engine
+            .docker
+            .create_container(Some(options), body)
+            .await
+            .map_err(|error| EngineError::of(&what, &error))?;
+        let mounts = self.mounts(service)?;
+        if !mounts.is_empty() {
+            let archive = packed(&mounts)
+                .map_err(|error| EngineError::new(format!("{what}: packing its files: {error}")))?;
+            upload(&self.engine, &made.id, archive).await?;
+        }
+        Ok(Started { id: made.id, ports })
+    }
+
+    /// Starts a container. Where another program took one of its ports in between, it is made
+    /// again with others.
+    async fn run(&self, service: Service, made: Started) -> Result<Started, EngineError> {
+        let mut made = made;
+        let mut tries = 1;
+        loop {
+            let Err(error) = self.engine.docker.start_container(&made.id, None).await else {
+                return Ok(made);
+            };
+            let said = error.to_string();
+            let taken = said.contains("port is already allocated")
+                || said.contains("address already in use");
+            if !taken || tries == PORT_TRIES {
+                return Err(EngineError::of(&format!("starting {service}"), &error));
+            }
+            tries += 1;
+            let options = RemoveContainerOptionsBuilder::default().force(true).build();
+            self.engine
+                .docker
+                .remove_container(&made.id, Some(options))
+                .await
+                .map_err(|error| EngineError::of("removing a container", &error))?;
+            made = self.make(service).await?;
+        }
+    }
+
+    /// Waits until a service answers what it must.
+    async fn answers(
+        &self,
+        service: Service,
+        id: &str,
+        address: SocketAddr,
+        (ask, expected): (&[u8], &str),
+    ) -> Result<(), EngineError> {
+        let started = Instant::now();
+        loop {
+            let seen = exchange(address, ask).await;
+            if matches!(&seen, Ok(answer) if answer.contains(expected)) {
+                return Ok(());
+            }
+            let running = self.engine.inspect(id).await?.state;
+            let ended = running.and_then(|state| state.running) != Some(true);
+            if ended || started.elapsed() > READY_DEADLINE {
+                let how = if ended {
+                    "it ended".to_owned()
+                } else {
+                    format!("no answer within {} s", READY_DEADLINE.as_secs())
+                };
+                return Err(EngineError::new(format!(
+                    "{service}: {how} (last: {seen:?}); {}",
+                    pair::last_words(&self.engine, id).await
+                )));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+const PING: (&[u8], &str) = (b"PING\r\n", "+PONG");
+const AUTH_PING: (&[u8], &str) = (b"GET /ping HTTP/1.0\r\n\r\n", " 200 ");
+const JOURNAL: (&[u8], &str) = (
+    b"GET /__verify/journal HTTP/1.0\r\nHost: verify\r\n\r\n",
+    " 200 ",
+);
+
+async fn exchange(address: SocketAddr, ask: &[u8]) -> io::Result<String> {
+    let asked = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(ask).await?;
+        let mut buffer = [0_u8; 256];
+        let read = stream.read(&mut buffer).await?;
+        Ok(String::from_utf8_lossy(buffer.get(..read).unwrap_or_default()).into_owned())
+    };
+    tokio::time::timeout(Duration::from_secs(1), asked)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// A free port of this machine for each of these.
+fn free_ports(inner: &[u16]) -> io::Result<BTreeMap<u16, u16>> {
+    // All held at once, so that they differ.
+    let held: Vec<TcpListener> = inner
+        .iter()
+        .map(|_| TcpListener::bind(local(0)))
+        .collect::<io::Result<_>>()?;
+    inner
+        .iter()
+        .zip(&held)
+        .map(|(inner, listener)| Ok((*inner, listener.local_addr()?.port())))
+        .collect()
+}
+
+fn packed(mounts: &[Mount]) -> io::Result<Vec<u8>> {
+    let mut archive = Archive::default();
+    for mount in mounts {
+        archive
+            .copy(&mount.source, &mount.target)
+            .map_err(|error| {
+                io::Error::new(error.kind(), format!("{}: {error}", mount.source.display()))
+            })?;
+    }
+    archive.finish()
+}
+
+/// What the compose file's variables are in a run.
+fn values(files: &GatewayFiles, profile: &Profile, keys: &Keys) -> BTreeMap<String, String> {
+    let path = |path: &Path| path.display().to_string();
+    let users: Vec<String> = keys
+        .passwords
+        .iter()
+        .map(|(email, password)| format!("{email}:{}", password.expose_secret()))
+        .collect();
+    let lua = files.baseline_lua.as_ref().unwrap_or(&files.lua);
+    let html = files.baseline_html.as_ref().unwrap_or(&files.html);
+    [
+        ("VERIFY_JWT_SECRET", clear(&keys.jwt)),
+        ("VERIFY_LITELLM_MASTER_KEY", clear(&keys.master)),
+        ("VERIFY_LITELLM_SHARED_KEY", clear(&keys.shared)),
+        ("VERIFY_CLIENT_SECRET", clear(&keys.client)),
+        ("VERIFY_COOKIE_SECRET", clear(&keys.cookie)),
+        ("VERIFY_USERS", users.join(" ")),
+        ("VERIFY_ADMIN", profile.users.admin.clone()),
+        ("VERIFY_MODELS", profile.llm.models.join(" ")),
+        ("VERIFY_SITE", format!("http://{}", profile.site.host)),
+        (
+            "VERIFY_LOGIN_URL",
+            format!("http://auth0:{IDP_PORT}/authorize"),
+        ),
+        ("VERIFY_NGINX_CONF", path(&files.baseline)),
+        ("VERIFY_LUA", path(lua)),
+        ("VERIFY_HTML", path(html)),
+        ("VERIFY_AUTH_PROXY", path(&files.auth_proxy)),
+        ("TZ", std::env::var("TZ").unwrap_or_default()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+#[async_trait]
+impl Stack for Containers {
+    fn kind(&self) -> &'static str {
+        "containers"
+    }
+
+    fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    fn internal(&self) -> SocketAddr {
+        *self
+            .internal
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn redis(&self) -> Redis {
+        Redis::at(self.redis)
+    }
+
+    fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    async fn components(&self) -> Result<Vec<Component>, StackError> {
+        super::components::found(&self.members, &self.images).await
+    }
+
+    fn config_path(&self) -> &Path {
+        Path::new(CONFIG)
+    }
+
+    async fn deploy_assets(&self, version: Version) -> Result<(), StackError> {
+        let same = self.files.baseline_lua.is_none() && self.files.baseline_html.is_none();
+        if same {
+            return Ok(());
+        }
+        let archive = self.packed_assets(version)?;
+        self.member(Service::Gateway)?
+            .replace_directories(&[LUA, HTML], archive)
+            .await
+    }
+
+    async fn gateway_exec(&self, args: &[&str]) -> Result<Output, StackError> {
+        self.member(Service::Gateway)?.gateway_exec(args).await
+    }
+
+    async fn read_file(&self, service: Service, path: &Path) -> Result<Vec<u8>, StackError> {
+        self.member(service)?.read_file(path).await
+    }
+
+    async fn write_file(
+        &self,
+        service: Service,
+        path: &Path,
+        content: &[u8],
+    ) -> Result<(), StackError> {
+        self.member(service)?.write_file(path, content).await
+    }
+
+    async fn restart(&self, service: Service) -> Result<(), StackError> {
+        self.member(service)?.restart().await?;
+        if service == Service::Gateway {
+            self.find_internal().await?;
+        }
+        Ok(())
+    }
+
+    async fn kill(&self, service: Service) -> Result<(), StackError> {
+        self.member(service)?.kill().await
+    }
+
+    async fn state(&self, service: Service) -> Result<ServiceState, StackError> {
+        self.member(service)?.state().await
+    }
+
+    async fn sockets(&self, service: Service) -> Result<Vec<Socket>, StackError> {
+        self.member(service)?.sockets().await
+    }
+
+    async fn log_cursor(&self, service: Service) -> Result<LogCursor, StackError> {
+        self.member(service)?.log_cursor().await
+    }
+
+    async fn log_since(
+        &self,
+        service: Service,
+        cursor: &LogCursor,
+    ) -> Result<Vec<LogChunk>, StackError> {
+        self.member(service)?.log_since(cursor).await
+    }
+
+    async fn log_settled(&self, service: Service) -> Result<(), StackError> {
+        self.member(service)?.log_settled().await
+    }
+
+    async fn append_log(&self, service: Service, line: &str) -> Result<Vec<String>, StackError> {
+        self.member(service)?.append_log(line).await
+    }
+
+    async fn side_by_side(&self) -> Result<Box<dyn SideBySide>, StackError> {
+        let read = |path: &Path| {
+            std::fs::read(path).map_err(|source| StackError::Io {
+                what: format!("reading {}", path.display()),
+                service: Service::Gateway,
+                source,
+            })
+        };
+        let own = |version, config| -> Result<pair::Own, StackError> {
+            Ok(pair::Own {
+                version,
+                config: read(config)?,
+                files: Some(self.packed_assets(version)?),
+            })
+        };
+        let like = pair::Like {
+            engine: &self.engine,
+            gateway: &self.member(Service::Gateway)?.id,
+            places: self.gateway_places.clone(),
+            config_path: Path::new(CONFIG),
+            labels: self.labels.clone(),
+            name: format!("verify-{}-beside", self.run),
+        };
+        let pair = [
+            own(Version::Baseline, &self.files.baseline)?,
+            own(Version::Candidate, &self.files.candidate)?,
+        ];
+        Ok(Box::new(pair::Pair::start(&like, pair).await?))
+    }
+
+    async fn down(&self) {
+        // What is not removed here is told, and found by `verify cleanup`.
+        if let Some(watchdog) = self.watchdog.lock().await.take()
+            && let Err(error) = watchdog.finish().await
+        {
+            tracing::error!(%error, "containers of this run may be left; `verify cleanup` removes them");
+        }
+    }
+}
