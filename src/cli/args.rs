@@ -25,6 +25,9 @@ Examples:
   verify --tags '@phase-2 and not @item-2.3' --list
   verify gate reports/latest               the verdict of the last run, as exit code
   verify render reports/latest --format markdown --lang ja
+  verify --stack compose --project NAME    read-only, on a deployment that runs
+  verify --stack compose --project NAME --test-user EMAIL --credentials FILE --deploy --candidate new.conf
+  verify rollback --project NAME           the baseline back in its place, proven
 
 Settings come from verify.yaml (the flags' names as keys), then from the environment
 (VERIFY_CANDIDATE and so on), then from the flags; each replaces those before.
@@ -62,6 +65,12 @@ pub enum Command {
     Gate(GateArgs),
     /// Show a saved report in any format.
     Render(RenderArgs),
+    /// Put the baseline back in a deployment: the plan's five steps, each verified, and the
+    /// proof that it runs.
+    Rollback(Box<RollbackArgs>),
+    /// Undo what runs left behind that did not live to do it: in deployments by their ledgers,
+    /// and containers whose run is gone.
+    Cleanup(CleanupArgs),
     /// Say what a run needs, what of it is missing, and how to get it.
     Doctor,
     /// Run one of the doubles by itself, until interrupted.
@@ -123,7 +132,98 @@ pub struct RunArgs {
     pub how: HowArgs,
     #[command(flatten)]
     #[allow(missing_docs)]
+    pub deployment: DeploymentArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
     pub output: OutputArgs,
+}
+
+/// The flags that name a deployment, and what may be done there.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "A deployment (--stack compose)")]
+pub struct DeploymentArgs {
+    /// The compose project.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "VERIFY_PROJECT",
+        hide_env_values = true
+    )]
+    pub project: Option<String>,
+    /// The compose file that it was started with.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "VERIFY_COMPOSE_FILE",
+        hide_env_values = true
+    )]
+    pub compose_file: Option<PathBuf>,
+    /// The public site as a browser has it, in place of the profile's: http://HOST[:PORT].
+    #[arg(long, value_name = "URL", env = "VERIFY_SITE", hide_env_values = true)]
+    pub site: Option<String>,
+    /// Allow phases 2 to 6: logins, tokens, and bans of this user and nobody else.
+    #[arg(
+        long,
+        value_name = "EMAIL",
+        env = "VERIFY_TEST_USER",
+        hide_env_values = true
+    )]
+    pub test_user: Option<String>,
+    /// The admin's session: a file with the value of its cookie; or VERIFY_SESSION_COOKIE.
+    #[arg(long, value_name = "FILE")]
+    pub session_cookie_file: Option<PathBuf>,
+    /// Passwords for logins: a YAML file, e-mail: password.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "VERIFY_CREDENTIALS",
+        hide_env_values = true
+    )]
+    pub credentials: Option<PathBuf>,
+    /// Allow phases 1 and 7: put the candidate in place of what runs, and restart.
+    #[arg(long)]
+    pub deploy: bool,
+    /// Where the configuration is mounted read-only, edit the host's file in place.
+    #[arg(long)]
+    pub allow_host_edit: bool,
+}
+
+/// The flags of `rollback`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RollbackArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub deployment: DeploymentArgs,
+    /// The gateway's surface: a name in fixtures/profiles, or a file [default: plan].
+    #[arg(
+        long,
+        value_name = "NAME|FILE",
+        env = "VERIFY_PROFILE",
+        hide_env_values = true
+    )]
+    pub profile: Option<PathBuf>,
+    /// The plan bundle that the proof is taken from [default: features].
+    #[arg(long, value_name = "DIR", env = "VERIFY_PLAN", hide_env_values = true)]
+    pub plan: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub output: OutputArgs,
+}
+
+/// The flags of `cleanup`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct CleanupArgs {
+    /// Only say what would be removed and undone.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The gateway's surface: a name in fixtures/profiles, or a file [default: plan].
+    #[arg(
+        long,
+        value_name = "NAME|FILE",
+        env = "VERIFY_PROFILE",
+        hide_env_values = true
+    )]
+    pub profile: Option<PathBuf>,
 }
 
 /// The flags that name files.
@@ -212,7 +312,7 @@ pub struct HowArgs {
     /// Where the gateway runs [default: auto].
     #[arg(long, value_enum, env = "VERIFY_STACK", hide_env_values = true)]
     pub stack: Option<StackKind>,
-    /// Whether to put the baseline back in a deployment [default: never].
+    /// Whether to put the baseline back in a deployment [default: on-fail with --deploy, else never].
     #[arg(long, value_enum, env = "VERIFY_ROLLBACK", hide_env_values = true)]
     pub rollback: Option<RollbackPolicy>,
     /// Exit 0, not 3, on a conditional pass.

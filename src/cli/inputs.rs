@@ -12,7 +12,7 @@ use crate::{digest::sha256, engine::GatewayFiles, profile::Profile, report::File
 const SIZE_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// The files of a run: all there, all readable.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Inputs {
     /// The configuration under test, as given.
     pub candidate: FileRef,

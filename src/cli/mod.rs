@@ -1,12 +1,15 @@
 //! The command line: one file per subcommand. Nothing here decides anything about a gateway.
 
 mod args;
+mod cleanup;
+mod deployment;
 mod doctor;
 mod error;
 mod inputs;
 mod live;
 mod out;
 mod place;
+mod rollback;
 mod run;
 mod saved;
 mod serve;
@@ -50,6 +53,8 @@ fn dispatch(cli: Cli, started: Instant) -> Result<ExitStatus, CliError> {
         Some(Command::Run(args)) => run::run(*args, started),
         Some(Command::Gate(args)) => saved::gate(&args),
         Some(Command::Render(args)) => saved::render(&args),
+        Some(Command::Rollback(args)) => rollback::rollback(*args, started),
+        Some(Command::Cleanup(args)) => cleanup::cleanup(&args),
         Some(Command::Doctor) => doctor::doctor(),
         Some(Command::Serve(args)) => serve::serve(args),
         Some(Command::Steps) => steps::steps(),

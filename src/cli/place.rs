@@ -36,7 +36,8 @@ pub async fn find(kind: StackKind) -> Result<Place, CliError> {
                 Ok(Place::Sandbox(programs::find()?))
             }
         },
-        StackKind::Compose => Err(CliError::usage("--stack compose is not built yet")),
+        // A deployment is prepared for, not found: `super::deployment`.
+        StackKind::Compose => Err(CliError::usage("--stack compose needs a deployment")),
     }
 }
 

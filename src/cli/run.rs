@@ -3,21 +3,28 @@
 use std::{path::Path, time::Instant};
 
 use gherkin::StepType;
+use tokio::runtime::Runtime;
 
 use super::{
-    args::{Format, RunArgs},
+    args::{Format, RollbackPolicy, RunArgs, StackKind},
+    deployment::{self, Held},
     error::CliError,
     inputs::Inputs,
     live::Live,
-    log, out, place, runtime, saved,
+    log, out, place, rollback, runtime, saved,
     settings::Settings,
 };
 use crate::{
-    engine::{self, Place, RunPlan, event::RunEvent},
+    engine::{
+        self, Place, RunPlan,
+        event::{RunEnd, RunEvent},
+    },
     gate::{self, Decision, ExitStatus, Policy},
+    ledger::Ledger,
     plan::{Bundle, ItemId, Lang, Vocabulary},
     probe::log::Grammar,
-    report::{RunDir, RunInfo, RunReport, render},
+    report::{Rollback, RunDir, RunInfo, RunReport, StoreError, Verdict, render},
+    stack::docker::compose::Setup,
     steps::registry::{self, Keyword},
     verdict, yaml,
 };
@@ -45,11 +52,29 @@ pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
         out::print(&text)?;
         return Ok(ExitStatus::Pass);
     }
-    let place = runtime()?.block_on(place::find(settings.stack))?;
+    let mut inputs = inputs;
+    let (place, held) = match settings.stack {
+        StackKind::Compose => {
+            if settings.repeat > 1 && settings.deployment.allowed.deploy {
+                return Err(CliError::usage("--repeat: a candidate is deployed once"));
+            }
+            let (place, held) = runtime()?.block_on(deployment::prepare(&settings, &mut inputs))?;
+            (place, Some(held))
+        }
+        kind => (runtime()?.block_on(place::find(kind))?, None),
+    };
     let mut worst = ExitStatus::Pass;
     for number in 1..=settings.repeat {
         let began = if number == 1 { started } else { Instant::now() };
-        let status = once(&settings, &place, &bundle, &selected, &inputs, began)?;
+        let status = once(
+            &settings,
+            &place,
+            held.as_ref(),
+            &bundle,
+            &selected,
+            &inputs,
+            began,
+        )?;
         if settings.repeat > 1 {
             out::complain(format_args!(
                 "run {number} of {}: exit {}",
@@ -78,16 +103,29 @@ fn worse(one: ExitStatus, other: ExitStatus) -> ExitStatus {
     if rank(other) > rank(one) { other } else { one }
 }
 
-fn once(
+/// A run that is over.
+pub struct Ran {
+    /// What it came to.
+    pub report: RunReport,
+    /// Where it is written down.
+    pub dir: RunDir,
+    unwritten: Option<StoreError>,
+}
+
+/// Goes through the chosen items and judges what was seen.
+///
+/// # Errors
+/// A report folder that cannot be written, events that make no report.
+pub fn go(
+    runtime: &Runtime,
     settings: &Settings,
     place: &Place,
     bundle: &Bundle,
     selected: &[ItemId],
     inputs: &Inputs,
     started: Instant,
-) -> Result<ExitStatus, CliError> {
+) -> Result<Ran, CliError> {
     let plan = run_plan(settings, place, bundle, selected, inputs)?;
-    let runtime = runtime()?;
     let listening = {
         let _guard = runtime.enter();
         engine::Signals::new()
@@ -115,17 +153,95 @@ fn once(
     let report = verdict::fold(events).map_err(|error| {
         CliError::environment(format!("the run's events make no report: {error}"))
     })?;
-    let written = unwritten
-        .map_or(Ok(()), Err)
-        .and_then(|()| dir.finish(&report, settings.lang));
-    show(settings, &report, dir.path())?;
+    Ok(Ran {
+        report,
+        dir,
+        unwritten,
+    })
+}
+
+fn once(
+    settings: &Settings,
+    place: &Place,
+    held: Option<&Held>,
+    bundle: &Bundle,
+    selected: &[ItemId],
+    inputs: &Inputs,
+    started: Instant,
+) -> Result<ExitStatus, CliError> {
+    let runtime = runtime()?;
+    let mut ran = go(&runtime, settings, place, bundle, selected, inputs, started)?;
+    // The report first: whatever happens from here on, what was seen is written.
+    let mut written = ran.unwritten.take().map_or(Ok(()), Err);
+    written = written.and(ran.dir.finish(&ran.report, settings.lang));
+    let mut in_order = Ok(true);
+    let mut rolled_back = Ok(());
+    if let (Some(held), Place::Compose(setup)) = (held, place) {
+        in_order = runtime.block_on(deployment::put_in_order(&held.project, &inputs.profile));
+        rolled_back = roll_back(
+            &runtime, settings, bundle, inputs, setup, held, &mut ran, started,
+        );
+        written = written.and(ran.dir.finish(&ran.report, settings.lang));
+    }
+    show(settings, &ran.report, ran.dir.path())?;
     if let Err(error) = written {
         return Err(CliError::environment(format!(
             "the report could not be written: {error}"
         )));
     }
-    let decision = decide(settings, &report)?;
-    Ok(decision.exit)
+    rolled_back?;
+    let decision = decide(settings, &ran.report)?;
+    let failed = ran.report.rollback.executed && !rollback::succeeded(&ran.report.rollback);
+    Ok(match (decision.exit, in_order?) {
+        _ if failed => ExitStatus::Fail,
+        (ExitStatus::Pass | ExitStatus::Conditional, false) => ExitStatus::Inconclusive,
+        (exit, _) => exit,
+    })
+}
+
+/// Puts the baseline back where this run deployed the candidate and the policy asks for it: on
+/// a verdict of fail, and where the run ended before it could judge.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what a run has settled, as it is"
+)]
+fn roll_back(
+    runtime: &Runtime,
+    settings: &Settings,
+    bundle: &Bundle,
+    inputs: &Inputs,
+    setup: &Setup,
+    held: &Held,
+    ran: &mut Ran,
+    started: Instant,
+) -> Result<(), CliError> {
+    let ledger = Ledger::open(&held.project, &ran.report.run.id)?;
+    let Some((run, deployed)) = ledger.deployment()? else {
+        return Ok(());
+    };
+    if run != ran.report.run.id {
+        return Ok(());
+    }
+    let failed = ran.report.verdict == Some(Verdict::Fail)
+        || (ran.report.verdict.is_none()
+            && decide(settings, &ran.report)?.exit == ExitStatus::Fail);
+    let broken_off = ran.report.run.end != Some(RunEnd::Completed);
+    let wanted = match settings.deployment.rollback {
+        RollbackPolicy::Never => false,
+        RollbackPolicy::OnFail => failed || broken_off,
+        RollbackPolicy::Always => true,
+    };
+    if !wanted {
+        return Ok(());
+    }
+    let (carried, _) = rollback::carry_out(
+        runtime, settings, bundle, inputs, setup, held, &deployed, started,
+    )?;
+    ran.report.rollback = Rollback {
+        required: ran.report.rollback.required,
+        ..carried
+    };
+    Ok(())
 }
 
 /// A report of this very run that cannot be judged is a defect of ours: no judgement.
@@ -136,7 +252,11 @@ fn decide(settings: &Settings, report: &RunReport) -> Result<Decision, CliError>
     gate::decide(report, policy).map_err(|error| CliError::environment(error.to_string()))
 }
 
-fn show(settings: &Settings, report: &RunReport, dir: &Path) -> Result<(), CliError> {
+/// Shows a report on standard output.
+///
+/// # Errors
+/// Where that is not possible.
+pub fn show(settings: &Settings, report: &RunReport, dir: &Path) -> Result<(), CliError> {
     if settings.format != Format::Table {
         return out::print(&saved::text(report, settings.format, settings.lang)?);
     }

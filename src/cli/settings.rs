@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     plan::{self, Choice},
+    stack::docker::compose::{Allowed, Named},
     yaml,
 };
 
@@ -61,6 +62,38 @@ pub struct Settings {
     pub lang: plan::Lang,
     /// How many runs.
     pub repeat: u32,
+    /// Whether candidate and baseline were named, and not left to their defaults.
+    pub named: NamedFiles,
+    /// Which deployment, and what may be done there.
+    pub deployment: DeploymentSettings,
+}
+
+/// What was named.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NamedFiles {
+    /// The candidate.
+    pub candidate: bool,
+    /// The baseline.
+    pub baseline: bool,
+    /// Lua modules or pages, which are a deployment's own.
+    pub assets: bool,
+}
+
+/// Which deployment, and what may be done there.
+#[derive(Clone, Debug, Default)]
+pub struct DeploymentSettings {
+    /// The compose project or file.
+    pub which: Named,
+    /// What may be done.
+    pub allowed: Allowed,
+    /// The public site, in place of the profile's.
+    pub site: Option<String>,
+    /// The file with the admin's session.
+    pub session_cookie_file: Option<PathBuf>,
+    /// The file with passwords.
+    pub credentials: Option<PathBuf>,
+    /// Whether the baseline is put back.
+    pub rollback: RollbackPolicy,
 }
 
 /// The settings that `verify.yaml` can hold: the flags' names.
@@ -80,6 +113,12 @@ struct FileSettings {
     report_dir: Option<PathBuf>,
     stack: Option<StackKind>,
     rollback: Option<RollbackPolicy>,
+    project: Option<String>,
+    compose_file: Option<PathBuf>,
+    site: Option<String>,
+    test_user: Option<String>,
+    session_cookie_file: Option<PathBuf>,
+    credentials: Option<PathBuf>,
     allow_conditional: bool,
     quick: bool,
     deadline: Option<u32>,
@@ -114,6 +153,9 @@ impl FileSettings {
             &mut self.auth_proxy,
             &mut self.plan,
             &mut self.report_dir,
+            &mut self.compose_file,
+            &mut self.session_cookie_file,
+            &mut self.credentials,
         ];
         for path in others.into_iter().flatten().chain(profile) {
             *path = folder.join(&*path);
@@ -130,9 +172,19 @@ impl Settings {
     pub fn settle(args: RunArgs) -> Result<Self, CliError> {
         let file = FileSettings::find(args.files.config.as_deref())?;
         let RunArgs {
-            files, how, output, ..
+            files,
+            how,
+            output,
+            deployment,
+            ..
         } = args;
-        refuse_rollback(how.rollback.or(file.rollback).unwrap_or_default())?;
+        let stack = how.stack.or(file.stack).unwrap_or_default();
+        let rollback = settled_rollback(how.rollback.or(file.rollback), stack, deployment.deploy)?;
+        let named = NamedFiles {
+            candidate: files.candidate.is_some() || file.candidate.is_some(),
+            baseline: files.baseline.is_some() || file.baseline.is_some(),
+            assets: files.lua.is_some() || files.html.is_some() || files.lualib.is_some(),
+        };
         let shipped_file = |flag: Option<PathBuf>, set: Option<PathBuf>, default: &str| {
             flag.or(set).unwrap_or_else(|| shipped(default))
         };
@@ -165,13 +217,29 @@ impl Settings {
             profile: profile_file(&files.profile.or(file.profile).unwrap_or("plan".into()))?,
             plan: shipped_file(files.plan, file.plan, "features"),
             report_dir: (output.report_dir.or(file.report_dir)).unwrap_or("reports".into()),
-            stack: how.stack.or(file.stack).unwrap_or_default(),
+            stack,
             allow_conditional: how.allow_conditional || file.allow_conditional,
             quick: args.quick || file.quick,
             deadline: settled_deadline(how.deadline.or(file.deadline).unwrap_or(DEADLINE))?,
             format: output.format.or(file.format).unwrap_or_default(),
             lang: output.lang.or(file.lang).unwrap_or_default().into(),
             repeat: args.repeat.unwrap_or(1),
+            named,
+            deployment: DeploymentSettings {
+                which: Named {
+                    project: deployment.project.or(file.project),
+                    compose_file: deployment.compose_file.or(file.compose_file),
+                },
+                allowed: Allowed {
+                    test_user: deployment.test_user.or(file.test_user),
+                    deploy: deployment.deploy,
+                    host_edit: deployment.allow_host_edit,
+                },
+                site: deployment.site.or(file.site),
+                session_cookie_file: (deployment.session_cookie_file).or(file.session_cookie_file),
+                credentials: deployment.credentials.or(file.credentials),
+                rollback,
+            },
         })
     }
 }
@@ -179,16 +247,26 @@ impl Settings {
 /// How long a run may take where nobody says, in seconds.
 const DEADLINE: u32 = 60;
 
-fn refuse_rollback(policy: RollbackPolicy) -> Result<(), CliError> {
-    let name = match policy {
-        RollbackPolicy::Never => return Ok(()),
-        RollbackPolicy::OnFail => "on-fail",
-        RollbackPolicy::Always => "always",
+/// Whether the baseline is put back: where the candidate is deployed on a failure, else never.
+fn settled_rollback(
+    asked: Option<RollbackPolicy>,
+    stack: StackKind,
+    deploy: bool,
+) -> Result<RollbackPolicy, CliError> {
+    let deploys = stack == StackKind::Compose && deploy;
+    let name = match asked {
+        None if deploys => return Ok(RollbackPolicy::OnFail),
+        None | Some(RollbackPolicy::Never) => return Ok(RollbackPolicy::Never),
+        Some(policy) if deploys => return Ok(policy),
+        Some(RollbackPolicy::OnFail) => "on-fail",
+        Some(RollbackPolicy::Always) => "always",
     };
     Err(CliError::usage(format!(
-        "--rollback {name}: the sandbox holds no deployment that could be rolled back"
+        "--rollback {name}: this run deploys nothing that could be rolled back"
     ))
-    .hint("leave the flag out; a failed run's report lists the plan's rollback steps with their commands"))
+    .hint(
+        "it goes with --stack compose --deploy; `verify rollback` rolls an earlier deployment back",
+    ))
 }
 
 fn settled_deadline(seconds: u32) -> Result<u32, CliError> {
@@ -205,7 +283,11 @@ fn is_name(profile: &Path) -> bool {
     profile.components().count() == 1 && profile.extension().is_none()
 }
 
-fn profile_file(profile: &Path) -> Result<PathBuf, CliError> {
+/// The file of a profile that was named.
+///
+/// # Errors
+/// A name that no profile has.
+pub fn profile_file(profile: &Path) -> Result<PathBuf, CliError> {
     if !is_name(profile) {
         return Ok(profile.to_owned());
     }

@@ -22,7 +22,10 @@ use crate::{
     evidence::Redactor,
     stack::{
         Stack, StackError,
-        docker::containers::{self, Containers},
+        docker::{
+            compose::{self, Compose},
+            containers::{self, Containers},
+        },
         programs::Programs,
         sandbox::Sandbox,
     },
@@ -49,6 +52,8 @@ pub enum Place {
     Sandbox(Programs),
     /// As containers of the run's own.
     Containers(containers::Setup),
+    /// On a deployment that runs already.
+    Compose(Box<compose::Setup>),
 }
 
 impl Place {
@@ -58,6 +63,7 @@ impl Place {
         match self {
             Self::Sandbox(_) => "sandbox",
             Self::Containers(_) => "containers",
+            Self::Compose(_) => "compose",
         }
     }
 
@@ -67,6 +73,9 @@ impl Place {
             Self::Sandbox(programs) => Arc::new(Sandbox::up(programs, files, &plan.profile).await?),
             Self::Containers(setup) => {
                 Arc::new(Containers::up(&setup, &plan.run.id, files, &plan.profile).await?)
+            }
+            Self::Compose(setup) => {
+                Arc::new(Compose::attach(*setup, &plan.run.id, files, &plan.profile).await?)
             }
         })
     }

@@ -23,6 +23,8 @@ struct PlanFile {
     title: Text,
     version: String,
     phases: Vec<Phase>,
+    #[serde(default)]
+    rollback_proof: Vec<ItemId>,
 }
 
 /// A plan with the features that encode it.
@@ -38,6 +40,8 @@ pub struct Bundle {
     pub phases: Vec<Phase>,
     /// The features, one a phase, in the phases' order.
     pub features: Vec<Feature>,
+    /// The items that must pass again on a baseline that was put back.
+    pub rollback_proof: Vec<ItemId>,
     /// Where `plan.yaml` names each item; the first place, should there be two.
     pub(super) lines: BTreeMap<ItemId, u64>,
 }
@@ -153,6 +157,7 @@ impl Bundle {
             title: plan.title,
             version: plan.version,
             phases: plan.phases,
+            rollback_proof: plan.rollback_proof,
             features,
             lines: lines.of_items(),
         })

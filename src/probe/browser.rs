@@ -46,6 +46,16 @@ impl Browser {
         }
     }
 
+    /// Puts a cookie into the jar as if the site had set it; whether it could be one.
+    pub fn keep(&mut self, site: &Url, name: &str, value: &str) -> bool {
+        let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b';' | b',' | b'"');
+        value.bytes().all(plain)
+            && self
+                .jar
+                .parse(&format!("{name}={value}; Path=/"), site)
+                .is_ok()
+    }
+
     /// Sends one request with the cookies that belong to it, and keeps those that come back.
     ///
     /// # Errors

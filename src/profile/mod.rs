@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::yaml::{self, YamlError};
+use crate::{
+    stack::Service,
+    yaml::{self, YamlError},
+};
 
 mod operation;
 
@@ -45,6 +48,35 @@ pub struct Profile {
     pub llm: Llm,
     /// Figures that decide.
     pub thresholds: Thresholds,
+    /// Where its parts are found in a deployment that runs.
+    #[serde(default)]
+    pub deployment: Deployment,
+}
+
+/// Where a gateway's parts are in a deployment by Docker Compose.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Deployment {
+    /// Where the configuration is deployed, on the gateway.
+    pub config: std::path::PathBuf,
+    /// The names that each part may have as a service of the project.
+    pub services: BTreeMap<Service, Vec<String>>,
+}
+
+impl Default for Deployment {
+    fn default() -> Self {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            config: "/usr/local/openresty/nginx/conf/nginx.conf".into(),
+            services: BTreeMap::from([
+                (Service::Gateway, names(&["openresty", "nginx", "gateway"])),
+                (Service::Auth, names(&["oauth2-proxy", "oauth2_proxy"])),
+                (Service::Redis, names(&["redis"])),
+                (Service::Upstream, names(&["litellm"])),
+                (Service::Idp, names(&["auth0"])),
+            ]),
+        }
+    }
 }
 
 /// The public site.
@@ -53,6 +85,34 @@ pub struct Profile {
 pub struct Site {
     /// Its host name.
     pub host: String,
+    /// Its port.
+    #[serde(default = "http")]
+    pub port: u16,
+}
+
+impl Site {
+    /// Whether an address is one of the site's.
+    #[must_use]
+    pub fn has(&self, url: &url::Url) -> bool {
+        url.host_str() == Some(&self.host) && url.port_or_known_default() == Some(self.port)
+    }
+
+    /// Host and port as a `Host` header has them.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        match self.port {
+            80 => self.host.clone(),
+            port => format!("{}:{port}", self.host),
+        }
+    }
+}
+
+fn http() -> u16 {
+    80
+}
+
+fn revoked() -> String {
+    "revoked:token:{id}".to_owned()
 }
 
 /// E-mail addresses of those who use the gateway.
@@ -165,6 +225,9 @@ pub struct RedisKeys {
     pub ban: String,
     /// A token that was issued.
     pub token: String,
+    /// A token that holds no more.
+    #[serde(default = "revoked")]
+    pub revoked: String,
 }
 
 /// The JWTs that the gateway issues.

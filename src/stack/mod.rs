@@ -262,8 +262,10 @@ pub trait SideBySide: Send {
 pub enum Act<'a> {
     /// Write a file of a service.
     WriteFile(&'a Path),
-    /// Replace the deployed configuration and restart the gateway.
-    Deploy,
+    /// Replace the deployed configuration, whose backup goes here.
+    Deploy(&'a Path),
+    /// Restart the gateway.
+    Restart,
     /// Write a line to a log.
     WriteLog,
     /// Log this user in.
@@ -272,8 +274,15 @@ pub enum Act<'a> {
     KeepSession(&'a str),
     /// Visit the gateway in a session of this user, which it remembers.
     Visit(&'a str),
-    /// Ask for a token by this name, and revoke it.
-    Token(&'a str),
+    /// Ask for a token.
+    AskToken {
+        /// Its name.
+        name: &'a str,
+        /// Who asks.
+        email: &'a str,
+    },
+    /// A token of this id was made.
+    KeepToken(&'a str),
     /// Use a token of this user that was minted, and not asked for.
     Mint(&'a str),
     /// Ban this user or lift the ban.
@@ -309,7 +318,7 @@ pub trait Stack: Send + Sync {
     ///
     /// # Errors
     /// [`StackError::NotAllowed`], with the flag that allows it.
-    fn may(&self, _act: &Act<'_>) -> Result<(), StackError> {
+    async fn may(&self, _act: Act<'_>) -> Result<(), StackError> {
         Ok(())
     }
     /// A session of this user that was handed to the run: the value of its cookie.

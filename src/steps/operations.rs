@@ -11,6 +11,7 @@ use super::{
 use crate::{
     probe::{browser::Hop, http::Request, jwt, now_ms},
     profile::{Operation, Values, fill},
+    stack::Act,
 };
 
 /// What an operation answered.
@@ -120,6 +121,11 @@ impl Run {
         values: &Values,
     ) -> Result<Answer, StepError> {
         let operation = self.operation(name)?;
+        if let ("ban user" | "unban user", Some(email)) =
+            (name, values.get("email").and_then(Value::as_str))
+        {
+            self.stack.may(Act::Ban(email)).await?;
+        }
         let request = self.operation_request(&operation, values)?;
         let hop = session.browser.send(request).await?;
         let answer = Answer { hop, operation };
@@ -136,9 +142,15 @@ impl Run {
     pub async fn need_session(&self, email: &str) -> Result<Session, StepError> {
         let mut made = self.made.lock().await;
         if !made.sessions.contains_key(email) {
-            let session = match self.log_in(email).await? {
-                Ok((session, _)) => Ok(session),
-                Err(failure) => Err(failure.seen),
+            let session = match self.stack.given_session(email) {
+                Some(cookie) => {
+                    self.stack.may(Act::Visit(email)).await?;
+                    Ok(self.given_session(email, &cookie)?)
+                }
+                None => match self.log_in(email).await? {
+                    Ok((session, _)) => Ok(session),
+                    Err(failure) => Err(failure.seen),
+                },
             };
             made.sessions.insert(email.to_owned(), session);
         }
@@ -197,7 +209,18 @@ impl Run {
             ("seconds", json!(days * 86_400)),
             ("models", json!(self.profile.llm.models)),
         ]);
-        self.operate(session, "generate token", &values).await
+        let email = session.email.clone();
+        self.stack
+            .may(Act::AskToken {
+                name,
+                email: &email,
+            })
+            .await?;
+        let answer = self.operate(session, "generate token", &values).await?;
+        if let Some(id) = answer.text("id") {
+            self.stack.may(Act::KeepToken(&id)).await?;
+        }
+        Ok(answer)
     }
 
     /// The token that an answer brought.
@@ -220,7 +243,8 @@ impl Run {
     ///
     /// # Errors
     /// Skips where the secret is not known.
-    pub fn mint(&self, email: &str, days: i64) -> Result<Token, StepError> {
+    pub async fn mint(&self, email: &str, days: i64) -> Result<Token, StepError> {
+        self.stack.may(Act::Mint(email)).await?;
         let secret = self.stack.secrets().jwt_secret.as_ref().ok_or_else(|| {
             StepError::Skip(
                 "the gateway's JWT_SECRET is not known: no token can be minted".to_owned(),

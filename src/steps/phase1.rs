@@ -17,7 +17,7 @@ use crate::{
         http::{Connection, Request},
         log::{Level, Record},
     },
-    stack::{Service, Socket, Version},
+    stack::{Act, Output, Service, Socket, StackError, Version},
     steps,
 };
 
@@ -78,6 +78,9 @@ async fn baseline_answers(world: &mut World, _: Args) -> StepResult {
 
 async fn test_syntax(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
+    if run.stack.runs_candidate() {
+        return test_deployed(world).await;
+    }
     let candidate = run.config(Version::Candidate)?;
     // Beside the deployed file, so that relative includes resolve.
     let staged = run
@@ -99,6 +102,25 @@ async fn test_syntax(world: &mut World, _: Args) -> StepResult {
         run.stack.gateway_exec(&candidate_args),
         run.stack.gateway_exec(&control_args)
     );
+    keep_outputs(world, accepted, refused)
+}
+
+/// Where the candidate is what runs, it is tested where it is: nothing is written. The brace
+/// too many comes by the command line.
+async fn test_deployed(world: &mut World) -> StepResult {
+    let run = world.run()?;
+    let (accepted, refused) = (
+        run.stack.gateway_exec(&["-t"]).await,
+        run.stack.gateway_exec(&["-t", "-g", "}"]).await,
+    );
+    keep_outputs(world, accepted, refused)
+}
+
+fn keep_outputs(
+    world: &mut World,
+    accepted: Result<Output, StackError>,
+    refused: Result<Output, StackError>,
+) -> StepResult {
     for (name, output) in [
         ("the candidate", &accepted),
         ("one brace too many", &refused),
@@ -416,6 +438,8 @@ async fn from_its_workers(world: &mut World, _: Args) -> StepResult {
 
 async fn warm_up(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
+    // The log is looked at from before a restart on: without one there is nothing to look at.
+    run.stack.may(Act::Restart).await?;
     let admin = run.email("admin")?;
     let mut browser = match run.need_session(&admin).await {
         Ok(session) => session.browser,

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     evidence::EvidenceKind,
     probe::{browser::Hop, http::Request, log::Window},
-    stack::Service,
+    stack::{Act, Service},
     steps,
 };
 
@@ -122,7 +122,7 @@ async fn complete_request(world: &mut World, _: Args) -> StepResult {
     let has = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
     let callback = run.plain_page(&run.profile.login.callback)?;
     let scopes: Vec<&str> = has("scope").split(' ').collect();
-    let complete = hop.request.url.host_str() != Some(run.profile.site.host.as_str())
+    let complete = !run.profile.site.has(&hop.request.url)
         && !has("client_id").is_empty()
         && !has("state").is_empty()
         && has("response_type") == "code"
@@ -172,6 +172,7 @@ async fn submit(world: &mut World, role: &str, password: Option<&str>) -> StepRe
         )
     })?;
     let right = run.password(&email)?;
+    run.stack.may(Act::LogIn(&email)).await?;
     let fields = &run.profile.login.form;
     world.session()?.email.clone_from(&email);
     let request = form.submit(&[
@@ -234,7 +235,7 @@ async fn right_password(world: &mut World, args: Args) -> StepResult {
 async fn comes_back(world: &mut World, args: Args) -> StepResult {
     let run = world.run()?;
     let hops = &world.scene.hops;
-    let at_site = |hop: &&Hop| hop.request.url.host_str() == Some(run.profile.site.host.as_str());
+    let at_site = |hop: &&Hop| run.profile.site.has(&hop.request.url);
     let callback = hops
         .iter()
         .filter(at_site)

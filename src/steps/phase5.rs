@@ -41,7 +41,7 @@ steps! {
 
 async fn minted(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
-    let token = run.mint(&run.email("test user")?, 7)?;
+    let token = run.mint(&run.email("test user")?, 7).await?;
     world.scene.tokens.push(token);
     Ok(())
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     evidence::EvidenceKind,
     probe::{http::Request, log::Window, now_ms},
-    stack::Service,
+    stack::{Act, Service},
     steps,
 };
 
@@ -141,6 +141,7 @@ async fn seen_a_while_ago(world: &mut World, args: Args) -> StepResult {
         && let Some(last) = metadata.pointer_mut(&keys.last_access)
     {
         *last = json!(earlier);
+        run.stack.may(Act::WriteKey(&key)).await?;
         run.redis.replace(&key, &metadata.to_string()).await?;
     }
     let (seen, _) = last_seen(world, &email).await?;
@@ -196,7 +197,7 @@ async fn test_token(run: &Run) -> Result<Token, StepError> {
     let mut made = run.made.lock().await;
     let token = match made.tokens.get("the test user's") {
         Some(Ok(token)) => token.clone(),
-        _ => run.mint(&run.email("test user")?, 30)?,
+        _ => run.mint(&run.email("test user")?, 30).await?,
     };
     made.tokens
         .insert("the test user's".to_owned(), Ok(token.clone()));
@@ -351,6 +352,7 @@ async fn banned_logs_in(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
     let email = run.email("test user")?;
     let active = run.profile.redis.active_user.replace("{email}", &email);
+    run.stack.may(Act::WriteKey(&active)).await?;
     run.redis.delete(&active).await?;
     let cursor = run.idp.cursor().await?;
     let (mut browser, hops) = match run.log_in(&email).await? {
@@ -374,7 +376,7 @@ async fn banned_logs_in(world: &mut World, _: Args) -> StepResult {
     )?;
     world.scene.answers = hops
         .into_iter()
-        .filter(|hop| hop.request.url.host_str() == Some(&run.profile.site.host))
+        .filter(|hop| run.profile.site.has(&hop.request.url))
         .collect();
     let paths: Vec<String> = run
         .profile

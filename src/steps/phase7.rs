@@ -17,7 +17,7 @@ use crate::{
         http::Request,
         stats::{Comparison, Slower},
     },
-    stack::{Service, Socket, Version},
+    stack::{Act, Service, Socket, Version},
     steps,
 };
 
@@ -169,6 +169,7 @@ async fn burst(world: &mut World, _: Args) -> StepResult {
         let cookies = session.browser.cookies(&url).unwrap_or_default();
         requests.push(Request::get(url).header("cookie", &cookies));
     }
+    run.stack.may(Act::Load).await?;
     // Reads pass, so every request gets as far as being tracked; there it waits.
     run.redis.pause_writes(PAUSE_MS).await?;
     let watch = async {

@@ -1,15 +1,16 @@
 //! A person's session: a browser that has logged in, and the way it went.
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::{run::Run, world::StepError};
 use crate::probe::{
     NONCE,
     browser::{Browser, Hop, LoginForm},
-    http::{NoAnswer, Request},
+    http::Request,
     nonce,
 };
+use crate::stack::Act;
 
 /// A logged-in browser.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ impl Run {
     /// # Errors
     /// A path in the profile that is none.
     pub fn plain_page(&self, path: &str) -> Result<Url, StepError> {
-        let text = format!("http://{}{path}", self.profile.site.host);
+        let text = format!("http://{}{path}", self.profile.site.authority());
         text.parse()
             .map_err(|error| StepError::harness("make an address", text, error))
     }
@@ -77,8 +78,15 @@ impl Run {
         &self,
         browser: &mut Browser,
         request: Request,
-    ) -> Result<Vec<Hop>, NoAnswer> {
+    ) -> Result<Vec<Hop>, StepError> {
+        let before = self.session_cookie(browser)?;
         let hops = browser.follow(request).await?;
+        let after = self.session_cookie(browser)?;
+        if after != before
+            && let Some(key) = after.as_deref().and_then(ticket_key)
+        {
+            self.stack.may(Act::KeepSession(&key)).await?;
+        }
         for hop in &hops {
             for (name, value) in &hop.response.headers {
                 if name == "set-cookie"
@@ -99,7 +107,7 @@ impl Run {
     pub fn login_form(&self, hops: &[Hop]) -> Option<LoginForm> {
         let form = &self.profile.login.form;
         let last = hops.last().filter(|hop| hop.response.status == 200)?;
-        let at_gateway = last.request.url.host_str() == Some(self.profile.site.host.as_str());
+        let at_gateway = self.profile.site.has(&last.request.url);
         if at_gateway {
             None
         } else {
@@ -117,7 +125,8 @@ impl Run {
         form: &LoginForm,
         email: &str,
         password: &str,
-    ) -> Result<Vec<Hop>, NoAnswer> {
+    ) -> Result<Vec<Hop>, StepError> {
+        self.stack.may(Act::LogIn(email)).await?;
         let names = &self.profile.login.form;
         let request = form.submit(&[(&names.username, email), (&names.password, password)]);
         self.walk(browser, request).await
@@ -134,11 +143,9 @@ impl Run {
             .get(email)
             .map(|password| password.expose_secret().to_owned())
             .ok_or_else(|| {
-                StepError::harness(
-                    "log in",
-                    format!("a password for {email}"),
-                    "the stack knows none",
-                )
+                StepError::Skip(format!(
+                    "a login of {email} is needed, and no password is known: needs --credentials"
+                ))
             })
     }
 
@@ -184,6 +191,28 @@ impl Run {
             },
             hops,
         )))
+    }
+
+    /// A session that was handed to the run, in a browser of its own.
+    ///
+    /// # Errors
+    /// A value that is no cookie's.
+    pub fn given_session(&self, email: &str, cookie: &SecretString) -> Result<Session, StepError> {
+        self.redactor.learn(cookie.expose_secret());
+        let mut browser = self.browser();
+        let site = self.plain_page("/")?;
+        let kept = browser.keep(&site, &self.profile.login.cookie, cookie.expose_secret());
+        if !kept {
+            return Err(StepError::harness(
+                "use the session that was given",
+                "the value of a cookie",
+                "it holds characters that no cookie has",
+            ));
+        }
+        Ok(Session {
+            browser,
+            email: email.to_owned(),
+        })
     }
 
     /// The session's cookie in a browser.

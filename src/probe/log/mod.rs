@@ -46,6 +46,12 @@ impl Window {
     /// # Errors
     /// Where the log cannot be read.
     pub async fn records(&self, stack: &dyn Stack) -> Result<Vec<Record>, StackError> {
+        stack.log_settled(self.service).await?;
+        self.read(stack).await
+    }
+
+    /// Every record that can be read by now; some may still be on their way.
+    async fn read(&self, stack: &dyn Stack) -> Result<Vec<Record>, StackError> {
         let chunks = stack.log_since(self.service, &self.cursor).await?;
         Ok(chunks.iter().flat_map(parse).collect())
     }
@@ -63,9 +69,10 @@ impl Window {
     ) -> Result<Vec<Record>, StackError> {
         let started = Instant::now();
         loop {
-            let records = self.records(stack).await?;
+            let records = self.read(stack).await?;
             if enough(&records) || started.elapsed() > deadline {
-                return Ok(records);
+                // What was written in the meantime counts, too: a line too many is one.
+                return self.records(stack).await;
             }
             tokio::time::sleep(POLL).await;
         }

@@ -16,12 +16,15 @@ use crate::{
 /// checklist; then the evidence of each item, and how to make the report again.
 #[must_use]
 pub fn markdown(report: &RunReport, lang: Lang) -> String {
-    let mut parts = vec![
-        head(report, lang),
+    let mut parts = vec![head(report, lang)];
+    if let Some(outcome) = words::rollback_outcome(report, lang) {
+        parts.push(format!("> 🔄 **{outcome}**\n"));
+    }
+    parts.extend([
         summary(report, lang),
         findings(report, lang),
         assessment(report, lang),
-    ];
+    ]);
     if report.rollback.required || report.rollback.executed {
         parts.push(markdown_items::rollback(report, lang));
     }

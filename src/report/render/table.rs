@@ -57,6 +57,15 @@ pub fn table(report: &RunReport, style: Style) -> String {
     }
     parts.push(components(report, style));
     parts.push(verdict(report, style));
+    if let Some(outcome) = words::rollback_outcome(report, style.lang) {
+        let ok = report
+            .rollback
+            .steps
+            .iter()
+            .all(|step| step.ok == Some(true));
+        let sgr = if ok { YELLOW } else { RED };
+        parts.push(style.paint(sgr, &style.paragraph(2, outcome)));
+    }
     parts.join("\n\n") + "\n"
 }
 

@@ -153,7 +153,7 @@ pub fn rollback(report: &RunReport, style: Style) -> String {
         for command in lines(&step.command).lines() {
             text.push_str(&format!("\n         {command}"));
         }
-        if step.ok == Some(false) {
+        if step.ok.is_some() {
             text.push_str(&field("   ", &lines(&step.seen), false, style));
         }
     }

@@ -156,3 +156,23 @@ pub fn command(report: &RunReport) -> String {
     });
     quoted.collect::<Vec<_>>().join(" ")
 }
+
+/// How a rollback that was carried out ended.
+#[must_use]
+pub fn rollback_outcome(report: &RunReport, lang: Lang) -> Option<&'static str> {
+    let rollback = &report.rollback;
+    if !rollback.executed {
+        return None;
+    }
+    let ok = rollback.steps.iter().all(|step| step.ok == Some(true));
+    Some(match (ok, lang) {
+        (true, Lang::En) => "ROLLED BACK: the baseline is what runs, and that is proven",
+        (true, Lang::Ja) => "ロールバック完了：旧設定の稼働を確認済み",
+        (false, Lang::En) => {
+            "THE ROLLBACK FAILED: nobody knows that the baseline runs; go on by hand, below"
+        }
+        (false, Lang::Ja) => {
+            "ロールバック失敗：旧設定の稼働は確認されていません。以下の手順で手動対応してください"
+        }
+    })
+}

@@ -15,13 +15,13 @@ use crate::{
 ///
 /// # Errors
 /// A container that does not run.
-pub async fn found(
-    members: &BTreeMap<Service, Container>,
+pub async fn found<C: AsRef<Container>>(
+    members: &BTreeMap<Service, C>,
     images: &BTreeMap<Service, Image>,
 ) -> Result<Vec<Component>, StackError> {
     let asked = Service::ALL.into_iter().filter_map(|service| {
         let (member, image) = (members.get(&service)?, images.get(&service)?);
-        Some(component(service, member, image))
+        Some(component(service, member.as_ref(), image))
     });
     futures::future::try_join_all(asked).await
 }

@@ -52,6 +52,12 @@ pub struct Container {
     log: Follower,
 }
 
+impl AsRef<Self> for Container {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl Container {
     /// A container that is there. Its log is followed from `since` on, in seconds since 1970.
     #[must_use]

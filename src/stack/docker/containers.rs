@@ -217,7 +217,11 @@ impl Containers {
         let public = |host: &str, port: u16, address| ((host.to_owned(), port), address);
         let endpoints = Endpoints {
             addresses: BTreeMap::from([
-                public(&profile.site.host, 80, published(Service::Gateway, 80)),
+                public(
+                    &profile.site.host,
+                    profile.site.port,
+                    published(Service::Gateway, 80),
+                ),
                 public("auth0", IDP_PORT, published(Service::Idp, IDP_PORT)),
             ]),
             upstream: Some(published(Service::Upstream, UPSTREAM_PORT)),
@@ -602,7 +606,10 @@ fn values(files: &GatewayFiles, profile: &Profile, keys: &Keys) -> BTreeMap<Stri
         ("VERIFY_USERS", users.join(" ")),
         ("VERIFY_ADMIN", profile.users.admin.clone()),
         ("VERIFY_MODELS", profile.llm.models.join(" ")),
-        ("VERIFY_SITE", format!("http://{}", profile.site.host)),
+        (
+            "VERIFY_SITE",
+            format!("http://{}", profile.site.authority()),
+        ),
         (
             "VERIFY_LOGIN_URL",
             format!("http://auth0:{IDP_PORT}/authorize"),

@@ -3,6 +3,7 @@
 
 mod archive;
 mod components;
+pub mod compose;
 mod compose_file;
 mod container;
 pub mod containers;

@@ -123,11 +123,13 @@ impl Sandbox {
 }
 
 fn endpoints(profile: &Profile) -> Endpoints {
-    let public = |host: &str, port: u16| ((host.to_owned(), port), local(port));
     Endpoints {
         addresses: BTreeMap::from([
-            public(&profile.site.host, 80),
-            public("auth0", services::IDP_PORT),
+            ((profile.site.host.clone(), profile.site.port), local(80)),
+            (
+                ("auth0".to_owned(), services::IDP_PORT),
+                local(services::IDP_PORT),
+            ),
         ]),
         upstream: Some(local(services::UPSTREAM_PORT)),
         idp: Some(local(services::IDP_PORT)),

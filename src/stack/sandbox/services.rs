@@ -125,7 +125,7 @@ impl Doubles {
 }
 
 fn auth0_config(profile: &Profile, keys: &Keys) -> Result<auth0::Config, StackError> {
-    let site = format!("http://{}", profile.site.host);
+    let site = format!("http://{}", profile.site.authority());
     Ok(auth0::Config {
         issuer: ISSUER
             .parse()
@@ -201,7 +201,7 @@ pub fn auth(files: &GatewayFiles, profile: &Profile, keys: &Keys) -> Result<Spec
     };
     let template =
         fs::read_to_string(&files.auth_proxy).map_err(io("reading the configuration template"))?;
-    let host = &profile.site.host;
+    let host = profile.site.authority();
     let values = [
         ("HTTP_ADDRESS", format!("0.0.0.0:{AUTH_PORT}")),
         ("ISSUER_URL", ISSUER.to_owned()),

@@ -1,0 +1,74 @@
+//! `verify cleanup`: what runs left behind that did not live to remove it. Safe to run twice, and
+//! beside runs that go on.
+
+use super::{args::CleanupArgs, deployment, error::CliError, out, runtime, settings::profile_file};
+use crate::{
+    gate::ExitStatus,
+    ledger::{self, Ledger, LedgerError, Lock},
+    profile::Profile,
+    stack::docker::{
+        Engine,
+        labels::{self, Belongings},
+    },
+};
+
+/// Removes containers, networks and volumes whose run is gone, and undoes what ledgers still
+/// have open.
+pub fn cleanup(args: &CleanupArgs) -> Result<ExitStatus, CliError> {
+    let profile = profile_file(&args.profile.clone().unwrap_or("plan".into()))?;
+    let profile = Profile::load(&profile)?;
+    let runtime = runtime()?;
+    let mut all = true;
+    let mut any = false;
+    for project in ledger::deployments()? {
+        let open = Ledger::open(&project, "cleanup")?.open_entries()?.len();
+        if open > 0 {
+            any = true;
+            out::print(&format!(
+                "{project}: {open} entries of the ledger to undo\n"
+            ))?;
+            if !args.dry_run {
+                match Lock::take(&project) {
+                    Ok(_lock) => {
+                        all &= runtime.block_on(deployment::put_in_order(&project, &profile))?;
+                    }
+                    Err(error @ LedgerError::Locked { .. }) => {
+                        out::print(&format!("{project}: left alone: {error}\n"))?;
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        if let Some((run, deployed)) = Ledger::open(&project, "cleanup")?.deployment()? {
+            out::print(&format!(
+                "{project}: the candidate of the run {run} (sha256 {}) was deployed and not rolled back; `verify rollback --project {project}` does\n",
+                deployed.candidate_sha256
+            ))?;
+        }
+    }
+    let removed = runtime.block_on(async {
+        let engine = match Engine::connect().await {
+            Ok(engine) => engine,
+            Err(error) => {
+                out::complain(format_args!("no containers were looked for: {error}"));
+                return Ok(false);
+            }
+        };
+        let found = Belongings::find(&engine, None, |owner| !labels::alive(owner)).await?;
+        for line in found.lines() {
+            out::print(&format!("{line}: its run is gone\n"))?;
+        }
+        if !args.dry_run {
+            found.remove(&engine).await?;
+        }
+        Ok::<_, CliError>(!found.is_empty())
+    })?;
+    if !any && !removed {
+        out::print("nothing was left behind\n")?;
+    }
+    Ok(if all {
+        ExitStatus::Pass
+    } else {
+        ExitStatus::Inconclusive
+    })
+}

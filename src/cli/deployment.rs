@@ -1,0 +1,283 @@
+//! A run on a deployment that is not its own: what it needs to know before it starts, and what
+//! is put in order when it is over.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    error::CliError,
+    inputs::Inputs,
+    out,
+    settings::{DeploymentSettings, Settings},
+};
+use crate::{
+    digest::sha256,
+    engine::Place,
+    ledger::{Ledger, LedgerError, Lock},
+    probe::http::{Http, Request},
+    profile::Profile,
+    report::FileRef,
+    stack::{
+        Service,
+        docker::{
+            compose::{self, Attached, Setup, Undone, can_deploy},
+            labels,
+        },
+    },
+    yaml,
+};
+
+/// The variable with the admin's session.
+const SESSION_COOKIE: &str = "VERIFY_SESSION_COOKIE";
+
+/// A deployment that this process alone works on.
+#[derive(Debug)]
+pub struct Held {
+    /// The compose project.
+    pub project: String,
+    _lock: Lock,
+}
+
+/// Finds the deployment, takes its lock, and settles what is verified there: with `--deploy` the
+/// candidate in place of what runs, else what runs.
+///
+/// # Errors
+/// What is not as it must be.
+pub async fn prepare(settings: &Settings, inputs: &mut Inputs) -> Result<(Place, Held), CliError> {
+    let (attached, setup, held) = attach(&settings.deployment, &mut inputs.profile).await?;
+    if settings.named.assets {
+        return Err(CliError::usage(
+            "--lua, --html and --lualib go with a stack of verify's own: a deployment has its Lua modules and pages already",
+        ));
+    }
+    let deployed = attached
+        .member(Service::Gateway)
+        .map_err(environment)?
+        .read_file(&attached.config_path)
+        .await
+        .map_err(environment)?;
+    let found = sha256(&deployed);
+    // The run's id is not known yet; the copy is the same for all.
+    let ledger = Ledger::open(&held.project, "-")?;
+    let kept = ledger.keep(&found, &deployed)?;
+    let as_deployed = FileRef {
+        path: attached.config_path.clone(),
+        sha256: found.clone(),
+    };
+    if settings.deployment.allowed.deploy {
+        if !settings.named.candidate {
+            return Err(CliError::usage(
+                "--deploy needs --candidate FILE: the shipped one is an example, not yours",
+            ));
+        }
+        if settings.named.baseline && inputs.baseline.sha256 != found {
+            return Err(CliError::usage(format!(
+                "--baseline {}: what runs is another file (sha256 {found}, not {})",
+                inputs.baseline.path.display(),
+                inputs.baseline.sha256
+            ))
+            .hint("leave --baseline out to take what runs"));
+        }
+        if inputs.candidate.sha256 == found {
+            return Err(CliError::usage("the candidate is deployed already")
+                .hint("leave --deploy out to verify what runs"));
+        }
+        can_deploy(&attached, settings.deployment.allowed.host_edit)
+            .map_err(|error| usage(&error))?;
+        if !settings.named.baseline {
+            inputs.baseline = as_deployed;
+        }
+        inputs.files.baseline = kept;
+    } else {
+        if settings.named.candidate && inputs.candidate.sha256 != found {
+            return Err(CliError::usage(format!(
+                "--candidate {}: what runs is another file (sha256 {found}, not {})",
+                inputs.candidate.path.display(),
+                inputs.candidate.sha256
+            ))
+            .hint("leave --candidate out to verify what runs, or deploy it with --deploy"));
+        }
+        inputs.candidate = as_deployed.clone();
+        inputs.files.candidate.clone_from(&kept);
+        if !settings.named.baseline {
+            inputs.baseline = as_deployed;
+            inputs.files.baseline = kept;
+        }
+    }
+    Ok((Place::Compose(Box::new(setup)), held))
+}
+
+/// Finds a deployment and takes its lock.
+///
+/// # Errors
+/// What is not as it must be.
+pub async fn attach(
+    settings: &DeploymentSettings,
+    profile: &mut Profile,
+) -> Result<(Attached, Setup, Held), CliError> {
+    if let Some(site) = &settings.site {
+        set_site(profile, site)?;
+    }
+    let attached = Attached::find(&settings.which, profile).await?;
+    let lock = Lock::take(&attached.project)?;
+    let passwords = match &settings.credentials {
+        Some(path) => {
+            private("--credentials", path)?;
+            yaml::load::<BTreeMap<String, String>>(path)?
+        }
+        None => BTreeMap::new(),
+    };
+    let session_cookie = match &settings.session_cookie_file {
+        Some(path) => {
+            private("--session-cookie-file", path)?;
+            let text = fs::read_to_string(path)
+                .map_err(|error| refuse("--session-cookie-file", path, error))?;
+            Some(text.trim().to_owned())
+        }
+        None => std::env::var(SESSION_COOKIE).ok(),
+    };
+    if let Some(test_user) = &settings.allowed.test_user {
+        profile.users.test.clone_from(test_user);
+        if let Some(cookie) = &session_cookie {
+            profile.users.admin = owner(&attached, profile, cookie).await?;
+        } else if !passwords.contains_key(&profile.users.admin) {
+            return Err(CliError::usage(format!(
+                "--test-user needs a session of the admin: --session-cookie-file FILE, {SESSION_COOKIE}, or the password of {} in --credentials FILE",
+                profile.users.admin
+            )));
+        }
+        if profile.users.admin == *test_user {
+            return Err(CliError::usage(format!(
+                "--test-user {test_user} is the admin, who must not be banned: name another"
+            )));
+        }
+    }
+    let setup = Setup {
+        named: compose::Named {
+            project: Some(attached.project.clone()),
+            compose_file: None,
+        },
+        allowed: settings.allowed.clone(),
+        passwords,
+        session_cookie,
+        owner: labels::this_process(),
+    };
+    let held = Held {
+        project: attached.project.clone(),
+        _lock: lock,
+    };
+    Ok((attached, setup, held))
+}
+
+/// Undoes what a run left in the deployment, and says what could not be. Whether all was.
+///
+/// # Errors
+/// A deployment that is gone, a ledger that cannot be read.
+pub async fn put_in_order(project: &str, profile: &Profile) -> Result<bool, CliError> {
+    let which = compose::Named {
+        project: Some(project.to_owned()),
+        compose_file: None,
+    };
+    let ledger = Ledger::open(project, "-")?;
+    if ledger.open_entries()?.is_empty() {
+        return Ok(true);
+    }
+    let attached = Attached::find(&which, profile).await?;
+    let Undone { done, left } = compose::undo(&ledger, &attached, profile).await;
+    tracing::info!("undone: {}", done.join(", "));
+    if left.is_empty() {
+        return Ok(true);
+    }
+    out::complain(format_args!(
+        "error: not everything that this run made in {project} could be undone:"
+    ));
+    for line in &left {
+        out::complain(format_args!("  {line}"));
+    }
+    out::complain("hint: `verify cleanup` tries again");
+    Ok(false)
+}
+
+fn set_site(profile: &mut Profile, site: &str) -> Result<(), CliError> {
+    let wrong = |why: &str| CliError::usage(format!("--site {site}: {why}"));
+    let url: url::Url = site.parse().map_err(|error| wrong(&format!("{error}")))?;
+    if url.scheme() != "http" {
+        return Err(wrong(
+            "the site is asked for by plain http, behind whatever ends TLS",
+        ));
+    }
+    let host = url.host_str().ok_or_else(|| wrong("it has no host"))?;
+    host.clone_into(&mut profile.site.host);
+    profile.site.port = url.port_or_known_default().unwrap_or(80);
+    Ok(())
+}
+
+/// Whose session a cookie is, as oauth2-proxy says.
+async fn owner(attached: &Attached, profile: &Profile, cookie: &str) -> Result<String, CliError> {
+    let failed = |why: String| {
+        CliError::usage(format!("the session that was given is not accepted: {why}"))
+            .hint("log in with a browser and take the cookie's value anew")
+    };
+    let http = Http::new(attached.endpoints.clone()).map_err(environment)?;
+    let url = format!("http://{}/oauth2/userinfo", attached.endpoints.auth)
+        .parse()
+        .map_err(environment)?;
+    let request = Request::get(url).header("cookie", &format!("{}={cookie}", profile.login.cookie));
+    let answer = http
+        .send(&request)
+        .await
+        .map_err(|error| failed(error.to_string()))?;
+    answer
+        .json()
+        .filter(|_| answer.status == 200)
+        .and_then(|json| json.get("email")?.as_str().map(str::to_owned))
+        .ok_or_else(|| failed(format!("oauth2-proxy answers {}", answer.status)))
+}
+
+/// A file with secrets that others can read is refused, as ssh does.
+fn private(flag: &str, path: &Path) -> Result<(), CliError> {
+    let data = fs::metadata(path).map_err(|error| refuse(flag, path, error))?;
+    if data.permissions().mode() & 0o077 != 0 {
+        let why = "others can read it";
+        return Err(refuse(flag, path, why).hint(format!("chmod 600 {}", path.display())));
+    }
+    Ok(())
+}
+
+fn refuse(flag: &str, path: &Path, why: impl std::fmt::Display) -> CliError {
+    CliError::usage(format!("{flag} {}: {why}", path.display()))
+}
+
+fn environment(error: impl std::fmt::Display) -> CliError {
+    CliError::environment(error.to_string())
+}
+
+fn usage(error: &crate::stack::docker::EngineError) -> CliError {
+    let text = CliError::usage(error.to_string());
+    match error.hint {
+        Some(hint) => text.hint(hint),
+        None => text,
+    }
+}
+
+impl From<LedgerError> for CliError {
+    fn from(error: LedgerError) -> Self {
+        Self::environment(error.to_string())
+    }
+}
+
+/// The candidate and baseline of the proof after a rollback: the baseline as both.
+pub fn proof_files(inputs: &mut Inputs, kept: &Path, sha256: &str) {
+    let file = FileRef {
+        path: kept.to_owned(),
+        sha256: sha256.to_owned(),
+    };
+    inputs.candidate = file.clone();
+    inputs.baseline = file;
+    inputs.files.candidate = PathBuf::from(kept);
+    inputs.files.baseline = PathBuf::from(kept);
+}

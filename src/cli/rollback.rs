@@ -1,0 +1,236 @@
+//! `verify rollback`, and the rollback at the end of a run that deployed.
+
+use std::time::Instant;
+
+use super::{
+    args::{RollbackArgs, RunArgs, StackKind},
+    deployment::{self, Held},
+    error::CliError,
+    inputs::Inputs,
+    log, out, run, runtime,
+    settings::Settings,
+};
+use crate::{
+    engine::Place,
+    gate::ExitStatus,
+    ledger::{Deployment, Ledger},
+    plan::{Bundle, Lang},
+    report::{Rollback as Carried, RollbackStep, RunReport, Status},
+    rollback::{Rollback, proof_step},
+    stack::docker::compose::{Attached, Named, Setup},
+};
+
+/// Rolls the last deployment back that was not.
+pub fn rollback(args: RollbackArgs, started: Instant) -> Result<ExitStatus, CliError> {
+    log(args.output.verbose);
+    let mut run_args = RunArgs {
+        deployment: args.deployment,
+        output: args.output,
+        ..RunArgs::default()
+    };
+    run_args.deployment.deploy = true;
+    run_args.how.stack = Some(StackKind::Compose);
+    run_args.files.profile = args.profile;
+    run_args.files.plan = args.plan;
+    let settings = Settings::settle(run_args)?;
+    let bundle = Bundle::load(&settings.plan)?;
+    let mut inputs = Inputs::read(&settings)?;
+    let runtime = runtime()?;
+    let (setup, held) = {
+        let (_, setup, held) = runtime.block_on(deployment::attach(
+            &settings.deployment,
+            &mut inputs.profile,
+        ))?;
+        (setup, held)
+    };
+    let ledger = Ledger::open(&held.project, "rollback")?;
+    let Some((of, deployed)) = ledger.deployment()? else {
+        return Err(CliError::usage(format!(
+            "the ledger of {} knows no deployment that is not rolled back",
+            held.project
+        )));
+    };
+    out::complain(format_args!(
+        "rolling back the deployment of the run {of} in {}",
+        held.project
+    ));
+    let (carried, proof) = carry_out(
+        &runtime, &settings, &bundle, &inputs, &setup, &held, &deployed, started,
+    )?;
+    let ok = succeeded(&carried);
+    // Without a proof the baseline was not put back, which was said already.
+    if let Some((mut report, mut dir)) = proof {
+        report.rollback = carried;
+        dir.finish(&report, settings.lang)
+            .map_err(|error| CliError::environment(error.to_string()))?;
+        run::show(&settings, &report, dir.path())?;
+    }
+    Ok(if ok {
+        ExitStatus::Pass
+    } else {
+        ExitStatus::Fail
+    })
+}
+
+/// Whether every step was verified.
+#[must_use]
+pub fn succeeded(carried: &Carried) -> bool {
+    carried.executed && carried.steps.iter().all(|step| step.ok == Some(true))
+}
+
+/// The report of a proof and its folder.
+pub type Proof = (RunReport, crate::report::RunDir);
+
+/// The five steps and the proof. What could not be done is said so that it is not overlooked.
+///
+/// # Errors
+/// A deployment that cannot be found any more, a ledger that cannot be written.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what a run has settled, as it is"
+)]
+pub fn carry_out(
+    runtime: &tokio::runtime::Runtime,
+    settings: &Settings,
+    bundle: &Bundle,
+    inputs: &Inputs,
+    setup: &Setup,
+    held: &Held,
+    deployed: &Deployment,
+    started: Instant,
+) -> Result<(Carried, Option<Proof>), CliError> {
+    let ledger = Ledger::open(&held.project, "rollback")?;
+    let which = Named {
+        project: Some(held.project.clone()),
+        compose_file: None,
+    };
+    let (mut steps, ok, found) = runtime.block_on(async {
+        let attached = Attached::find_stopped(&which, &inputs.profile).await?;
+        let rollback = Rollback {
+            attached: &attached,
+            profile: &inputs.profile,
+            ledger: &ledger,
+            deployment: deployed,
+        };
+        let outcome = rollback.carry_out().await;
+        let found = if outcome.ok {
+            String::new()
+        } else {
+            rollback.state_as_found().await
+        };
+        Ok::<_, CliError>((outcome.steps, outcome.ok, found))
+    })?;
+    let mut proof = None;
+    if ok {
+        let (step, made) = prove(
+            runtime, settings, bundle, inputs, setup, held, deployed, started,
+        )?;
+        steps.push(step);
+        proof = Some(made);
+    }
+    let carried = Carried {
+        required: false,
+        executed: true,
+        steps,
+    };
+    if succeeded(&carried) {
+        ledger.write(crate::ledger::Act::RolledBack)?;
+    } else {
+        shout(&held.project, &carried, &found);
+    }
+    Ok((carried, proof))
+}
+
+/// Items of the plan on the baseline, again: as both the candidate and what it replaces.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what a run has settled, as it is"
+)]
+fn prove(
+    runtime: &tokio::runtime::Runtime,
+    settings: &Settings,
+    bundle: &Bundle,
+    inputs: &Inputs,
+    setup: &Setup,
+    held: &Held,
+    deployed: &Deployment,
+    started: Instant,
+) -> Result<(RollbackStep, Proof), CliError> {
+    let mut inputs = inputs.clone();
+    deployment::proof_files(&mut inputs, &deployed.kept, &deployed.baseline_sha256);
+    let mut setup = setup.clone();
+    setup.allowed.host_edit |= deployed.host_file.is_some();
+    let place = Place::Compose(Box::new(setup));
+    let ran = run::go(
+        runtime,
+        settings,
+        &place,
+        bundle,
+        &bundle.rollback_proof,
+        &inputs,
+        started,
+    )?;
+    let in_order = runtime.block_on(deployment::put_in_order(&held.project, &inputs.profile))?;
+    let chosen: Vec<_> = ran
+        .report
+        .items
+        .iter()
+        .filter(|item| bundle.rollback_proof.contains(&item.id))
+        .collect();
+    let count = |status: Status| chosen.iter().filter(|item| item.status == status).count();
+    // Phase 1 says that the baseline runs: without it nothing is proven. Of the others what the
+    // run may not do is skipped, and said.
+    let bad = chosen.iter().any(|item| match item.status {
+        Status::Passed => false,
+        Status::Skipped => item.phase == 1,
+        Status::Failed | Status::Inconclusive => true,
+    });
+    let seen = format!(
+        "{} of {} items passed on the baseline, {} skipped{}",
+        count(Status::Passed),
+        chosen.len(),
+        count(Status::Skipped),
+        chosen
+            .iter()
+            .filter(|item| item.status != Status::Passed)
+            .map(|item| format!("; {}: {}", item.id, item.reason.clone().unwrap_or_default()))
+            .collect::<String>()
+    );
+    let ok = !bad && !chosen.is_empty() && in_order;
+    let step = proof_step(ran.dir.path(), ok, seen);
+    Ok((step, (ran.report, ran.dir)))
+}
+
+/// The loudest thing that the program can say.
+fn shout(project: &str, carried: &Carried, found: &str) {
+    let bar = "!".repeat(78);
+    out::complain(&bar);
+    out::complain(format_args!(
+        "!!  THE ROLLBACK OF {project} FAILED. Nobody knows that the baseline runs."
+    ));
+    out::complain(&bar);
+    if !found.is_empty() {
+        out::complain(format_args!("State as found: {found}"));
+    }
+    out::complain("What was tried:");
+    for (step, number) in carried.steps.iter().zip(1..) {
+        let how = match step.ok {
+            Some(true) => "done",
+            Some(false) => "FAILED",
+            None => "not tried",
+        };
+        let title = step.title.get(Lang::En);
+        out::complain(format_args!(
+            "  {number}. {title}: {how}. {}",
+            step.seen.trim()
+        ));
+    }
+    out::complain("Go on by hand:");
+    for step in carried.steps.iter().filter(|step| step.ok != Some(true)) {
+        out::complain(format_args!("  {}", step.command));
+    }
+    out::complain(format_args!(
+        "Or run `verify rollback --project {project}` again once the cause is removed."
+    ));
+    out::complain(&bar);
+}

@@ -1,0 +1,528 @@
+//! A deployment that runs already: found by its compose project and service labels, looked at
+//! and never changed by this file alone.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use bollard::{
+    models::{ContainerInspectResponse, ContainerSummary},
+    query_parameters::ListContainersOptionsBuilder,
+};
+use serde::{Deserialize, Serialize};
+
+use super::super::{
+    container::Container,
+    engine::{Engine, EngineError},
+    images::{self, Image, ROLE},
+    labels::Belongings,
+    pair,
+    shell::quoted,
+};
+use crate::{
+    probe::{
+        self,
+        http::{Http, Request},
+        redis::{Redis, RedisCli},
+    },
+    profile::Profile,
+    stack::{Endpoints, Service, StackError},
+};
+
+const PROJECT: &str = "com.docker.compose.project";
+const SERVICE: &str = "com.docker.compose.service";
+const FILES: &str = "com.docker.compose.project.config_files";
+const ONE_OFF: &str = "com.docker.compose.oneoff";
+
+/// The gateway's internal port and oauth2-proxy's, where nobody says otherwise.
+const INTERNAL: u16 = 8080;
+const AUTH_PORT: u16 = 4180;
+
+/// How a deployment is named on the command line.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Named {
+    /// The compose project.
+    pub project: Option<String>,
+    /// The compose file that it was started with.
+    pub compose_file: Option<PathBuf>,
+}
+
+/// A deployment, attached to.
+#[derive(Debug)]
+pub struct Attached {
+    /// The compose project.
+    pub project: String,
+    /// The engine.
+    pub engine: Engine,
+    /// The services' containers.
+    pub members: BTreeMap<Service, Arc<Container>>,
+    /// Their images.
+    pub images: BTreeMap<Service, Image>,
+    /// Where they are reached.
+    pub endpoints: Endpoints,
+    /// Where the configuration is deployed, on the gateway.
+    pub config_path: PathBuf,
+    /// The gateway's environment.
+    pub env: BTreeMap<String, String>,
+    /// What is mounted into the gateway.
+    pub mounts: Vec<Mounted>,
+    /// The gateway's name as a service of the project, for commands that a person types.
+    pub gateway_service: String,
+    redis: Redis,
+}
+
+/// Something that is mounted into the gateway.
+#[derive(Clone, Debug)]
+pub struct Mounted {
+    /// Where, in the container.
+    pub at: PathBuf,
+    /// What, on the engine's machine; `None` for what is no bind mount.
+    pub source: Option<PathBuf>,
+    /// Whether it can be written.
+    pub writable: bool,
+}
+
+impl Attached {
+    /// Finds a deployment's containers.
+    ///
+    /// # Errors
+    /// An engine that does not answer; no such project; a service that is missing, not running,
+    /// or there more than once.
+    pub async fn find(named: &Named, profile: &Profile) -> Result<Self, EngineError> {
+        Self::look(named, profile, true).await
+    }
+
+    /// As [`Attached::find`], also where the gateway does not run: a rollback must not need what
+    /// it is there to put right.
+    ///
+    /// # Errors
+    /// As [`Attached::find`].
+    pub async fn find_stopped(named: &Named, profile: &Profile) -> Result<Self, EngineError> {
+        Self::look(named, profile, false).await
+    }
+
+    async fn look(named: &Named, profile: &Profile, must_run: bool) -> Result<Self, EngineError> {
+        let engine = Engine::connect().await?;
+        let (project, containers) = project(&engine, named).await?;
+        let since = i32::try_from(probe::now_ms() / 1000).unwrap_or(i32::MAX);
+        let mut members = BTreeMap::new();
+        let mut inspected = BTreeMap::new();
+        let mut names = BTreeMap::new();
+        for (service, known) in &profile.deployment.services {
+            let needed = matches!(service, Service::Gateway | Service::Auth | Service::Redis);
+            let Some((name, id)) = member(&project, &containers, *service, known, needed)? else {
+                continue;
+            };
+            let found = engine.inspect(&id).await?;
+            let running = found.state.as_ref().and_then(|state| state.running);
+            if running != Some(true) && (must_run || *service != Service::Gateway) {
+                return Err(EngineError::new(format!(
+                    "the service {name} of the project {project} does not run"
+                ))
+                .hint("start it with `docker compose up`, or roll back with `verify rollback`"));
+            }
+            members.insert(
+                *service,
+                Arc::new(Container::new(engine.clone(), id, *service, since)),
+            );
+            names.insert(*service, name);
+            inspected.insert(*service, found);
+        }
+        let mut found_images = BTreeMap::new();
+        for (service, found) in &inspected {
+            let image = image(&engine, found).await?;
+            found_images.insert(*service, image);
+        }
+        let gateway = inspected
+            .get(&Service::Gateway)
+            .ok_or_else(|| EngineError::new("no gateway"))?;
+        let redis = members
+            .get(&Service::Redis)
+            .cloned()
+            .ok_or_else(|| EngineError::new("no redis"))?;
+        let endpoints = endpoints(profile, &inspected, &found_images).await?;
+        Ok(Self {
+            endpoints,
+            config_path: profile.deployment.config.clone(),
+            env: env(gateway),
+            mounts: mounts(gateway),
+            gateway_service: names.get(&Service::Gateway).cloned().unwrap_or_default(),
+            redis: Redis::by_cli(Arc::new(Cli(redis))),
+            project,
+            engine,
+            members,
+            images: found_images,
+        })
+    }
+
+    /// A service's container.
+    ///
+    /// # Errors
+    /// A service that the deployment does not have.
+    pub fn member(&self, service: Service) -> Result<&Container, StackError> {
+        self.members
+            .get(&service)
+            .map(AsRef::as_ref)
+            .ok_or(StackError::Unsupported {
+                kind: "compose",
+                what: "look into a service that the deployment does not have",
+            })
+    }
+
+    /// The way to Redis: its own client, inside its container.
+    #[must_use]
+    pub fn redis(&self) -> Redis {
+        self.redis.clone()
+    }
+
+    /// The gateway's address for the health check, as it is now: a restart may give it another.
+    ///
+    /// # Errors
+    /// An engine that does not answer.
+    pub async fn internal(&self) -> Result<Option<SocketAddr>, StackError> {
+        let gateway = self.member(Service::Gateway)?;
+        let found = self.engine.inspect(&gateway.id).await;
+        let found = found.map_err(|error| StackError::Service {
+            service: Service::Gateway,
+            what: error.to_string(),
+        })?;
+        Ok(pair::address(&found, INTERNAL))
+    }
+
+    /// What is mounted over a path of the gateway, and where the path is on the engine's machine.
+    #[must_use]
+    pub fn mounted(&self, path: &Path) -> Option<(&Mounted, Option<PathBuf>)> {
+        let over = self
+            .mounts
+            .iter()
+            .filter(|mount| path.starts_with(&mount.at))
+            .max_by_key(|mount| mount.at.components().count())?;
+        let source = over.source.as_ref().map(|source| {
+            let rest = path.strip_prefix(&over.at).unwrap_or(Path::new(""));
+            if rest.as_os_str().is_empty() {
+                source.clone()
+            } else {
+                source.join(rest)
+            }
+        });
+        Some((over, source))
+    }
+
+    /// Removes a file beside the configuration, wherever it was written.
+    ///
+    /// # Errors
+    /// A file that cannot be removed.
+    pub async fn remove_file(&self, path: &Path) -> Result<(), StackError> {
+        match self.mounted(path) {
+            Some((mount, Some(host))) if !mount.writable => match fs::remove_file(&host) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StackError::Io {
+                    what: format!("removing {}", host.display()),
+                    service: Service::Gateway,
+                    source: error,
+                }),
+                _ => Ok(()),
+            },
+            _ => self.member(Service::Gateway)?.remove_file(path).await,
+        }
+    }
+
+    /// Removes the containers that a run started beside the gateway.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn remove_containers(&self, run: &str) -> Result<bool, EngineError> {
+        let found = Belongings::find(&self.engine, Some(run), |_| true).await?;
+        let any = !found.is_empty();
+        found.remove(&self.engine).await?;
+        Ok(any)
+    }
+}
+
+fn label<'a>(container: &'a ContainerSummary, name: &str) -> Option<&'a str> {
+    container.labels.as_ref()?.get(name).map(String::as_str)
+}
+
+/// The project's name and its containers, those that run and those that do not.
+async fn project(
+    engine: &Engine,
+    named: &Named,
+) -> Result<(String, Vec<ContainerSummary>), EngineError> {
+    let filters = HashMap::from([("label", vec![PROJECT])]);
+    let options = ListContainersOptionsBuilder::default()
+        .all(true)
+        .filters(&filters)
+        .build();
+    let all = engine
+        .docker
+        .list_containers(Some(options))
+        .await
+        .map_err(|error| EngineError::of("looking for the deployment", &error))?;
+    let mut projects: BTreeMap<String, Vec<ContainerSummary>> = BTreeMap::new();
+    for container in all {
+        // `docker compose run` makes these.
+        let one_off =
+            label(&container, ONE_OFF).is_some_and(|text| text.eq_ignore_ascii_case("true"));
+        if let (false, Some(name)) = (one_off, label(&container, PROJECT)) {
+            let name = name.to_owned();
+            projects.entry(name).or_default().push(container);
+        }
+    }
+    if let Some(file) = &named.compose_file {
+        let file = fs::canonicalize(file).map_err(|error| {
+            EngineError::new(format!("--compose-file {}: {error}", file.display()))
+        })?;
+        let of_file = |containers: &Vec<ContainerSummary>| {
+            containers.iter().any(|container| {
+                label(container, FILES)
+                    .is_some_and(|files| files.split(',').any(|one| Path::new(one) == file))
+            })
+        };
+        projects.retain(|_, containers| of_file(containers));
+    }
+    let known: Vec<String> = projects.keys().cloned().collect();
+    let wanted = match (&named.project, known.as_slice()) {
+        (Some(project), _) => project.clone(),
+        (None, [only]) if named.compose_file.is_some() => only.clone(),
+        (None, _) => {
+            return Err(EngineError::new(format!(
+                "name the deployment with --project; there are: {}",
+                list(&known)
+            )));
+        }
+    };
+    match projects.remove(&wanted) {
+        Some(containers) => Ok((wanted, containers)),
+        None => Err(EngineError::new(format!(
+            "no compose project {wanted} has a container; there are: {}",
+            list(&known)
+        ))),
+    }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+/// A service's name in the project and its container.
+fn member(
+    project: &str,
+    containers: &[ContainerSummary],
+    service: Service,
+    names: &[String],
+    needed: bool,
+) -> Result<Option<(String, String)>, EngineError> {
+    let found: Vec<(&str, &str)> = containers
+        .iter()
+        .filter_map(|container| {
+            let name = label(container, SERVICE)?;
+            let known = names.iter().any(|known| known == name);
+            known.then_some((name, container.id.as_deref()?))
+        })
+        .collect();
+    match found.as_slice() {
+        [(name, id)] => Ok(Some(((*name).to_owned(), (*id).to_owned()))),
+        [] if needed => {
+            let there: Vec<String> = containers
+                .iter()
+                .filter_map(|container| label(container, SERVICE))
+                .map(str::to_owned)
+                .collect();
+            Err(EngineError::new(format!(
+                "the project {project} has no service {} ({}); it has: {}",
+                service,
+                names.join(", "),
+                list(&there)
+            ))
+            .hint("name it in the profile, under deployment: services:"))
+        }
+        [] => Ok(None),
+        several => Err(EngineError::new(format!(
+            "the project {project} has {} containers for {service}: one is verified at a time",
+            several.len()
+        ))
+        .hint(
+            "scale the service down to one, or name it in the profile, under deployment: services:",
+        )),
+    }
+}
+
+async fn image(engine: &Engine, found: &ContainerInspectResponse) -> Result<Image, EngineError> {
+    let id = found.image.clone().unwrap_or_default();
+    let name = found
+        .config
+        .as_ref()
+        .and_then(|config| config.image.clone());
+    // The image may have been removed while its container runs.
+    let image = images::find(engine, &id).await?;
+    Ok(Image {
+        name: name.unwrap_or_else(|| id.clone()),
+        labels: image.map(|image| image.labels).unwrap_or_default(),
+        id,
+    })
+}
+
+fn env(found: &ContainerInspectResponse) -> BTreeMap<String, String> {
+    let lines = found.config.as_ref().and_then(|config| config.env.clone());
+    lines
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn mounts(found: &ContainerInspectResponse) -> Vec<Mounted> {
+    let mounts = found.mounts.clone().unwrap_or_default();
+    mounts
+        .into_iter()
+        .filter_map(|mount| {
+            let bind = mount.typ == Some("bind".to_owned());
+            Some(Mounted {
+                at: PathBuf::from(mount.destination?),
+                source: mount.source.filter(|_| bind).map(PathBuf::from),
+                writable: mount.rw.unwrap_or(true),
+            })
+        })
+        .collect()
+}
+
+/// A container's ports: inside, and on this machine where it is published.
+fn ports(found: &ContainerInspectResponse) -> Vec<(u16, Option<SocketAddr>)> {
+    let settings = found.network_settings.as_ref();
+    let published = settings.and_then(|settings| settings.ports.clone());
+    published
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|(port, bindings)| {
+            let inner = port.strip_suffix("/tcp")?.parse().ok()?;
+            let outer = bindings
+                .unwrap_or_default()
+                .into_iter()
+                .find_map(|binding| {
+                    let port = binding.host_port?.parse().ok()?;
+                    let ip = binding.host_ip.and_then(|ip| ip.parse::<Ipv4Addr>().ok());
+                    let ip = ip.filter(|ip| !ip.is_unspecified());
+                    Some(SocketAddr::from((ip.unwrap_or(Ipv4Addr::LOCALHOST), port)))
+                });
+            Some((inner, outer))
+        })
+        .collect()
+}
+
+/// Where a port of a container is reached from here: published, or at its own address.
+fn reached(found: &ContainerInspectResponse, port: u16) -> Option<SocketAddr> {
+    ports(found)
+        .into_iter()
+        .find(|(inner, _)| *inner == port)
+        .and_then(|(_, outer)| outer)
+        .or_else(|| pair::address(found, port))
+}
+
+/// The names that a container is known by on its networks.
+fn aliases(found: &ContainerInspectResponse) -> Vec<String> {
+    let settings = found.network_settings.as_ref();
+    let networks = settings.and_then(|settings| settings.networks.clone());
+    networks
+        .unwrap_or_default()
+        .into_values()
+        .flat_map(|network| network.aliases.unwrap_or_default())
+        .collect()
+}
+
+async fn endpoints(
+    profile: &Profile,
+    inspected: &BTreeMap<Service, ContainerInspectResponse>,
+    images: &BTreeMap<Service, Image>,
+) -> Result<Endpoints, EngineError> {
+    let missing = |what: &str| EngineError::new(format!("{what} has no address"));
+    let of = |service: Service| inspected.get(&service);
+    let mut addresses = BTreeMap::new();
+    for found in inspected.values() {
+        for (inner, outer) in ports(found) {
+            if let Some(outer) = outer {
+                for host in ["127.0.0.1", "localhost"] {
+                    addresses.insert((host.to_owned(), outer.port()), outer);
+                }
+            }
+            if let Some(address) = reached(found, inner) {
+                for alias in aliases(found) {
+                    addresses.insert((alias, inner), address);
+                }
+            }
+        }
+    }
+    // A gateway that does not run has none.
+    if let Some(public) = of(Service::Gateway).and_then(|found| reached(found, 80)) {
+        addresses.insert((profile.site.host.clone(), profile.site.port), public);
+    }
+    let auth = of(Service::Auth)
+        .and_then(|found| pair::address(found, AUTH_PORT))
+        .ok_or_else(|| missing("oauth2-proxy"))?;
+    let mut endpoints = Endpoints {
+        addresses,
+        upstream: None,
+        idp: None,
+        auth,
+    };
+    for service in [Service::Upstream, Service::Idp] {
+        let (Some(found), Some(image)) = (of(service), images.get(&service)) else {
+            continue;
+        };
+        if image.labels.get(ROLE).is_none_or(|role| role != "doubles") {
+            continue;
+        }
+        let address = journal(found, &endpoints).await;
+        match service {
+            Service::Upstream => endpoints.upstream = address,
+            _ => endpoints.idp = address,
+        }
+    }
+    Ok(endpoints)
+}
+
+/// Where a double answers for its journal.
+async fn journal(found: &ContainerInspectResponse, endpoints: &Endpoints) -> Option<SocketAddr> {
+    let http = Http::new(endpoints.clone()).ok()?;
+    for (inner, _) in ports(found) {
+        let address = reached(found, inner)?;
+        let url = format!("http://{address}/__verify/journal").parse().ok()?;
+        let answer = http.send(&Request::get(url)).await;
+        if answer.is_ok_and(|answer| answer.status == 200) {
+            return Some(address);
+        }
+    }
+    None
+}
+
+/// `redis-cli` in the container of Redis.
+struct Cli(Arc<Container>);
+
+#[async_trait]
+impl RedisCli for Cli {
+    async fn run(&self, words: Vec<String>) -> Result<String, String> {
+        // On standard input: no value of a key on a command line, where every process sees it.
+        let script = format!(
+            "printf '%s\\n' {} | redis-cli --no-raw",
+            quoted(&words.join(" "))
+        );
+        let done = self
+            .0
+            .run(&script)
+            .await
+            .map_err(|error| error.to_string())?;
+        if done.code == 0 {
+            Ok(done.text())
+        } else {
+            Err(format!("exit code {}: {}", done.code, done.text().trim()))
+        }
+    }
+}
