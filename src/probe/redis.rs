@@ -300,6 +300,10 @@ fn quoted(bytes: &[u8]) -> String {
 /// What `redis-cli --no-raw` printed, as a value. Its forms: `OK`, `(integer) 1`, `(nil)`,
 /// `(error) ERR ...`, `"text\n"`, `1) ...`, `(empty array)`.
 fn printed_value(text: &str) -> Option<Value> {
+    // `INFO` is printed as it is, whatever was asked for.
+    if text.starts_with("# ") {
+        return Some(Value::BulkString(text.as_bytes().to_vec()));
+    }
     let lines: Vec<&str> = text.lines().collect();
     let (value, rest) = one_value(&lines, 0)?;
     rest.iter()

@@ -171,8 +171,8 @@ async fn submit(world: &mut World, role: &str, password: Option<&str>) -> StepRe
             way(&world.scene.hops),
         )
     })?;
-    let right = run.password(&email)?;
     run.stack.may(Act::LogIn(&email)).await?;
+    let right = run.password(&email)?;
     let fields = &run.profile.login.form;
     world.session()?.email.clone_from(&email);
     let request = form.submit(&[

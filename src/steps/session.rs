@@ -157,6 +157,8 @@ impl Run {
         &self,
         email: &str,
     ) -> Result<Result<(Session, Vec<Hop>), LoginFailure>, StepError> {
+        self.stack.may(Act::LogIn(email)).await?;
+        let password = self.password(email)?;
         let mut browser = self.browser();
         let (home, _) = self.page("/")?;
         let mut hops = self.walk(&mut browser, Request::get(home)).await?;
@@ -169,7 +171,6 @@ impl Run {
                 hops,
             }));
         };
-        let password = self.password(email)?;
         hops.extend(self.submit(&mut browser, &form, email, &password).await?);
         if self.session_cookie(&browser)?.is_none() {
             let seen = hops
