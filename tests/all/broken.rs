@@ -8,11 +8,11 @@ use super::support::{Scratch, copy_tree, needs_sandbox, root, verify};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Mutant {
-    id: String,
+pub struct Mutant {
+    pub id: String,
     #[allow(dead_code)] // for people
     title: String,
-    edits: Vec<Edit>,
+    pub edits: Vec<Edit>,
     #[serde(default)]
     breaks: Vec<String>,
     #[serde(default)]
@@ -24,14 +24,21 @@ struct Mutant {
 
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Edit {
-    file: String,
+pub struct Edit {
+    pub file: String,
     find: String,
     replace: String,
 }
 
+/// Every broken gateway.
+pub fn mutants() -> Vec<Mutant> {
+    let path = root().join("fixtures/mutants/phases.yaml");
+    let text = fs::read_to_string(&path).expect("the mutants");
+    serde_saphyr::from_str(&text).expect("mutants")
+}
+
 /// A copy of the shipped gateway with the edits made.
-fn mutated(edits: &[Edit]) -> Result<Scratch, String> {
+pub fn mutated(edits: &[Edit]) -> Result<Scratch, String> {
     let copy = Scratch::nothing("gateway");
     copy_tree(&root().join("fixtures/gateway"), &copy.path);
     fs::rename(
@@ -128,9 +135,7 @@ fn complaints(mutant: &Mutant) -> Vec<String> {
 #[test]
 fn every_broken_gateway_is_caught_by_the_items_that_it_breaks_and_by_no_other() {
     needs_sandbox();
-    let path = root().join("fixtures/mutants/phases.yaml");
-    let text = fs::read_to_string(&path).expect("the mutants");
-    let mutants: Vec<Mutant> = serde_saphyr::from_str(&text).expect("mutants");
+    let mutants = mutants();
     let left = Mutex::new(mutants.iter());
     let wrong = Mutex::new(Vec::new());
     thread::scope(|scope| {

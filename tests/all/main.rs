@@ -1,9 +1,10 @@
-//! `verify` from outside: the real binary, the real programs in the sandbox, the doubles over
-//! real sockets. One crate, so that it is linked once.
+//! `verify` from outside: the real binary, the real programs in the sandbox and in containers, the
+//! doubles over real sockets. One crate, so that it is linked once.
 
 mod bad_input;
 mod broken;
 mod cli;
+mod docker;
 mod doubles;
 mod ending;
 mod reference;

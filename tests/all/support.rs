@@ -61,6 +61,8 @@ pub fn verify<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> Verify {
         .current_dir(root())
         .env("NO_COLOR", "1")
         .env("COLUMNS", "100")
+        .env("VERIFY_STACK", "sandbox")
+        .env("VERIFY_STATE_DIR", scratch.path().join("state"))
         .env("VERIFY_REPORT_DIR", scratch.path().join("reports"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -19,9 +19,9 @@ pub const FILE: &str = "docker-compose.test.yml";
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ComposeFile {
-    /// The project's name.
-    #[serde(default)]
-    pub name: Option<String>,
+    /// The project's name: `docker compose`'s.
+    #[serde(default, rename = "name")]
+    _name: Option<String>,
     /// The services by name.
     pub services: BTreeMap<String, Service>,
 }
@@ -44,24 +44,21 @@ pub struct Service {
     /// `SOURCE:TARGET[:ro]`
     #[serde(default)]
     pub volumes: Vec<String>,
-    /// `127.0.0.1:PORT:PORT`
-    #[serde(default)]
-    pub ports: Vec<String>,
+    /// `127.0.0.1:PORT:PORT`, for a person; a run publishes what it needs on free ports.
+    #[serde(default, rename = "ports")]
+    _ports: Vec<String>,
     /// Told by `docker compose up --wait`; `verify` asks the services themselves.
-    #[serde(default)]
-    pub healthcheck: Option<serde::de::IgnoredAny>,
+    #[serde(default, rename = "healthcheck")]
+    _healthcheck: Option<serde::de::IgnoredAny>,
     /// The order that `docker compose` starts them in.
-    #[serde(default)]
-    pub depends_on: Option<serde::de::IgnoredAny>,
+    #[serde(default, rename = "depends_on")]
+    _depends_on: Option<serde::de::IgnoredAny>,
     /// Directories in memory.
     #[serde(default)]
     pub tmpfs: Vec<String>,
     /// The signal that ends it.
     #[serde(default)]
     pub stop_signal: Option<String>,
-    /// How long it has to end.
-    #[serde(default)]
-    pub stop_grace_period: Option<String>,
     /// Whether an init stands before it.
     #[serde(default)]
     pub init: Option<bool>,

@@ -1,0 +1,78 @@
+//! The containers stack: what it passes, and that it leaves nothing behind.
+
+use std::{thread, time::Duration};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{belongings, engine, statuses, wait_for};
+use crate::support::verify;
+
+/// How many runs are ended by each signal.
+const ENDS: u64 = 20;
+
+/// How many of them at the same time.
+const AT_ONCE: u64 = 4;
+
+#[test]
+fn the_shipped_gateway_passes_on_containers_of_which_none_is_left() {
+    let Some(_engine) = engine() else { return };
+    let ended = verify(["--stack", "containers"]).ends();
+    let wrong: Vec<_> = statuses(&ended)
+        .into_iter()
+        .filter(|(_, status)| status != "passed")
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}\n{}", ended.stdout);
+    let report = ended.report();
+    assert_eq!(report.0["run"]["stack"], "containers");
+    let components = report.0["run"]["components"].as_array().expect("a list");
+    assert_eq!(components.len(), 5);
+    for component in components {
+        let image = component["image"].as_str().unwrap_or_default();
+        assert!(image.contains(" ("), "no image id: {component}");
+        let double = ["upstream", "idp"].contains(&component["service"].as_str().expect("a name"));
+        assert_eq!(component["real"], !double, "{component}");
+    }
+    assert_eq!(belongings(), "");
+}
+
+#[test]
+fn nothing_is_left_of_a_run_that_a_signal_ends_at_any_moment() {
+    let Some(_engine) = engine() else { return };
+    let signals = [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP];
+    let wrong = std::sync::Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for worker in 0..AT_ONCE {
+            let wrong = &wrong;
+            scope.spawn(move || {
+                for end in (worker..ENDS * 4).step_by(AT_ONCE as usize) {
+                    let signal = signals[(end % 4) as usize];
+                    // Spread over the first seconds, when containers are made and started.
+                    let after = Duration::from_millis(end * 2_999 % 4_000);
+                    let mut run = verify(["--stack", "containers", "--quick"]);
+                    let mut child = run.command.spawn().expect("verify can be run");
+                    thread::sleep(after);
+                    let pid = Pid::from_child(&child);
+                    kill_process(pid, signal).expect("it runs");
+                    let status = child.wait().expect("it ends");
+                    let expected = if signal == Signal::KILL {
+                        None
+                    } else {
+                        Some(130)
+                    };
+                    if status.code() != expected {
+                        let complaint = format!("{signal:?} after {after:?}: {status}");
+                        wrong.lock().expect("no panic").push(complaint);
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().expect("no panic");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    // Who was killed is cleaned up after by its watchdog, which outlives it for a moment.
+    assert!(
+        wait_for(Duration::from_secs(60), || belongings().is_empty()),
+        "left behind:\n{}",
+        belongings()
+    );
+}

@@ -1,0 +1,92 @@
+//! The same gateway is judged alike on every stack.
+
+use std::collections::BTreeMap;
+
+use super::{deployment::Deployment, engine, statuses};
+use crate::{
+    broken::{mutants, mutated},
+    support::{needs_sandbox, root, verify},
+};
+
+/// One broken gateway for each phase.
+const BROKEN: [&str; 7] = [
+    "health-degraded",
+    "admin-page-gone",
+    "tracking-mcp-mislabelled",
+    "revocation-not-looked-up",
+    "llm-token-passed-on",
+    "ban-not-at-home",
+    "upstream-not-kept",
+];
+
+#[test]
+fn the_same_gateway_gets_the_same_statuses_on_every_stack() {
+    let Some(_engine) = engine() else { return };
+    needs_sandbox();
+    let known = mutants();
+    let shared = Deployment::start(None, true);
+    let mut wrong = Vec::new();
+    for name in ["good"].into_iter().chain(BROKEN) {
+        let edits = match known.iter().find(|mutant| mutant.id == name) {
+            Some(mutant) => mutant.edits.clone(),
+            None => {
+                assert_eq!(name, "good");
+                Vec::new()
+            }
+        };
+        let gateway = mutated(&edits).expect(name);
+        let candidate = gateway.path.join("nginx.conf");
+        let lua = gateway.path.join("lua");
+        let own = |stack: &str| {
+            let ended = verify(["--quick", "--stack", stack])
+                .arg("--candidate")
+                .arg(&candidate)
+                .arg("--lua")
+                .arg(&lua)
+                .arg("--baseline-lua")
+                .arg(root().join("fixtures/gateway/lua"))
+                .ends();
+            (statuses(&ended), ended.code)
+        };
+        let sandbox = own("sandbox");
+        let containers = own("containers");
+        let in_lua = edits.iter().any(|edit| edit.file.starts_with("lua/"));
+        let separate = in_lua.then(|| Deployment::start(Some(&lua), true));
+        let deployment = separate.as_ref().unwrap_or(&shared);
+        let ended = deployment
+            .verify_as_test_user(&["--quick", "--deploy", "--rollback", "never", "--candidate"])
+            .arg(&candidate)
+            .ends();
+        let compose = (statuses(&ended), ended.code);
+        deployment.reset();
+        let failed = sandbox
+            .0
+            .values()
+            .filter(|status| *status == "failed")
+            .count();
+        assert_eq!(failed == 0, name == "good", "{name}: {:?}", sandbox.0);
+        for (stack, found) in [("containers", &containers), ("compose", &compose)] {
+            if *found != sandbox {
+                wrong.push(format!(
+                    "{name}: {stack} differs from sandbox: {:?} against {:?}: {:?}",
+                    found.1,
+                    sandbox.1,
+                    differences(&found.0, &sandbox.0)
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn differences(
+    one: &BTreeMap<String, String>,
+    other: &BTreeMap<String, String>,
+) -> Vec<(String, String, String)> {
+    one.iter()
+        .filter_map(|(id, status)| {
+            let there = other.get(id).cloned().unwrap_or_default();
+            (there != *status).then(|| (id.clone(), status.clone(), there))
+        })
+        .collect()
+}
