@@ -48,7 +48,7 @@ pub struct Held {
 /// # Errors
 /// What is not as it must be.
 pub async fn prepare(settings: &Settings, inputs: &mut Inputs) -> Result<(Place, Held), CliError> {
-    let (attached, setup, held) = attach(&settings.deployment, &mut inputs.profile).await?;
+    let (attached, setup, held) = attach(&settings.deployment, &mut inputs.profile, true).await?;
     if settings.named.assets {
         return Err(CliError::usage(
             "--lua, --html and --lualib go with a stack of verify's own: a deployment has its Lua modules and pages already",
@@ -111,18 +111,23 @@ pub async fn prepare(settings: &Settings, inputs: &mut Inputs) -> Result<(Place,
     Ok((Place::Compose(Box::new(setup)), held))
 }
 
-/// Finds a deployment and takes its lock.
+/// Finds a deployment and takes its lock. For a rollback the gateway need not run.
 ///
 /// # Errors
 /// What is not as it must be.
 pub async fn attach(
     settings: &DeploymentSettings,
     profile: &mut Profile,
+    must_run: bool,
 ) -> Result<(Attached, Setup, Held), CliError> {
     if let Some(site) = &settings.site {
         set_site(profile, site)?;
     }
-    let attached = Attached::find(&settings.which, profile).await?;
+    let attached = if must_run {
+        Attached::find(&settings.which, profile).await?
+    } else {
+        Attached::find_stopped(&settings.which, profile).await?
+    };
     let lock = Lock::take(&attached.project)?;
     let passwords = match &settings.credentials {
         Some(path) => {

@@ -30,6 +30,11 @@ impl CliError {
         Self::new(ExitStatus::Inconclusive, message)
     }
 
+    /// A signal came before there was anything to judge: exit 130.
+    pub fn interrupted(signal: &str) -> Self {
+        Self::new(ExitStatus::Interrupted, format!("interrupted by {signal}"))
+    }
+
     fn new(status: ExitStatus, message: impl Into<String>) -> Self {
         Self {
             status,

@@ -7,7 +7,8 @@ use super::{
     deployment::{self, Held},
     error::CliError,
     inputs::Inputs,
-    log, out, run, runtime,
+    log, out,
+    run::{self, Process},
     settings::Settings,
 };
 use crate::{
@@ -35,14 +36,12 @@ pub fn rollback(args: RollbackArgs, started: Instant) -> Result<ExitStatus, CliE
     let settings = Settings::settle(run_args)?;
     let bundle = Bundle::load(&settings.plan)?;
     let mut inputs = Inputs::read(&settings)?;
-    let runtime = runtime()?;
-    let (setup, held) = {
-        let (_, setup, held) = runtime.block_on(deployment::attach(
-            &settings.deployment,
-            &mut inputs.profile,
-        ))?;
-        (setup, held)
-    };
+    let mut process = Process::start()?;
+    let (_, setup, held) = process.run(deployment::attach(
+        &settings.deployment,
+        &mut inputs.profile,
+        false,
+    ))?;
     let ledger = Ledger::open(&held.project, "rollback")?;
     let Some((of, deployed)) = ledger.deployment()? else {
         return Err(CliError::usage(format!(
@@ -55,7 +54,14 @@ pub fn rollback(args: RollbackArgs, started: Instant) -> Result<ExitStatus, CliE
         held.project
     ));
     let (carried, proof) = carry_out(
-        &runtime, &settings, &bundle, &inputs, &setup, &held, &deployed, started,
+        &mut process,
+        &settings,
+        &bundle,
+        &inputs,
+        &setup,
+        &held,
+        &deployed,
+        started,
     )?;
     let ok = succeeded(&carried);
     // Without a proof the baseline was not put back, which was said already.
@@ -90,7 +96,7 @@ pub type Proof = (RunReport, crate::report::RunDir);
     reason = "what a run has settled, as it is"
 )]
 pub fn carry_out(
-    runtime: &tokio::runtime::Runtime,
+    process: &mut Process,
     settings: &Settings,
     bundle: &Bundle,
     inputs: &Inputs,
@@ -104,7 +110,7 @@ pub fn carry_out(
         project: Some(held.project.clone()),
         compose_file: None,
     };
-    let (mut steps, ok, found) = runtime.block_on(async {
+    let (mut steps, ok, found) = process.runtime.block_on(async {
         let attached = Attached::find_stopped(&which, &inputs.profile).await?;
         let rollback = Rollback {
             attached: &attached,
@@ -123,7 +129,7 @@ pub fn carry_out(
     let mut proof = None;
     if ok {
         let (step, made) = prove(
-            runtime, settings, bundle, inputs, setup, held, deployed, started,
+            process, settings, bundle, inputs, setup, held, deployed, started,
         )?;
         steps.push(step);
         proof = Some(made);
@@ -147,7 +153,7 @@ pub fn carry_out(
     reason = "what a run has settled, as it is"
 )]
 fn prove(
-    runtime: &tokio::runtime::Runtime,
+    process: &mut Process,
     settings: &Settings,
     bundle: &Bundle,
     inputs: &Inputs,
@@ -162,7 +168,7 @@ fn prove(
     setup.allowed.host_edit |= deployed.host_file.is_some();
     let place = Place::Compose(Box::new(setup));
     let ran = run::go(
-        runtime,
+        process,
         settings,
         &place,
         bundle,
@@ -170,7 +176,8 @@ fn prove(
         &inputs,
         started,
     )?;
-    let in_order = runtime.block_on(deployment::put_in_order(&held.project, &inputs.profile))?;
+    let in_order =
+        (process.runtime).block_on(deployment::put_in_order(&held.project, &inputs.profile))?;
     let chosen: Vec<_> = ran
         .report
         .items

@@ -52,21 +52,25 @@ pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
         out::print(&text)?;
         return Ok(ExitStatus::Pass);
     }
+    if settings.repeat > 1 && settings.deployment.allowed.deploy {
+        return Err(CliError::usage("--repeat: a candidate is deployed once"));
+    }
+    let mut process = Process::start()?;
     let mut inputs = inputs;
-    let (place, held) = match settings.stack {
-        StackKind::Compose => {
-            if settings.repeat > 1 && settings.deployment.allowed.deploy {
-                return Err(CliError::usage("--repeat: a candidate is deployed once"));
+    let (place, held) = process.run(async {
+        match settings.stack {
+            StackKind::Compose => {
+                let (place, held) = deployment::prepare(&settings, &mut inputs).await?;
+                Ok((place, Some(held)))
             }
-            let (place, held) = runtime()?.block_on(deployment::prepare(&settings, &mut inputs))?;
-            (place, Some(held))
+            kind => Ok((place::find(kind).await?, None)),
         }
-        kind => (runtime()?.block_on(place::find(kind))?, None),
-    };
+    })?;
     let mut worst = ExitStatus::Pass;
     for number in 1..=settings.repeat {
         let began = if number == 1 { started } else { Instant::now() };
         let status = once(
+            &mut process,
             &settings,
             &place,
             held.as_ref(),
@@ -103,6 +107,48 @@ fn worse(one: ExitStatus, other: ExitStatus) -> ExitStatus {
     if rank(other) > rank(one) { other } else { one }
 }
 
+/// This process: what it waits with, and the signals that it listens to from its start on.
+pub struct Process {
+    /// The runtime.
+    pub runtime: Runtime,
+    signals: engine::Signals,
+}
+
+impl Process {
+    /// Listens from here on: to be made before anything is written or started.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn start() -> Result<Self, CliError> {
+        let runtime = runtime()?;
+        let listening = {
+            let _guard = runtime.enter();
+            engine::Signals::new()
+        };
+        let signals = listening.map_err(|error| {
+            CliError::environment(format!("cannot listen for signals: {error}"))
+        })?;
+        Ok(Self { runtime, signals })
+    }
+
+    /// Waits for something that a signal may end.
+    ///
+    /// # Errors
+    /// The thing's own, or that a signal came.
+    pub fn run<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, CliError>>,
+    ) -> Result<T, CliError> {
+        let signals = &mut self.signals;
+        self.runtime.block_on(async {
+            tokio::select! {
+                done = work => done,
+                name = signals.next() => Err(CliError::interrupted(name)),
+            }
+        })
+    }
+}
+
 /// A run that is over.
 pub struct Ran {
     /// What it came to.
@@ -117,7 +163,7 @@ pub struct Ran {
 /// # Errors
 /// A report folder that cannot be written, events that make no report.
 pub fn go(
-    runtime: &Runtime,
+    process: &mut Process,
     settings: &Settings,
     place: &Place,
     bundle: &Bundle,
@@ -126,12 +172,6 @@ pub fn go(
     started: Instant,
 ) -> Result<Ran, CliError> {
     let plan = run_plan(settings, place, bundle, selected, inputs)?;
-    let listening = {
-        let _guard = runtime.enter();
-        engine::Signals::new()
-    };
-    let mut signals = listening
-        .map_err(|error| CliError::environment(format!("cannot listen for signals: {error}")))?;
     let mut dir = RunDir::create(&settings.report_dir, &plan.run.id)?;
     let mut live = Live::new(settings.lang);
     let mut events = Vec::new();
@@ -143,11 +183,11 @@ pub fn go(
         live.show(&event);
         events.push(event);
     };
-    runtime.block_on(engine::run(
+    process.runtime.block_on(engine::run(
         &plan,
         place,
         started,
-        &mut signals,
+        &mut process.signals,
         &mut on_event,
     ));
     let report = verdict::fold(events).map_err(|error| {
@@ -161,6 +201,7 @@ pub fn go(
 }
 
 fn once(
+    process: &mut Process,
     settings: &Settings,
     place: &Place,
     held: Option<&Held>,
@@ -169,17 +210,17 @@ fn once(
     inputs: &Inputs,
     started: Instant,
 ) -> Result<ExitStatus, CliError> {
-    let runtime = runtime()?;
-    let mut ran = go(&runtime, settings, place, bundle, selected, inputs, started)?;
+    let mut ran = go(process, settings, place, bundle, selected, inputs, started)?;
     // The report first: whatever happens from here on, what was seen is written.
     let mut written = ran.unwritten.take().map_or(Ok(()), Err);
     written = written.and(ran.dir.finish(&ran.report, settings.lang));
     let mut in_order = Ok(true);
     let mut rolled_back = Ok(());
     if let (Some(held), Place::Compose(setup)) = (held, place) {
-        in_order = runtime.block_on(deployment::put_in_order(&held.project, &inputs.profile));
+        in_order =
+            (process.runtime).block_on(deployment::put_in_order(&held.project, &inputs.profile));
         rolled_back = roll_back(
-            &runtime, settings, bundle, inputs, setup, held, &mut ran, started,
+            process, settings, bundle, inputs, setup, held, &mut ran, started,
         );
         written = written.and(ran.dir.finish(&ran.report, settings.lang));
     }
@@ -206,7 +247,7 @@ fn once(
     reason = "what a run has settled, as it is"
 )]
 fn roll_back(
-    runtime: &Runtime,
+    process: &mut Process,
     settings: &Settings,
     bundle: &Bundle,
     inputs: &Inputs,
@@ -235,7 +276,7 @@ fn roll_back(
         return Ok(());
     }
     let (carried, _) = rollback::carry_out(
-        runtime, settings, bundle, inputs, setup, held, &deployed, started,
+        process, settings, bundle, inputs, setup, held, &deployed, started,
     )?;
     ran.report.rollback = Rollback {
         required: ran.report.rollback.required,

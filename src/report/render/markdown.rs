@@ -16,15 +16,12 @@ use crate::{
 /// checklist; then the evidence of each item, and how to make the report again.
 #[must_use]
 pub fn markdown(report: &RunReport, lang: Lang) -> String {
-    let mut parts = vec![head(report, lang)];
-    if let Some(outcome) = words::rollback_outcome(report, lang) {
-        parts.push(format!("> 🔄 **{outcome}**\n"));
-    }
-    parts.extend([
+    let mut parts = vec![
+        head(report, lang),
         summary(report, lang),
         findings(report, lang),
         assessment(report, lang),
-    ]);
+    ];
     if report.rollback.required || report.rollback.executed {
         parts.push(markdown_items::rollback(report, lang));
     }
@@ -60,6 +57,9 @@ fn head(report: &RunReport, lang: Lang) -> String {
     let mut text = format!("# {}\n\n", md_inline(run.plan.get(lang)));
     for (label, fact) in facts {
         text.push_str(&format!("- **{label}**: {fact}\n"));
+    }
+    if let Some(outcome) = words::rollback_outcome(report, lang) {
+        text.push_str(&format!("\n> 🔄 **{outcome}**\n"));
     }
     text.push_str(say(
         lang,

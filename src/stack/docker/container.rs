@@ -544,11 +544,14 @@ fn main_process(service: Service, processes: &[Stat]) -> Option<&Stat> {
     let is_nginx = |stat: &&Stat| matches!(stat.name.as_str(), "nginx" | "openresty");
     if service == Service::Gateway {
         let of_nginx: Vec<&Stat> = processes.iter().filter(is_nginx).collect();
-        return of_nginx
+        let master = of_nginx
             .iter()
-            .find(|stat| !of_nginx.iter().any(|other| other.pid == stat.parent))
-            .copied();
+            .find(|stat| !of_nginx.iter().any(|other| other.pid == stat.parent));
+        if let Some(master) = master {
+            return Some(master);
+        }
     }
+    // Of a gateway: whatever is about to become nginx. It is there, and does not answer yet.
     processes.iter().find(|stat| stat.pid == 1)
 }
 
@@ -635,6 +638,8 @@ mod tests {
             stat(30, "sh", 0),
         ];
         assert_eq!(main_process(Service::Gateway, &processes).unwrap().pid, 7);
+        let starting = [stat(1, "sh", 0)];
+        assert_eq!(main_process(Service::Gateway, &starting).unwrap().pid, 1);
         assert_eq!(main_process(Service::Redis, &processes).unwrap().pid, 1);
     }
 }

@@ -116,12 +116,20 @@ fn a_socket_that_may_not_be_used_is_told() {
 
 #[test]
 fn a_full_disk_is_told_and_is_no_verdict() {
-    let (_folder, path) = fake(|line| {
+    // It has the image of the doubles: nothing is built.
+    let sum = Command::new("sha256sum")
+        .arg(env!("CARGO_BIN_EXE_verify"))
+        .output()
+        .expect("sha256sum can be run");
+    let sum = String::from_utf8_lossy(&sum.stdout).into_owned();
+    let sha256 = sum.split(' ').next().expect("a sum").to_owned();
+    let (_folder, path) = fake(move |line| {
         if line.contains("/version") {
             (200, version("1.41"))
         } else if line.contains("/images/") {
-            let labels = "{\"Config\":{\"Labels\":{}},\"Id\":\"sha256:00\"}";
-            (200, labels.to_owned())
+            let labels = format!("{{\"verify.binary.sha256\":\"{sha256}\"}}");
+            let body = format!("{{\"Config\":{{\"Labels\":{labels}}},\"Id\":\"sha256:00\"}}");
+            (200, body)
         } else if line.starts_with("GET ") {
             (200, "[]".to_owned())
         } else {

@@ -297,7 +297,7 @@ fn what_only_reads_changes_nothing_and_says_what_it_may_not() {
     }
     // By its file, in place of its name.
     let by_file = verify(["--stack", "compose", "--item", "1.3", "--compose-file"])
-        .arg(root().join("docker-compose.test.yml"))
+        .arg(deployment.folder.path().join("writable.yml"))
         .env("VERIFY_STATE_DIR", deployment.state())
         .ends();
     by_file.exits(0);
