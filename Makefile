@@ -4,7 +4,7 @@
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: verify test example bench provision
+.PHONY: verify test images example bench provision
 
 verify: provision
 	$(CARGO) build --release --locked
@@ -15,6 +15,11 @@ test: provision
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 	$(CARGO) test --locked
+
+# The images of the containers stack and of docker-compose.test.yml.
+images: provision
+	$(CARGO) build --release --locked
+	scripts/images --verify $(TARGET)/release/verify
 
 # The report under reports/example, from a real run.
 example: provision

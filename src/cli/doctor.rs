@@ -2,10 +2,13 @@
 
 use std::{path::Path, process::Command};
 
-use super::{error::CliError, out};
+use super::{error::CliError, out, place::COMPOSE_FILE, runtime, settings::shipped};
 use crate::{
     gate::ExitStatus,
-    stack::programs::{self, PROVISION},
+    stack::{
+        docker::{Engine, EngineError, containers},
+        programs::{self, PROVISION},
+    },
 };
 
 /// Shows everything that a run needs, and which stack `auto` would take.
@@ -35,15 +38,29 @@ pub fn doctor() -> Result<ExitStatus, CliError> {
         Ok(()) => text.push_str("ok       private namespaces\n"),
         Err(why) => text.push_str(&format!("MISSING  private namespaces           {why}\n")),
     }
-    let able = missing == 0 && namespaces.is_ok();
-    text.push_str(if able {
-        "\n`--stack auto` takes the sandbox: it is the only kind of this version, and all that it needs is there.\n"
+    let sandbox = missing == 0 && namespaces.is_ok();
+    let containers = runtime()?.block_on(containers());
+    match &containers {
+        Ok(version) => text.push_str(&format!(
+            "ok       {:<28} {version}\n",
+            "Docker engine, images"
+        )),
+        Err(why) => text.push_str(&format!("MISSING  {:<28} {why}\n", "Docker engine, images")),
+    }
+    let able = sandbox || containers.is_ok();
+    text.push_str(match (&containers, sandbox) {
+        (Ok(_), _) => "\n`--stack auto` takes containers. ",
+        (Err(_), true) => "\n`--stack auto` takes the sandbox. ",
+        (Err(_), false) => "\nNo run can start. ",
+    });
+    text.push_str(if sandbox {
+        "The sandbox has all that it needs.\n"
     } else {
-        "\nNo run can start. "
+        "The sandbox lacks something.\n"
     });
     if missing > 0 {
         text.push_str(&format!("{PROVISION} installs what is missing.\n"));
-    } else if !able {
+    } else if !sandbox {
         text.push_str("Run as root, or allow unprivileged user namespaces.\n");
     }
     out::print(&text)?;
@@ -52,6 +69,13 @@ pub fn doctor() -> Result<ExitStatus, CliError> {
     } else {
         ExitStatus::Inconclusive
     })
+}
+
+/// The engine's version, where containers can be started with the images of the test deployment.
+async fn containers() -> Result<String, EngineError> {
+    let engine = Engine::connect().await?;
+    containers::available(&shipped(COMPOSE_FILE)).await?;
+    Ok(engine.version)
 }
 
 /// The first line with a digit that a program says of its version.

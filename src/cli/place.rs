@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The test deployment that the containers stack is made from.
-const COMPOSE_FILE: &str = "docker-compose.test.yml";
+pub const COMPOSE_FILE: &str = "docker-compose.test.yml";
 
 /// The place of a run. `auto` takes containers where an engine answers and the images are
 /// there or can be pulled, else the sandbox, and says in one line why.

@@ -24,7 +24,7 @@ use crate::{
     plan::{Bundle, ItemId, Lang, Vocabulary},
     probe::log::Grammar,
     report::{Rollback, RunDir, RunInfo, RunReport, StoreError, Verdict, render},
-    stack::docker::compose::Setup,
+    stack::docker::{compose::Setup, labels},
     steps::registry::{self, Keyword},
     verdict, yaml,
 };
@@ -215,6 +215,13 @@ fn once(
     let mut written = ran.unwritten.take().map_or(Ok(()), Err);
     written = written.and(ran.dir.finish(&ran.report, settings.lang));
     let mut in_order = Ok(true);
+    if matches!(place, Place::Containers(_)) {
+        let gone = process.runtime.block_on(labels::gone(&ran.report.run.id));
+        if let Err(error) = gone {
+            out::complain(CliError::from(error));
+            in_order = Ok(false);
+        }
+    }
     let mut rolled_back = Ok(());
     if let (Some(held), Place::Compose(setup)) = (held, place) {
         in_order =

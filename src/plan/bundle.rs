@@ -40,7 +40,8 @@ pub struct Bundle {
     pub phases: Vec<Phase>,
     /// The features, one a phase, in the phases' order.
     pub features: Vec<Feature>,
-    /// The items that must pass again on a baseline that was put back.
+    /// The items that must pass again on a baseline that was put back; where `plan.yaml` names
+    /// none, those of the first phase.
     pub rollback_proof: Vec<ItemId>,
     /// Where `plan.yaml` names each item; the first place, should there be two.
     pub(super) lines: BTreeMap<ItemId, u64>,
@@ -152,12 +153,20 @@ impl Bundle {
             let dir = dir.to_owned();
             return Err(BundleError::Problems { dir, problems });
         }
+        let mut rollback_proof = plan.rollback_proof;
+        if rollback_proof.is_empty() {
+            let first = plan.phases.first().into_iter();
+            rollback_proof = first
+                .flat_map(|phase| &phase.items)
+                .map(|item| item.id)
+                .collect();
+        }
         Ok(Self {
             dir: dir.to_owned(),
             title: plan.title,
             version: plan.version,
             phases: plan.phases,
-            rollback_proof: plan.rollback_proof,
+            rollback_proof,
             features,
             lines: lines.of_items(),
         })

@@ -70,6 +70,11 @@ impl Bundle {
                 text,
             });
         };
+        for id in &self.rollback_proof {
+            if !self.items().any(|item| item == *id) {
+                whole(format!("rollback_proof: the plan has no item {id}"));
+            }
+        }
         if self.items().next().is_none() {
             whole("the plan has no items".to_owned());
         }

@@ -19,6 +19,8 @@ pub struct PlanFile {
     pub title: Text,
     pub version: String,
     pub phases: Vec<Phase>,
+    #[allow(dead_code)] // no part of a report
+    pub rollback_proof: Vec<ItemId>,
 }
 
 pub fn plan_file() -> PlanFile {

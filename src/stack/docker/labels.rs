@@ -228,6 +228,29 @@ async fn remove_run(engine: &Engine, run: &str, late: bool) -> Result<(), Engine
     }
 }
 
+/// Waits until nothing carries a run's label any more: its watchdog removes it.
+///
+/// # Errors
+/// What is still there at the deadline.
+pub async fn gone(run: &str) -> Result<(), EngineError> {
+    let engine = Engine::connect().await?;
+    let started = Instant::now();
+    loop {
+        let found = Belongings::find(&engine, Some(run), |_| true).await?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        if started.elapsed() > REMOVAL {
+            return Err(EngineError::new(format!(
+                "of this run is left: {}",
+                found.lines().join(", ")
+            ))
+            .hint("`verify cleanup` removes it"));
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
 /// The word that a run says when it ended in order: nothing that it asked for is still made.
 pub const DONE: &[u8] = b"done";
 
