@@ -8,7 +8,7 @@ use super::{
     error::CliError,
     inputs::Inputs,
     log, out,
-    run::{self, Process},
+    run::{self, Process, Work},
     settings::Settings,
 };
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     report::{Rollback as Carried, RollbackStep, RunReport, Status},
     rollback::{Rollback, proof_step},
     stack::docker::compose::{Attached, Named, Setup},
+    verdict::rollback_steps,
 };
 
 /// Rolls the last deployment back that was not.
@@ -53,16 +54,13 @@ pub fn rollback(args: RollbackArgs, started: Instant) -> Result<ExitStatus, CliE
         "rolling back the deployment of the run {of} in {}",
         held.project
     ));
-    let (carried, proof) = carry_out(
-        &mut process,
-        &settings,
-        &bundle,
-        &inputs,
-        &setup,
-        &held,
-        &deployed,
+    let work = Work {
+        settings: &settings,
+        bundle: &bundle,
+        inputs: &inputs,
         started,
-    )?;
+    };
+    let (carried, proof) = carry_out(&mut process, &work, &setup, &held, &deployed)?;
     let ok = succeeded(&carried);
     // Without a proof the baseline was not put back, which was said already.
     if let Some((mut report, mut dir)) = proof {
@@ -87,34 +85,32 @@ pub fn succeeded(carried: &Carried) -> bool {
 /// The report of a proof and its folder.
 pub type Proof = (RunReport, crate::report::RunDir);
 
-/// The five steps and the proof. What could not be done is said so that it is not overlooked.
+/// The five steps and the proof. What could not be done is said so that it is not overlooked, and
+/// is no error here: the caller has a report to write.
 ///
 /// # Errors
-/// A deployment that cannot be found any more, a ledger that cannot be written.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "what a run has settled, as it is"
-)]
+/// A ledger that cannot be written.
 pub fn carry_out(
     process: &mut Process,
-    settings: &Settings,
-    bundle: &Bundle,
-    inputs: &Inputs,
+    work: &Work<'_>,
     setup: &Setup,
     held: &Held,
     deployed: &Deployment,
-    started: Instant,
 ) -> Result<(Carried, Option<Proof>), CliError> {
     let ledger = Ledger::open(&held.project, "rollback")?;
     let which = Named {
         project: Some(held.project.clone()),
         compose_file: None,
     };
+    let profile = &work.inputs.profile;
     let (mut steps, ok, found) = process.runtime.block_on(async {
-        let attached = Attached::find_stopped(&which, &inputs.profile).await?;
+        let attached = match Attached::find_stopped(&which, profile).await {
+            Ok(attached) => attached,
+            Err(error) => return (not_begun(&error.to_string()), false, String::new()),
+        };
         let rollback = Rollback {
             attached: &attached,
-            profile: &inputs.profile,
+            profile,
             ledger: &ledger,
             deployment: deployed,
         };
@@ -124,15 +120,20 @@ pub fn carry_out(
         } else {
             rollback.state_as_found().await
         };
-        Ok::<_, CliError>((outcome.steps, outcome.ok, found))
-    })?;
+        (outcome.steps, outcome.ok, found)
+    });
     let mut proof = None;
     if ok {
-        let (step, made) = prove(
-            process, settings, bundle, inputs, setup, held, deployed, started,
-        )?;
-        steps.push(step);
-        proof = Some(made);
+        match prove(process, work, setup, held, deployed) {
+            Ok((step, made)) => {
+                steps.push(step);
+                proof = Some(made);
+            }
+            Err(error) => {
+                let reports = &work.settings.report_dir;
+                steps.push(proof_step(reports, false, error.to_string()));
+            }
+        }
     }
     let carried = Carried {
         required: false,
@@ -147,35 +148,35 @@ pub fn carry_out(
     Ok((carried, proof))
 }
 
+/// The plan's steps of a deployment that could not even be found.
+fn not_begun(why: &str) -> Vec<RollbackStep> {
+    let mut steps = rollback_steps();
+    if let Some(first) = steps.first_mut() {
+        first.ok = Some(false);
+        why.clone_into(&mut first.seen);
+    }
+    steps
+}
+
 /// Items of the plan on the baseline, again: as both the candidate and what it replaces.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "what a run has settled, as it is"
-)]
 fn prove(
     process: &mut Process,
-    settings: &Settings,
-    bundle: &Bundle,
-    inputs: &Inputs,
+    work: &Work<'_>,
     setup: &Setup,
     held: &Held,
     deployed: &Deployment,
-    started: Instant,
 ) -> Result<(RollbackStep, Proof), CliError> {
-    let mut inputs = inputs.clone();
+    let bundle = work.bundle;
+    let mut inputs = work.inputs.clone();
     deployment::proof_files(&mut inputs, &deployed.kept, &deployed.baseline_sha256);
     let mut setup = setup.clone();
     setup.allowed.host_edit |= deployed.host_file.is_some();
     let place = Place::Compose(Box::new(setup));
-    let ran = run::go(
-        process,
-        settings,
-        &place,
-        bundle,
-        &bundle.rollback_proof,
-        &inputs,
-        started,
-    )?;
+    let again = Work {
+        inputs: &inputs,
+        ..*work
+    };
+    let ran = run::go(process, &again, &place, &bundle.rollback_proof)?;
     let in_order =
         (process.runtime).block_on(deployment::put_in_order(&held.project, &inputs.profile))?;
     let chosen: Vec<_> = ran

@@ -69,16 +69,13 @@ pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
     let mut worst = ExitStatus::Pass;
     for number in 1..=settings.repeat {
         let began = if number == 1 { started } else { Instant::now() };
-        let status = once(
-            &mut process,
-            &settings,
-            &place,
-            held.as_ref(),
-            &bundle,
-            &selected,
-            &inputs,
-            began,
-        )?;
+        let work = Work {
+            settings: &settings,
+            bundle: &bundle,
+            inputs: &inputs,
+            started: began,
+        };
+        let status = once(&mut process, &work, &place, held.as_ref(), &selected)?;
         if settings.repeat > 1 {
             out::complain(format_args!(
                 "run {number} of {}: exit {}",
@@ -149,6 +146,19 @@ impl Process {
     }
 }
 
+/// What a run works with, settled.
+#[derive(Clone, Copy)]
+pub struct Work<'a> {
+    /// What was asked for.
+    pub settings: &'a Settings,
+    /// The plan.
+    pub bundle: &'a Bundle,
+    /// The files.
+    pub inputs: &'a Inputs,
+    /// When it began.
+    pub started: Instant,
+}
+
 /// A run that is over.
 pub struct Ran {
     /// What it came to.
@@ -164,14 +174,12 @@ pub struct Ran {
 /// A report folder that cannot be written, events that make no report.
 pub fn go(
     process: &mut Process,
-    settings: &Settings,
+    work: &Work<'_>,
     place: &Place,
-    bundle: &Bundle,
     selected: &[ItemId],
-    inputs: &Inputs,
-    started: Instant,
 ) -> Result<Ran, CliError> {
-    let plan = run_plan(settings, place, bundle, selected, inputs)?;
+    let settings = work.settings;
+    let plan = run_plan(settings, place, work.bundle, selected, work.inputs)?;
     let mut dir = RunDir::create(&settings.report_dir, &plan.run.id)?;
     let mut live = Live::new(settings.lang);
     let mut events = Vec::new();
@@ -186,7 +194,7 @@ pub fn go(
     process.runtime.block_on(engine::run(
         &plan,
         place,
-        started,
+        work.started,
         &mut process.signals,
         &mut on_event,
     ));
@@ -202,21 +210,21 @@ pub fn go(
 
 fn once(
     process: &mut Process,
-    settings: &Settings,
+    work: &Work<'_>,
     place: &Place,
     held: Option<&Held>,
-    bundle: &Bundle,
     selected: &[ItemId],
-    inputs: &Inputs,
-    started: Instant,
 ) -> Result<ExitStatus, CliError> {
-    let mut ran = go(process, settings, place, bundle, selected, inputs, started)?;
+    let settings = work.settings;
+    let mut ran = go(process, work, place, selected)?;
     // The report first: whatever happens from here on, what was seen is written.
     let mut written = ran.unwritten.take().map_or(Ok(()), Err);
     written = written.and(ran.dir.finish(&ran.report, settings.lang));
     let mut in_order = Ok(true);
     if matches!(place, Place::Containers(_)) {
-        let gone = process.runtime.block_on(labels::gone(&ran.report.run.id));
+        let gone = process
+            .runtime
+            .block_on(labels::until_gone(&ran.report.run.id));
         if let Err(error) = gone {
             out::complain(CliError::from(error));
             in_order = Ok(false);
@@ -224,11 +232,9 @@ fn once(
     }
     let mut rolled_back = Ok(());
     if let (Some(held), Place::Compose(setup)) = (held, place) {
-        in_order =
-            (process.runtime).block_on(deployment::put_in_order(&held.project, &inputs.profile));
-        rolled_back = roll_back(
-            process, settings, bundle, inputs, setup, held, &mut ran, started,
-        );
+        let profile = &work.inputs.profile;
+        in_order = (process.runtime).block_on(deployment::put_in_order(&held.project, profile));
+        rolled_back = roll_back(process, work, setup, held, &mut ran);
         written = written.and(ran.dir.finish(&ran.report, settings.lang));
     }
     show(settings, &ran.report, ran.dir.path())?;
@@ -249,20 +255,14 @@ fn once(
 
 /// Puts the baseline back where this run deployed the candidate and the policy asks for it: on
 /// a verdict of fail, and where the run ended before it could judge.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "what a run has settled, as it is"
-)]
 fn roll_back(
     process: &mut Process,
-    settings: &Settings,
-    bundle: &Bundle,
-    inputs: &Inputs,
+    work: &Work<'_>,
     setup: &Setup,
     held: &Held,
     ran: &mut Ran,
-    started: Instant,
 ) -> Result<(), CliError> {
+    let settings = work.settings;
     let ledger = Ledger::open(&held.project, &ran.report.run.id)?;
     let Some((run, deployed)) = ledger.deployment()? else {
         return Ok(());
@@ -282,9 +282,7 @@ fn roll_back(
     if !wanted {
         return Ok(());
     }
-    let (carried, _) = rollback::carry_out(
-        process, settings, bundle, inputs, setup, held, &deployed, started,
-    )?;
+    let (carried, _) = rollback::carry_out(process, work, setup, held, &deployed)?;
     ran.report.rollback = Rollback {
         required: ran.report.rollback.required,
         ..carried

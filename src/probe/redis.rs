@@ -85,7 +85,7 @@ impl Redis {
                 printed_value(&printed)
                     .ok_or_else(|| failed(format!("printed {printed:?}")))?
                     .extract_error()
-                    .map_err(|said| error(said.into()))?
+                    .map_err(error)?
             }
         };
         T::from_redis_value(value).map_err(|wrong| error(wrong.into()))

@@ -232,7 +232,7 @@ async fn remove_run(engine: &Engine, run: &str, late: bool) -> Result<(), Engine
 ///
 /// # Errors
 /// What is still there at the deadline.
-pub async fn gone(run: &str) -> Result<(), EngineError> {
+pub async fn until_gone(run: &str) -> Result<(), EngineError> {
     let engine = Engine::connect().await?;
     let started = Instant::now();
     loop {
