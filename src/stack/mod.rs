@@ -377,6 +377,11 @@ pub trait Stack: Send + Sync {
     fn service_log(&self, _service: Service) -> Option<std::path::PathBuf> {
         None
     }
+    /// What somebody else did to the gateway while the run went on, where that can be told: it
+    /// is not the candidate's fault.
+    async fn interference(&self) -> Option<String> {
+        None
+    }
     /// Starts two small gateways, one with each configuration.
     async fn side_by_side(&self) -> Result<Box<dyn SideBySide>, StackError>;
     /// Ends everything.

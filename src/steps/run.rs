@@ -190,6 +190,9 @@ impl Run {
 
     /// The first service round the gateway that does not answer, if any.
     pub async fn broken_service(&self) -> Option<String> {
+        if let Some(what) = self.stack.interference().await {
+            return Some(what);
+        }
         if let Err(error) = self.redis.ping().await {
             return Some(format!("redis: {error}"));
         }

@@ -160,7 +160,7 @@ fn an_image_that_nobody_has_is_told() {
 #[test]
 fn a_service_that_dies_in_mid_run_is_no_verdict() {
     let Some(_engine) = engine() else { return };
-    for service in ["redis", "oauth2-proxy", "auth0", "litellm"] {
+    for service in ["redis", "oauth2-proxy", "auth0", "litellm", "openresty"] {
         let mut run = verify(["--stack", "containers", "--quick"]);
         let child = run.command.spawn().expect("verify can be run");
         let filter = format!("name=-{service}$");

@@ -100,6 +100,7 @@ impl Compose {
         let attached = Attached::find(&setup.named, profile)
             .await
             .map_err(|error| failed(error.to_string()))?;
+        attached.member(Service::Gateway)?.remember().await;
         let ledger =
             Ledger::open(&attached.project, run).map_err(|error| failed(error.to_string()))?;
         let internal = attached.internal().await?;
@@ -486,6 +487,13 @@ impl Stack for Compose {
     async fn append_log(&self, service: Service, line: &str) -> Result<Vec<String>, StackError> {
         self.may(Act::WriteLog).await?;
         self.attached.member(service)?.append_log(line).await
+    }
+
+    async fn interference(&self) -> Option<String> {
+        match self.attached.member(Service::Gateway) {
+            Ok(gateway) => gateway.interference().await,
+            Err(error) => Some(error.to_string()),
+        }
     }
 
     async fn side_by_side(&self) -> Result<Box<dyn SideBySide>, StackError> {

@@ -1,0 +1,329 @@
+//! One container as a service of the stack: commands in it, its files, its start and end. What
+//! runs in it is in [`processes`], what it writes in [`logs`].
+
+use std::{collections::BTreeMap, path::Path};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bollard::query_parameters::{
+    KillContainerOptionsBuilder, RestartContainerOptionsBuilder, UploadToContainerOptionsBuilder,
+};
+use tokio::sync::Mutex;
+
+mod logs;
+mod processes;
+
+use super::{
+    engine::{Engine, EngineError},
+    follow::Follower,
+    shell::{Done, Shell, quoted},
+};
+use crate::stack::{Output, Service, StackError};
+
+/// How long a service has to end by itself before it is killed, in seconds.
+const STOP_SECONDS: i32 = 10;
+
+/// A container that plays a service.
+#[derive(Debug)]
+pub struct Container {
+    engine: Engine,
+    /// The container's id.
+    pub id: String,
+    service: Service,
+    /// Open shells by their user; `None` is the image's own.
+    shells: Mutex<BTreeMap<Option<u32>, Shell>>,
+    log: Follower,
+    /// When the container was started, and how often the engine restarted it by itself, after
+    /// the last start that this run asked for or found.
+    known: Mutex<Option<Known>>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Known {
+    started_at: String,
+    restarts: i64,
+}
+
+/// The exit codes of a process that SIGKILL or SIGTERM ended.
+const KILLED: [i64; 2] = [137, 143];
+
+impl AsRef<Self> for Container {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl Container {
+    /// A container that is there. Its log is followed from `since` on, in seconds since 1970.
+    #[must_use]
+    pub fn new(engine: Engine, id: String, service: Service, since: i32) -> Self {
+        let log = Follower::start(engine.docker.clone(), id.clone(), since);
+        Self {
+            engine,
+            id,
+            service,
+            shells: Mutex::new(BTreeMap::new()),
+            log,
+            known: Mutex::new(None),
+        }
+    }
+
+    fn failed(&self, error: &EngineError) -> StackError {
+        StackError::Service {
+            service: self.service,
+            what: error.to_string(),
+        }
+    }
+
+    /// Runs a script in the container. A shell that ended, as it does when the container was
+    /// restarted, is opened again once.
+    ///
+    /// # Errors
+    /// A container that does not run, a script that takes too long.
+    pub async fn run(&self, script: &str) -> Result<Done, StackError> {
+        // The gateway's files and master are root's, whoever the image's own user is.
+        let user = (self.service == Service::Gateway).then_some(0);
+        self.run_as(user, script).await
+    }
+
+    async fn run_as(&self, user: Option<u32>, script: &str) -> Result<Done, StackError> {
+        let mut shells = self.shells.lock().await;
+        if let Some(shell) = shells.get_mut(&user) {
+            if let Ok(done) = shell.run(script).await {
+                return Ok(done);
+            }
+            shells.remove(&user);
+        }
+        let opened = Shell::open(&self.engine.docker, &self.id, user).await;
+        let mut shell = opened.map_err(|error| self.failed(&error))?;
+        let done = shell
+            .run(script)
+            .await
+            .map_err(|error| self.failed(&error))?;
+        shells.insert(user, shell);
+        Ok(done)
+    }
+
+    /// Runs a program with arguments: its own exit code, its output.
+    ///
+    /// # Errors
+    /// As for [`Container::run`].
+    pub async fn exec(&self, words: &[&str]) -> Result<Output, StackError> {
+        let line: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        let done = self.run(&line.join(" ")).await?;
+        Ok(Output {
+            code: Some(done.code),
+            text: done.text(),
+        })
+    }
+
+    /// Runs the gateway's own binary with arguments.
+    ///
+    /// # Errors
+    /// As for [`Container::run`].
+    pub async fn gateway_exec(&self, args: &[&str]) -> Result<Output, StackError> {
+        let words: Vec<String> = args.iter().map(|word| quoted(word)).collect();
+        let done = self
+            .run(&format!(
+                "$(command -v openresty || command -v nginx || echo openresty) {}",
+                words.join(" ")
+            ))
+            .await?;
+        Ok(Output {
+            code: Some(done.code),
+            text: done.text(),
+        })
+    }
+
+    /// As [`Container::run`], for a script that must succeed.
+    async fn must(&self, what: &str, script: &str) -> Result<Vec<u8>, StackError> {
+        let done = self.run(script).await?;
+        if done.code == 0 {
+            return Ok(done.bytes);
+        }
+        Err(StackError::Service {
+            service: self.service,
+            what: format!(
+                "{what} ended with exit code {}: {}",
+                done.code,
+                done.text().trim()
+            ),
+        })
+    }
+
+    /// A file's content.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub async fn read_file(&self, path: &Path) -> Result<Vec<u8>, StackError> {
+        let name = path.display().to_string();
+        let what = format!("reading {name}");
+        let bytes = self
+            .must(&what, &format!("base64 < {}", quoted(&name)))
+            .await?;
+        let text: Vec<u8> = bytes
+            .into_iter()
+            .filter(|byte| !byte.is_ascii_whitespace())
+            .collect();
+        STANDARD.decode(text).map_err(|error| StackError::Service {
+            service: self.service,
+            what: format!("{what}: {error}"),
+        })
+    }
+
+    /// Replaces a file's content in place: also one that is mounted by itself keeps its inode.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub async fn write_file(&self, path: &Path, content: &[u8]) -> Result<(), StackError> {
+        let name = path.display().to_string();
+        let script = format!(
+            "printf %s {} | base64 -d > {}",
+            quoted(&STANDARD.encode(content)),
+            quoted(&name)
+        );
+        self.must(&format!("writing {name}"), &script)
+            .await
+            .map(drop)
+    }
+
+    /// Removes a file, if it is there.
+    ///
+    /// # Errors
+    /// A file that cannot be removed.
+    pub async fn remove_file(&self, path: &Path) -> Result<(), StackError> {
+        let name = path.display().to_string();
+        let script = format!("rm -f {}", quoted(&name));
+        self.must(&format!("removing {name}"), &script)
+            .await
+            .map(drop)
+    }
+
+    /// Unpacks an archive in the container's root directory. It need not run.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn upload(&self, archive: Vec<u8>) -> Result<(), EngineError> {
+        upload(&self.engine, &self.id, archive).await
+    }
+
+    /// Replaces directories by what an archive holds.
+    ///
+    /// # Errors
+    /// What the container or the engine says.
+    pub async fn replace_directories(
+        &self,
+        directories: &[&str],
+        archive: Vec<u8>,
+    ) -> Result<(), StackError> {
+        let names: Vec<String> = directories.iter().map(|name| quoted(name)).collect();
+        self.must(
+            "removing directories",
+            &format!("rm -rf {}", names.join(" ")),
+        )
+        .await?;
+        self.upload(archive)
+            .await
+            .map_err(|error| self.failed(&error))
+    }
+
+    /// Stops the container and starts it again.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn restart(&self) -> Result<(), StackError> {
+        self.shells.lock().await.clear();
+        let options = RestartContainerOptionsBuilder::default()
+            .t(STOP_SECONDS)
+            .build();
+        self.engine
+            .docker
+            .restart_container(&self.id, Some(options))
+            .await
+            .map_err(|error| self.failed(&EngineError::of("restarting it", &error)))?;
+        self.remember().await;
+        Ok(())
+    }
+
+    /// Remembers this start as the run's own.
+    pub async fn remember(&self) {
+        if let Ok(inspected) = self.engine.inspect(&self.id).await {
+            *self.known.lock().await = known(&inspected);
+        }
+    }
+
+    /// What somebody else did to the container since the start that the run knows: removed,
+    /// paused, killed or restarted it. A main process that ended by itself is not that, nor is one
+    /// that the kernel ended for want of memory.
+    pub async fn interference(&self) -> Option<String> {
+        let inspected = match self.engine.inspect(&self.id).await {
+            Ok(inspected) => inspected,
+            Err(error) => return Some(format!("{}: {error}", self.service)),
+        };
+        let state = inspected.state.clone().unwrap_or_default();
+        if state.paused == Some(true) {
+            return Some(format!("{}: its container is paused", self.service));
+        }
+        let code = state.exit_code.unwrap_or(0);
+        if state.running != Some(true) && KILLED.contains(&code) && state.oom_killed != Some(true) {
+            return Some(format!(
+                "{}: its container was ended from outside (exit code {code})",
+                self.service
+            ));
+        }
+        let before = self.known.lock().await.clone()?;
+        let now = known(&inspected)?;
+        (now.started_at != before.started_at && now.restarts == before.restarts).then(|| {
+            format!(
+                "{}: its container was restarted by somebody else",
+                self.service
+            )
+        })
+    }
+
+    /// Ends the container at once.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn kill(&self) -> Result<(), StackError> {
+        self.shells.lock().await.clear();
+        let options = KillContainerOptionsBuilder::default()
+            .signal("SIGKILL")
+            .build();
+        self.engine
+            .docker
+            .kill_container(&self.id, Some(options))
+            .await
+            .map_err(|error| self.failed(&EngineError::of("killing it", &error)))
+    }
+
+    async fn running(&self) -> Result<(bool, u32), StackError> {
+        let inspected = self.engine.inspect(&self.id).await;
+        let inspected = inspected.map_err(|error| self.failed(&error))?;
+        let running = inspected.state.and_then(|state| state.running);
+        let restarts = inspected.restart_count.unwrap_or(0);
+        Ok((
+            running.unwrap_or(false),
+            u32::try_from(restarts).unwrap_or(u32::MAX),
+        ))
+    }
+}
+
+fn known(inspected: &bollard::models::ContainerInspectResponse) -> Option<Known> {
+    Some(Known {
+        started_at: inspected.state.as_ref()?.started_at.clone()?,
+        restarts: inspected.restart_count.unwrap_or(0),
+    })
+}
+
+/// Unpacks an archive in a container's root directory.
+///
+/// # Errors
+/// What the engine says.
+pub async fn upload(engine: &Engine, id: &str, archive: Vec<u8>) -> Result<(), EngineError> {
+    let options = UploadToContainerOptionsBuilder::default().path("/").build();
+    engine
+        .docker
+        .upload_to_container(id, Some(options), bollard::body_full(archive.into()))
+        .await
+        .map_err(|error| EngineError::of("copying files into a container", &error))
+}
