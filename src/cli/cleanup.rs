@@ -21,6 +21,7 @@ pub fn cleanup(args: &CleanupArgs) -> Result<ExitStatus, CliError> {
     let mut all = true;
     let mut any = false;
     for project in ledger::deployments()? {
+        let folder = ledger::state_dir()?.join(&project);
         let open = Ledger::open(&project, "cleanup")?.open_entries()?.len();
         if open > 0 {
             any = true;
@@ -30,7 +31,15 @@ pub fn cleanup(args: &CleanupArgs) -> Result<ExitStatus, CliError> {
             if !args.dry_run {
                 match Lock::take(&project) {
                     Ok(_lock) => {
-                        all &= runtime.block_on(deployment::put_in_order(&project, &profile))?;
+                        let put = runtime.block_on(deployment::put_in_order(&project, &profile));
+                        // One deployment that is gone keeps nobody from the others.
+                        all &= put.unwrap_or_else(|error| {
+                            out::complain(error.hint(format!(
+                                "where the deployment is gone for good, remove {}",
+                                folder.display()
+                            )));
+                            false
+                        });
                     }
                     Err(error @ LedgerError::Locked { .. }) => {
                         out::print(&format!("{project}: left alone: {error}\n"))?;

@@ -170,6 +170,27 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_file_is_understood_whole_and_published_on_loopback_only() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
+        let file = ComposeFile::load(&path, &BTreeMap::new()).unwrap();
+        let names: Vec<&str> = file.services.keys().map(String::as_str).collect();
+        assert_eq!(
+            names,
+            ["auth0", "litellm", "oauth2-proxy", "openresty", "redis"]
+        );
+        for (name, service) in &file.services {
+            assert!(!service.image.is_empty(), "{name}");
+            assert!(service._healthcheck.is_some(), "{name} has no health check");
+            for port in &service._ports {
+                assert!(port.starts_with("127.0.0.1:"), "{name}: {port}");
+            }
+            for mount in service.mounts(path.parent().unwrap()) {
+                assert!(mount.source.exists(), "{name}: {}", mount.source.display());
+            }
+        }
+    }
+
+    #[test]
     fn an_env_file_is_read() {
         let found = variables("# A=0\nA=1 # one\n B = \"two words\"\nC='3'\nnonsense\n");
         let found: Vec<_> = found

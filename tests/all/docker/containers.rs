@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{belongings, engine, statuses, wait_for};
+use super::{belongings, docker, engine, statuses, wait_for};
 use crate::support::verify;
 
 /// How many runs are ended by each signal.
@@ -74,5 +74,70 @@ fn nothing_is_left_of_a_run_that_a_signal_ends_at_any_moment() {
         wait_for(Duration::from_secs(60), || belongings().is_empty()),
         "left behind:\n{}",
         belongings()
+    );
+}
+
+/// The process ids of the watchdogs that run.
+fn watchdogs() -> Vec<Pid> {
+    let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+    processes
+        .filter_map(|entry| {
+            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            line.contains(" worker --watchdog ")
+                .then(|| Pid::from_raw(pid))?
+        })
+        .collect()
+}
+
+#[test]
+fn cleanup_finds_what_a_crash_of_the_machine_left_and_spares_what_goes_on() {
+    let Some(_engine) = engine() else { return };
+    assert_eq!(watchdogs(), [], "a watchdog of another run");
+    let mut crashed = verify(["--stack", "containers", "--quick"]);
+    let mut child = crashed.command.spawn().expect("verify can be run");
+    let all = |count: usize| {
+        docker(&["ps", "-q", "--filter", "label=verify.run"])
+            .lines()
+            .count()
+            == count
+    };
+    assert!(
+        wait_for(Duration::from_secs(30), || all(5)),
+        "no containers"
+    );
+    // A machine that dies takes the watchdog along.
+    for watchdog in watchdogs() {
+        kill_process(watchdog, Signal::KILL).expect("it runs");
+    }
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    let left = docker(&["ps", "-aq", "--filter", "label=verify.run"])
+        .lines()
+        .count();
+    assert_eq!(left, 5, "they are gone without `verify cleanup`");
+    let mut going_on = verify(["--stack", "containers", "--quick"]);
+    let other = going_on.command.spawn().expect("verify can be run");
+    assert!(
+        wait_for(Duration::from_secs(30), || all(10)),
+        "no containers of the other run"
+    );
+    let shown = verify(["cleanup", "--dry-run"]).ends();
+    shown.exits(0);
+    assert_eq!(shown.stdout.lines().count(), 6, "{}", shown.stdout);
+    let cleaned = verify(["cleanup"]).ends();
+    cleaned.exits(0);
+    assert_eq!(cleaned.stdout, shown.stdout);
+    let output = other.wait_with_output().expect("it ends");
+    let other = crate::support::Ended::new(output, going_on.into_scratch());
+    other.exits(3);
+    assert_eq!(belongings(), "");
+    let again = verify(["cleanup"]).ends();
+    again.exits(0);
+    assert!(
+        again.stdout.contains("nothing was left behind"),
+        "{}",
+        again.stdout
     );
 }
