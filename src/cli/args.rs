@@ -389,9 +389,13 @@ pub struct ServeArgs {
     /// auth0: the client that it knows; its secret comes from VERIFY_CLIENT_SECRET.
     #[arg(long, value_name = "ID", default_value = "verify")]
     pub client_id: String,
-    /// auth0: where a person may be sent back to; a prefix, repeatable.
+    /// auth0: where a person may be sent back to; compared whole, repeatable.
     #[arg(long, value_name = "URL", default_value = "http://localhost")]
     pub callback: Vec<String>,
+    /// auth0: where a person may be sent after a logout; compared whole, repeatable
+    /// [default: the callbacks].
+    #[arg(long, value_name = "URL")]
+    pub logout: Vec<String>,
     /// auth0: who can log in, repeatable [default: user@example.com:password].
     /// The environment may name them in VERIFY_USERS, with spaces between.
     #[arg(

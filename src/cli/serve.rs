@@ -82,7 +82,11 @@ fn auth0_config(args: &ServeArgs, own: &str) -> Result<auth0::Config, CliError> 
         client_id: args.client_id.clone(),
         client_secret: secret("VERIFY_CLIENT_SECRET", "secret"),
         callback_prefixes: args.callback.clone(),
-        logout_urls: args.callback.clone(),
+        logout_urls: if args.logout.is_empty() {
+            args.callback.clone()
+        } else {
+            args.logout.clone()
+        },
         users: users
             .iter()
             .map(|user| auth0_user(user))

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, StatusCode, redirect::Policy};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::support::verify;
@@ -66,4 +66,121 @@ fn who_can_log_in_is_written_with_a_password() {
     .exits(2)
     .complains(["--user", "EMAIL:PASSWORD"])
     .started_nothing();
+}
+
+/// The status of a login by the form: 302 where the password is right.
+async fn logs_in(base: &str, email: &str, password: &str) -> StatusCode {
+    let browser = Client::builder().no_proxy().redirect(Policy::none());
+    let browser = browser.build().expect("a client");
+    let asked = browser
+        .get(format!(
+            "{base}/authorize?client_id=verify&response_type=code&scope=openid&state=s\
+             &redirect_uri=http%3A%2F%2Flocalhost"
+        ))
+        .send()
+        .await
+        .expect("an answer");
+    let form = asked.headers()["location"].to_str().expect("text");
+    let (_, state) = form.split_once("state=").expect("a state");
+    let state = state.split('&').next().unwrap_or_default();
+    let fields = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([
+            ("state", state),
+            ("username", email),
+            ("password", password),
+        ])
+        .finish();
+    let sent = browser
+        .post(format!("{base}/u/login?state={state}"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(fields);
+    sent.send().await.expect("an answer").status()
+}
+
+/// An address and a password may hold what a shell or a URL would read otherwise.
+#[tokio::test]
+async fn who_can_log_in_is_taken_from_the_environment() {
+    let mut command = verify(["serve", "auth0", "--port", "0"])
+        .env(
+            "VERIFY_USERS",
+            "admin+test@example.com:a/b&c=d|e:f user@example.com:other",
+        )
+        .command;
+    let mut child = command.spawn().expect("verify can be run");
+    let mut line = String::new();
+    let stdout = child.stdout.take().expect("it is a pipe");
+    BufReader::new(stdout).read_line(&mut line).expect("UTF-8");
+    let base = line
+        .trim_end()
+        .strip_prefix("listening on ")
+        .expect("its address");
+    let seen = [
+        logs_in(base, "admin+test@example.com", "a/b&c=d|e:f").await,
+        logs_in(base, "user@example.com", "other").await,
+        logs_in(base, "user@example.com", "password").await,
+    ];
+    child.kill().expect("it runs");
+    child.wait().expect("it is a child");
+    assert_eq!(
+        seen,
+        [
+            StatusCode::FOUND,
+            StatusCode::FOUND,
+            StatusCode::BAD_REQUEST
+        ]
+    );
+}
+
+#[test]
+fn an_environment_that_names_nobody_s_password_is_refused() {
+    verify(["serve", "auth0", "--port", "0"])
+        .env(
+            "VERIFY_USERS",
+            "user@example.com:password admin@example.com",
+        )
+        .ends()
+        .exits(2)
+        .complains(["EMAIL:PASSWORD"])
+        .started_nothing();
+}
+
+#[tokio::test]
+async fn a_logout_goes_only_where_it_may() {
+    let mut command = verify(["serve", "auth0", "--port", "0"])
+        .arg("--logout=http://127.0.0.1:8000")
+        .arg("--logout=http://gateway.example.com")
+        .command;
+    let mut child = command.spawn().expect("verify can be run");
+    let mut line = String::new();
+    let stdout = child.stdout.take().expect("it is a pipe");
+    BufReader::new(stdout).read_line(&mut line).expect("UTF-8");
+    let base = line
+        .trim_end()
+        .strip_prefix("listening on ")
+        .expect("its address");
+    let browser = Client::builder().no_proxy().redirect(Policy::none());
+    let browser = browser.build().expect("a client");
+    let mut seen = Vec::new();
+    for to in [
+        "http://127.0.0.1:8000",
+        "http://gateway.example.com",
+        "http://localhost",
+    ] {
+        let url = format!("{base}/v2/logout?client_id=verify&returnTo={to}");
+        let answer = browser.get(url).send().await.expect("an answer");
+        seen.push(
+            answer
+                .headers()
+                .get("location")
+                .map(|to| to.to_str().expect("text").to_owned()),
+        );
+    }
+    child.kill().expect("it runs");
+    child.wait().expect("it is a child");
+    let expected = [
+        Some("http://127.0.0.1:8000"),
+        Some("http://gateway.example.com"),
+        None,
+    ];
+    assert_eq!(seen, expected.map(|to| to.map(str::to_owned)));
 }
