@@ -77,24 +77,22 @@ fn nothing_is_left_of_a_run_that_a_signal_ends_at_any_moment() {
     );
 }
 
-/// The process ids of the watchdogs that run.
-fn watchdogs() -> Vec<Pid> {
+/// The watchdog of a run.
+fn watchdog_of(run: &str) -> Pid {
+    let wanted = format!(" worker --watchdog {run} ");
     let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
-    processes
-        .filter_map(|entry| {
-            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
-            let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            let pid = entry.file_name().to_str()?.parse().ok()?;
-            line.contains(" worker --watchdog ")
-                .then(|| Pid::from_raw(pid))?
-        })
-        .collect()
+    let mut found = processes.filter_map(|entry| {
+        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        line.contains(&wanted).then(|| Pid::from_raw(pid))?
+    });
+    found.next().expect("the run has a watchdog")
 }
 
 #[test]
 fn cleanup_finds_what_a_crash_of_the_machine_left_and_spares_what_goes_on() {
     let Some(_engine) = engine() else { return };
-    assert_eq!(watchdogs(), [], "a watchdog of another run");
     let mut crashed = verify(["--stack", "containers", "--quick"]);
     let mut child = crashed.command.spawn().expect("verify can be run");
     let all = |count: usize| {
@@ -108,9 +106,15 @@ fn cleanup_finds_what_a_crash_of_the_machine_left_and_spares_what_goes_on() {
         "no containers"
     );
     // A machine that dies takes the watchdog along.
-    for watchdog in watchdogs() {
-        kill_process(watchdog, Signal::KILL).expect("it runs");
-    }
+    let runs = docker(&[
+        "ps",
+        "--filter",
+        "label=verify.run",
+        "--format",
+        "{{.Label \"verify.run\"}}",
+    ]);
+    let run = runs.lines().next().expect("a run");
+    kill_process(watchdog_of(run), Signal::KILL).expect("it runs");
     child.kill().expect("it runs");
     child.wait().expect("it ends");
     let left = docker(&["ps", "-aq", "--filter", "label=verify.run"])
