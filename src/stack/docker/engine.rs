@@ -68,7 +68,11 @@ fn said(error: &Error) -> String {
         }
         source = cause.source();
     }
-    text
+    // The HTTP library's own words for it say nothing to a person.
+    match text.split_once("client error (Connect): ") {
+        Some((_, why)) => format!("the Docker engine does not answer any more ({why})"),
+        None => text,
+    }
 }
 
 /// What to do about an error, by what was said.
