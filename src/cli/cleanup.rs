@@ -31,15 +31,14 @@ pub fn cleanup(args: &CleanupArgs) -> Result<ExitStatus, CliError> {
             if !args.dry_run {
                 match Lock::take(&project) {
                     Ok(_lock) => {
-                        let put = runtime.block_on(deployment::put_in_order(&project, &profile));
                         // One deployment that is gone keeps nobody from the others.
-                        all &= put.unwrap_or_else(|error| {
-                            out::complain(error.hint(format!(
-                                "where the deployment is gone for good, remove {}",
+                        if !runtime.block_on(deployment::put_in_order(&project, &profile)) {
+                            all = false;
+                            out::complain(format_args!(
+                                "hint: where the deployment is gone for good, remove {}",
                                 folder.display()
-                            )));
-                            false
-                        });
+                            ));
+                        }
                     }
                     Err(error @ LedgerError::Locked { .. }) => {
                         out::print(&format!("{project}: left alone: {error}\n"))?;

@@ -178,25 +178,33 @@ pub async fn attach(
     Ok((attached, setup, held))
 }
 
-/// Undoes what a run left in the deployment, and says what could not be. Whether all was.
+/// Undoes what a run left in the deployment. What could not be undone, one line each. The gateway
+/// need not run: a candidate may have ended it.
 ///
 /// # Errors
 /// A deployment that is gone, a ledger that cannot be read.
-pub async fn put_in_order(project: &str, profile: &Profile) -> Result<bool, CliError> {
+pub async fn undo(project: &str, profile: &Profile) -> Result<Vec<String>, CliError> {
     let which = compose::Named {
         project: Some(project.to_owned()),
         compose_file: None,
     };
     let ledger = Ledger::open(project, "-")?;
     if ledger.open_entries()?.is_empty() {
-        return Ok(true);
+        return Ok(Vec::new());
     }
-    let attached = Attached::find(&which, profile).await?;
+    let attached = Attached::find_stopped(&which, profile).await?;
     let Undone { done, left } = compose::undo(&ledger, &attached, profile).await;
     tracing::info!("undone: {}", done.join(", "));
-    if left.is_empty() {
-        return Ok(true);
-    }
+    Ok(left)
+}
+
+/// As [`undo`], and says what could not be undone. Whether all was.
+pub async fn put_in_order(project: &str, profile: &Profile) -> bool {
+    let left = match undo(project, profile).await {
+        Ok(left) if left.is_empty() => return true,
+        Ok(left) => left,
+        Err(error) => vec![error.to_string()],
+    };
     out::complain(format_args!(
         "error: not everything that this run made in {project} could be undone:"
     ));
@@ -204,7 +212,7 @@ pub async fn put_in_order(project: &str, profile: &Profile) -> Result<bool, CliE
         out::complain(format_args!("  {line}"));
     }
     out::complain("hint: `verify cleanup` tries again");
-    Ok(false)
+    false
 }
 
 fn set_site(profile: &mut Profile, site: &str) -> Result<(), CliError> {

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     digest::sha256,
-    ledger::{Act, Deployment, Ledger, LedgerError},
+    ledger::{Act, Deployment, Ledger},
     plan::Text,
     probe::{
         http::Connection,
@@ -78,14 +78,6 @@ impl Rollback<'_> {
             step.seen = seen.unwrap_or_else(|why| why);
         }
         Outcome { steps, ok }
-    }
-
-    /// That the baseline was proven to be what runs.
-    ///
-    /// # Errors
-    /// A ledger that cannot be written.
-    pub fn settled(&self) -> Result<(), LedgerError> {
-        self.ledger.write(Act::RolledBack)
     }
 
     /// The plan's steps, with the commands that do the same here by hand.

@@ -74,6 +74,22 @@ impl Archive {
     }
 }
 
+/// The content of the first file in an archive.
+///
+/// # Errors
+/// An archive that cannot be read or holds no file.
+pub fn first_file(archive: &[u8]) -> io::Result<Vec<u8>> {
+    for entry in tar::Archive::new(archive).entries()? {
+        let mut entry = entry?;
+        if entry.header().entry_type().is_file() {
+            let mut content = Vec::new();
+            io::Read::read_to_end(&mut entry, &mut content)?;
+            return Ok(content);
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
+}
+
 /// The same archive with its paths under another directory: an archive that the engine gives
 /// names its first entry by the last part of the path that was asked for.
 ///

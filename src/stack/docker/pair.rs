@@ -12,13 +12,13 @@ use std::{
 use async_trait::async_trait;
 use bollard::{
     models::{ContainerCreateBody, EndpointSettings, HostConfig, NetworkingConfig},
-    query_parameters::{CreateContainerOptionsBuilder, DownloadFromContainerOptionsBuilder},
+    query_parameters::CreateContainerOptionsBuilder,
 };
 use futures::TryStreamExt as _;
 
 use super::{
     archive::{self, Archive},
-    container::upload,
+    container::{download, upload},
     engine::{Engine, EngineError},
 };
 use crate::stack::{Service, SideBySide, StackError, Version, measure::Client};
@@ -190,19 +190,7 @@ async fn member(like: &Like<'_>, own: &Own) -> Result<Client, EngineError> {
 
 /// A copy of what is at `place`, in the same place.
 async fn copy_place(like: &Like<'_>, place: &str, to: &str) -> Result<(), EngineError> {
-    let options = DownloadFromContainerOptionsBuilder::default()
-        .path(place)
-        .build();
-    let bytes = like
-        .engine
-        .docker
-        .download_from_container(like.gateway, Some(options))
-        .try_fold(Vec::new(), |mut all, chunk| async move {
-            all.extend_from_slice(&chunk);
-            Ok(all)
-        })
-        .await
-        .map_err(|error| EngineError::of(&format!("copying {place}"), &error))?;
+    let bytes = download(like.engine, like.gateway, place).await?;
     let folder = Path::new(place).parent().unwrap_or(Path::new("/"));
     let moved = archive::moved(&bytes, folder)
         .map_err(|error| EngineError::new(format!("copying {place}: {error}")))?;

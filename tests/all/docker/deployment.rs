@@ -411,6 +411,37 @@ fn a_candidate_that_breaks_tracking_is_deployed_caught_and_rolled_back() {
 }
 
 #[test]
+fn a_candidate_that_does_not_start_is_a_fail_and_rolled_back() {
+    let Some(_engine) = engine() else { return };
+    let deployment = Deployment::start(None, true);
+    let shipped = root().join("fixtures/gateway/nginx_v11.1.conf");
+    let shipped = fs::read_to_string(shipped).expect("v11.1");
+    let line = "require \"token_api\"";
+    assert_eq!(shipped.matches(line).count(), 1);
+    let candidate = deployment.folder.path().join("broken.conf");
+    fs::write(&candidate, shipped.replace(line, "error(\"boom\")")).expect("a file");
+    let run = deployment
+        .verify_as_test_user(&["--deploy", "--quick", "--candidate"])
+        .arg(&candidate);
+    let ended = run.ends();
+    ended.exits(1);
+    let report = ended.report();
+    assert_eq!(report.with_status("failed"), ["1.2"]);
+    let steps = report.0["rollback"]["steps"].as_array().expect("steps");
+    assert_eq!(steps.len(), 6);
+    assert!(steps.iter().all(|step| step["ok"] == true), "{steps:#?}");
+    let baseline = fs::read(root().join("fixtures/gateway/nginx_v10.conf")).expect("v10");
+    assert_eq!(fs::read(deployment.config()).expect("the file"), baseline);
+    let conf = deployment.exec("openresty", &["ls", "/usr/local/openresty/nginx/conf"]);
+    assert!(!conf.contains("nginx.conf.c"), "{conf}");
+    assert!(
+        !ended.stderr.contains("could be undone"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
 fn a_configuration_that_is_mounted_read_only_is_told_before_anything_is_touched() {
     let Some(_engine) = engine() else { return };
     let deployment = Deployment::start(None, false);

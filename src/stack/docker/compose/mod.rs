@@ -553,8 +553,16 @@ pub async fn write_file(
     path: &Path,
     content: &[u8],
 ) -> Result<(), StackError> {
+    let gateway = attached.member(Service::Gateway)?;
+    let host = match host {
+        // Into a gateway that does not run the engine cannot write what is mounted by itself.
+        None if !gateway.state().await?.running => attached
+            .mounted(path)
+            .and_then(|(_, source)| source)
+            .filter(|source| source.is_file()),
+        host => host,
+    };
     let Some(host) = host else {
-        let gateway = attached.member(Service::Gateway)?;
         return gateway.write_file(path, content).await;
     };
     let written = fs::OpenOptions::new()

@@ -103,9 +103,9 @@ impl Container {
         let started = Instant::now();
         let script = format!("echo {mark} > /proc/1/fd/1; echo {mark} > /proc/1/fd/2");
         if let Err(error) = self.must("marking the log", &script).await {
-            return match self.running().await?.0 {
-                true => Err(error),
-                false => Ok(()),
+            return match self.has_ended().await? {
+                true => Ok(()),
+                false => Err(error),
             };
         }
         let there = |stream: &str| {
@@ -170,7 +170,10 @@ impl Container {
              done; break; done 2>/dev/null | sort -u | while IFS= read -r t; do printf '%s %s\\n' \"$(wc -c < \"$t\")\" \"$t\"; done; \
              for t in {NGINX_LOGS}/*; do test -f \"$t\" && test ! -L \"$t\" && printf '%s %s\\n' \"$(wc -c < \"$t\")\" \"$t\"; done; true"
         );
-        let bytes = self.must("looking for log files", &script).await?;
+        let bytes = match self.must("looking for log files", &script).await {
+            Err(_) if self.has_ended().await? => return Ok(Vec::new()),
+            bytes => bytes?,
+        };
         let mut files: BTreeMap<PathBuf, u64> = BTreeMap::new();
         for line in String::from_utf8_lossy(&bytes).lines() {
             if let Some((length, path)) = line.trim_start().split_once(' ')

@@ -1,18 +1,25 @@
 //! One container as a service of the stack: commands in it, its files, its start and end. What
 //! runs in it is in [`processes`], what it writes in [`logs`].
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bollard::query_parameters::{
-    KillContainerOptionsBuilder, RestartContainerOptionsBuilder, UploadToContainerOptionsBuilder,
+    DownloadFromContainerOptionsBuilder, KillContainerOptionsBuilder,
+    RestartContainerOptionsBuilder, UploadToContainerOptionsBuilder,
 };
+use futures::TryStreamExt as _;
 use tokio::sync::Mutex;
 
 mod logs;
 mod processes;
 
 use super::{
+    archive::{self, Archive},
     engine::{Engine, EngineError},
     follow::Follower,
     shell::{Done, Shell, quoted},
@@ -21,6 +28,12 @@ use crate::stack::{Output, Service, StackError};
 
 /// How long a service has to end by itself before it is killed, in seconds.
 const STOP_SECONDS: i32 = 10;
+
+/// How long the engine has to notice that a container has ended.
+const END_DEADLINE: Duration = Duration::from_secs(2);
+
+/// How often it is asked.
+const POLL: Duration = Duration::from_millis(5);
 
 /// A container that plays a service.
 #[derive(Debug)]
@@ -157,9 +170,18 @@ impl Container {
     pub async fn read_file(&self, path: &Path) -> Result<Vec<u8>, StackError> {
         let name = path.display().to_string();
         let what = format!("reading {name}");
-        let bytes = self
-            .must(&what, &format!("base64 < {}", quoted(&name)))
-            .await?;
+        if !self.running().await?.0 {
+            return self.read_stopped(&name).await;
+        }
+        let read = self.run(&format!("base64 < {}", quoted(&name))).await;
+        let done = match read {
+            Err(_) if self.has_ended().await? => return self.read_stopped(&name).await,
+            read => read?,
+        };
+        if done.code != 0 {
+            return Err(self.failed(&EngineError::new(format!("{what}: {}", done.text().trim()))));
+        }
+        let bytes = done.bytes;
         let text: Vec<u8> = bytes
             .into_iter()
             .filter(|byte| !byte.is_ascii_whitespace())
@@ -170,12 +192,33 @@ impl Container {
         })
     }
 
+    /// A file's content in a container that does not run, by the engine.
+    async fn read_stopped(&self, name: &str) -> Result<Vec<u8>, StackError> {
+        let content = async {
+            let packed = download(&self.engine, &self.id, name).await?;
+            archive::first_file(&packed)
+                .map_err(|error| EngineError::new(format!("reading {name}: {error}")))
+        };
+        content.await.map_err(|error| self.failed(&error))
+    }
+
     /// Replaces a file's content in place: also one that is mounted by itself keeps its inode.
     ///
     /// # Errors
     /// A file that cannot be written.
     pub async fn write_file(&self, path: &Path, content: &[u8]) -> Result<(), StackError> {
         let name = path.display().to_string();
+        if !self.running().await?.0 {
+            let mut packed = Archive::default();
+            let packed = packed
+                .file(&name, 0o644, content)
+                .and_then(|()| packed.finish())
+                .map_err(|error| {
+                    self.failed(&EngineError::new(format!("packing {name}: {error}")))
+                })?;
+            let uploaded = self.upload(packed).await;
+            return uploaded.map_err(|error| self.failed(&error));
+        }
         let script = format!(
             "printf %s {} | base64 -d > {}",
             quoted(&STANDARD.encode(content)),
@@ -296,6 +339,19 @@ impl Container {
             .map_err(|error| self.failed(&EngineError::of("killing it", &error)))
     }
 
+    /// Whether the container has ended, asked when a shell in it broke off: its processes are gone
+    /// a moment before the engine says so.
+    async fn has_ended(&self) -> Result<bool, StackError> {
+        let started = Instant::now();
+        while self.running().await?.0 {
+            if started.elapsed() > END_DEADLINE {
+                return Ok(false);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(true)
+    }
+
     async fn running(&self) -> Result<(bool, u32), StackError> {
         let inspected = self.engine.inspect(&self.id).await;
         let inspected = inspected.map_err(|error| self.failed(&error))?;
@@ -313,6 +369,25 @@ fn known(inspected: &bollard::models::ContainerInspectResponse) -> Option<Known>
         started_at: inspected.state.as_ref()?.started_at.clone()?,
         restarts: inspected.restart_count.unwrap_or(0),
     })
+}
+
+/// What is at a path of a container, which need not run, as an archive.
+///
+/// # Errors
+/// What the engine says.
+pub async fn download(engine: &Engine, id: &str, path: &str) -> Result<Vec<u8>, EngineError> {
+    let options = DownloadFromContainerOptionsBuilder::default()
+        .path(path)
+        .build();
+    engine
+        .docker
+        .download_from_container(id, Some(options))
+        .try_fold(Vec::new(), |mut all, chunk| async move {
+            all.extend_from_slice(&chunk);
+            Ok(all)
+        })
+        .await
+        .map_err(|error| EngineError::of(&format!("copying {path}"), &error))
 }
 
 /// Unpacks an archive in a container's root directory.

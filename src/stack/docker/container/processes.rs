@@ -27,12 +27,8 @@ impl Container {
         let processes = match self.processes().await {
             Ok(processes) => processes,
             // It may have ended between the two questions.
-            Err(error) => {
-                return match self.running().await? {
-                    (false, _) => Ok(ended),
-                    (true, _) => Err(error),
-                };
-            }
+            Err(_) if self.has_ended().await? => return Ok(ended),
+            Err(error) => return Err(error),
         };
         let Some(main) = main_process(self.service, &processes) else {
             return Ok(ended);
