@@ -342,7 +342,9 @@ fn run_plan(
             id,
             started_at: now.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string(),
             duration_ms: 0.0,
-            partial: selected.len() != bundle.items().count(),
+            partial: bundle
+                .items()
+                .any(|item| item.phase().is_some() && !selected.contains(&item)),
             stack: place.name().to_owned(),
             components: Vec::new(),
             candidate: inputs.candidate.clone(),

@@ -24,6 +24,8 @@ struct PlanFile {
     version: String,
     phases: Vec<Phase>,
     #[serde(default)]
+    extended: Option<Phase>,
+    #[serde(default)]
     rollback_proof: Vec<ItemId>,
 }
 
@@ -36,7 +38,9 @@ pub struct Bundle {
     pub title: Text,
     /// The plan's version.
     pub version: String,
-    /// The plan's phases with their items.
+    /// The plan's phases with their items; the extended checks last, as phase [`EXTENDED`].
+    ///
+    /// [`EXTENDED`]: super::EXTENDED
     pub phases: Vec<Phase>,
     /// The features, one a phase, in the phases' order.
     pub features: Vec<Feature>,
@@ -133,8 +137,10 @@ impl Bundle {
             path: path.clone(),
             source,
         })?;
-        let plan: PlanFile = yaml::parse(&text, &path)?;
-        let lines: Lines = yaml::parse(&text, &path)?;
+        let mut plan: PlanFile = yaml::parse(&text, &path)?;
+        let mut lines: Lines = yaml::parse(&text, &path)?;
+        plan.phases.extend(plan.extended.take());
+        lines.phases.extend(lines.extended.take());
         let mut problems = Vec::new();
         let mut features = Vec::new();
         for (phase, place) in plan.phases.iter().zip(&lines.phases) {
@@ -218,6 +224,8 @@ impl Bundle {
 #[derive(Debug, Deserialize)]
 struct Lines {
     phases: Vec<PhaseLines>,
+    #[serde(default)]
+    extended: Option<PhaseLines>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -14,6 +14,6 @@ mod tests;
 
 pub use bundle::{Bound, Bundle, BundleError, PLAN_FILE, Problem};
 pub use check::Vocabulary;
-pub use item::{Checklist, Item, ItemId, ItemIdError, Lang, Phase, Priority, Text};
+pub use item::{Checklist, EXTENDED, Item, ItemId, ItemIdError, Lang, Phase, Priority, Text};
 pub use selection::{Choice, SelectionError};
 pub use tags::{TagExpr, TagExprError};

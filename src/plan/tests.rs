@@ -381,3 +381,50 @@ fn what_the_plan_does_not_have_is_refused_with_what_it_has() {
         assert!(error.contains(says), "{error}");
     }
 }
+
+#[test]
+fn extended_checks_stand_beside_the_phases() {
+    let plan = format!(
+        "{PLAN}extended:\n  title: {{en: More, ja: 追加}}\n  feature: more.feature\n  items:\n{}",
+        PLAN.lines()
+            .find(|line| line.contains("\"1.1\""))
+            .unwrap()
+            .replace("1.1", "X.4")
+            + "\n"
+    );
+    let more = "Feature: more\n\n  @extended @item-X.4\n  Scenario: s\n    Then it answers\n";
+    let with = |more: &str| {
+        let dir = bundle(|name, text| match name {
+            "plan.yaml" => plan.clone(),
+            _ => text.to_owned(),
+        });
+        fs::write(dir.path().join("more.feature"), more).unwrap();
+        let loaded = loaded(dir.path());
+        (dir, loaded)
+    };
+    let (_dir, bundle) = with(more);
+    let bundle = bundle.unwrap();
+    let all = bundle.select(&Choice::default()).unwrap();
+    assert_eq!(all.last().unwrap().to_string(), "X.4");
+    let chosen = |phase: &str| {
+        let phases = vec![phase.to_owned()];
+        bundle
+            .select(&Choice {
+                phases,
+                ..Choice::default()
+            })
+            .unwrap()
+    };
+    assert_eq!(chosen("X"), all[all.len() - 1..]);
+    assert!(!chosen("1").contains(&all[all.len() - 1]));
+
+    let (_dir, refused) = with(&more.replace("@extended", "@phase-1"));
+    let error = refused.unwrap_err().to_string();
+    assert!(
+        error.contains("item X.4 is of phase X, yet the scenario is tagged @phase-1"),
+        "{error}"
+    );
+    let (_dir, refused) = with(&more.replace("@extended ", ""));
+    let error = refused.unwrap_err().to_string();
+    assert!(error.contains("the tag @extended is missing"), "{error}");
+}

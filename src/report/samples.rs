@@ -21,6 +21,9 @@ pub struct PlanFile {
     pub phases: Vec<Phase>,
     #[allow(dead_code)] // no part of a report
     pub rollback_proof: Vec<ItemId>,
+    /// A sample has those that it asks for.
+    #[allow(dead_code)]
+    pub extended: Phase,
 }
 
 pub fn plan_file() -> PlanFile {
