@@ -7,6 +7,7 @@ mod doctor;
 mod error;
 mod inputs;
 mod live;
+mod mutate;
 mod out;
 mod place;
 mod rollback;
@@ -53,6 +54,7 @@ fn dispatch(cli: Cli, started: Instant) -> Result<ExitStatus, CliError> {
         Some(Command::Run(args)) => run::run(*args, started),
         Some(Command::Gate(args)) => saved::gate(&args),
         Some(Command::Render(args)) => saved::render(&args),
+        Some(Command::Mutate(args)) => mutate::mutate(*args, started),
         Some(Command::Rollback(args)) => rollback::rollback(*args, started),
         Some(Command::Cleanup(args)) => cleanup::cleanup(&args),
         Some(Command::Doctor) => doctor::doctor(),

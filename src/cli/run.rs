@@ -321,7 +321,11 @@ pub fn show(settings: &Settings, report: &RunReport, dir: &Path) -> Result<(), C
     ))
 }
 
-fn run_plan(
+/// What the engine is asked to do.
+///
+/// # Errors
+/// A folder of the plan that has no absolute path.
+pub fn run_plan(
     settings: &Settings,
     place: &Place,
     bundle: &Bundle,
@@ -376,7 +380,7 @@ fn command_line() -> Vec<String> {
 }
 
 /// The step definitions, as the bundle's check asks for them.
-struct StepTable;
+pub struct StepTable;
 
 fn keyword(kind: StepType) -> Keyword {
     match kind {
