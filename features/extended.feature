@@ -14,6 +14,18 @@ Feature: Extended checks
     And nobody is tracked under a claimed address
     And whether the internal port believes such a claim is known
 
+  @extended @item-X.2
+  Scenario: Forged tokens are refused
+    Given the candidate runs
+    And the admin has a token "verify-forged" for 1 days
+    And the genuine token works
+    When the model is asked with forged tokens of every kind
+    And the model is asked with tokens that are not in force
+    Then each is refused with 401 or 403, and none reaches the upstream
+    And beside a forged token the genuine one never makes the forged one's user known
+    And what the gateway does with unusual tokens of its own is noted
+    And the genuine token still works
+
   @extended @item-X.5
   Scenario: The tracking endpoint is not reachable from outside
     Given the candidate runs

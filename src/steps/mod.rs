@@ -29,5 +29,6 @@ static TABLES: &[&[registry::StepDef]] = &[
     phase6::STEPS,
     phase7::STEPS,
     extended::identity::STEPS,
+    extended::forged::STEPS,
     extended::tracker::STEPS,
 ];

@@ -1,6 +1,7 @@
 //! Checks beyond the plan: what an attacker, the data or the time of day will try. A file a
 //! subject.
 
+pub mod forged;
 pub mod identity;
 pub mod outside;
 pub mod tracker;
