@@ -26,6 +26,24 @@ Feature: Extended checks
     And what the gateway does with unusual tokens of its own is noted
     And the genuine token still works
 
+  @extended @item-X.3
+  Scenario: A ban reaches every token of the user
+    Given the candidate runs
+    And the test user's token is let in on every location of the model's API
+    When the admin bans the test user, and a further token of the user is minted
+    Then both tokens are refused on every location from the next request on
+    But the admin's token is let in on every location meanwhile
+    When the admin lifts the test user's ban
+    Then both tokens are let in again on every location
+
+  @extended @item-X.4
+  Scenario: Odd addresses are kept byte for byte
+    Given the candidate runs
+    And users with odd addresses, and their neighbours, have tokens and sessions
+    Then each is tracked under exactly that address
+    And each is banned and unbanned under exactly that address, and no neighbour is touched
+    And nothing of them stays
+
   @extended @item-X.5
   Scenario: The tracking endpoint is not reachable from outside
     Given the candidate runs

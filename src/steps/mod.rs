@@ -30,5 +30,7 @@ static TABLES: &[&[registry::StepDef]] = &[
     phase7::STEPS,
     extended::identity::STEPS,
     extended::forged::STEPS,
+    extended::banned::STEPS,
+    extended::addresses::STEPS,
     extended::tracker::STEPS,
 ];

@@ -12,6 +12,7 @@ use crate::{
         nonce, now_ms,
         raw::Raw,
     },
+    stack::Act,
     steps,
     steps::{
         run::{Run, Token},
@@ -312,6 +313,7 @@ fn signed(run: &Run, token: &Token, change: &[(&str, Value)]) -> Result<Option<S
 async fn not_in_force(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
     let token = genuine(world)?;
+    run.stack.may(Act::Mint(&token.email)).await?;
     let now = now_ms() / 1000;
     let mut attempts = Vec::new();
     for (what, change) in [
@@ -420,6 +422,7 @@ async fn two_headers(world: &mut World, _: Args) -> StepResult {
 async fn choices(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
     let token = genuine(world)?;
+    run.stack.may(Act::Mint(&token.email)).await?;
     let mut attempts = Vec::new();
     let mut add = |what: &str, value: String| {
         let mark = nonce();
