@@ -314,7 +314,8 @@ impl Connection {
     }
 }
 
-fn parse(text: &str) -> Option<Response> {
+/// A whole response as it came over the wire.
+pub(super) fn parse(text: &str) -> Option<Response> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     let mut lines = head.lines();
     let status = lines
@@ -331,7 +332,8 @@ fn parse(text: &str) -> Option<Response> {
     let chunked = headers
         .iter()
         .any(|(name, value)| name == "transfer-encoding" && value == "chunked");
-    let body = if chunked {
+    // The answer to a HEAD tells of a body and has none.
+    let body = if chunked && !body.is_empty() {
         dechunk(body)?
     } else {
         body.to_owned()

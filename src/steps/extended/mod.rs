@@ -1,0 +1,9 @@
+//! Checks beyond the plan: what an attacker, the data or the time of day will try. A file a
+//! subject.
+
+pub mod addresses;
+pub mod banned;
+pub mod forged;
+pub mod identity;
+pub mod outside;
+pub mod tracker;
