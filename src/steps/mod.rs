@@ -1,6 +1,7 @@
 //! Step definitions, thin: probe, then assert. A file a phase.
 
 mod deploy;
+pub mod extended;
 mod general;
 pub mod late;
 mod operations;
@@ -27,4 +28,6 @@ static TABLES: &[&[registry::StepDef]] = &[
     phase5::STEPS,
     phase6::STEPS,
     phase7::STEPS,
+    extended::outage::STEPS,
+    extended::streaming::STEPS,
 ];
