@@ -53,3 +53,30 @@ Feature: Extended checks
     Then no call without a session is answered with 200
     And none of the strangers becomes active
     But the gateway's own call in the context "Default" does make its user active
+
+  @extended @item-X.8
+  Scenario: A streamed answer arrives piece by piece
+    Given the candidate runs
+    And the admin has a token "test-token-v11.1" for 30 days
+    When the token asks for a streamed answer, whose pieces the upstream holds back
+    Then the first piece arrives before the upstream sends the second
+    And all but the last arrive before the upstream sends the last
+    And the stream comes to its end, every piece in order
+
+  # From here on services are ended and started again: what has no need of that stands before.
+
+  @extended @item-X.6
+  Scenario: Without Redis nobody is let in, and with it all are served again
+    Given the candidate runs
+    And the admin has a token "test-token-v11.1" for 30 days
+    When Redis is down for a while
+    Then the session, the token and the admin API are refused meanwhile
+    And all of them are served again, by a gateway that was not restarted
+
+  @extended @item-X.7
+  Scenario: Without the upstream users are told so, and with it all are served again
+    Given the candidate runs
+    And the admin has a token "test-token-v11.1" for 30 days
+    When the upstream is down for a while
+    Then each is told so in JSON in time, and none is passed off as served
+    And all of them are served again, by a gateway that was not restarted

@@ -1,6 +1,12 @@
 //! One request, one response: no redirects, no cookies, no connection kept.
 
-use std::{fmt::Write as _, net::SocketAddr, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use serde_json::Value;
 use tokio::{
@@ -140,7 +146,12 @@ pub struct NoAnswer {
 pub struct Http {
     client: reqwest::Client,
     endpoints: Endpoints,
+    answered: Arc<Mutex<Answered>>,
 }
+
+/// The statuses that requests were answered with, by their line without the protocol's version:
+/// `GET /path?query`.
+pub type Answered = BTreeMap<String, Vec<u16>>;
 
 impl Http {
     /// A client for a stack.
@@ -154,7 +165,11 @@ impl Http {
             .pool_max_idle_per_host(0)
             .timeout(TIMEOUT)
             .build()?;
-        Ok(Self { client, endpoints })
+        Ok(Self {
+            client,
+            endpoints,
+            answered: Arc::default(),
+        })
     }
 
     fn address(&self, url: &Url) -> Option<SocketAddr> {
@@ -176,17 +191,39 @@ impl Http {
         .map_or(Service::Gateway, |(_, service)| service)
     }
 
-    /// Sends a request and reads the whole response.
-    ///
-    /// # Errors
-    /// Where no response came.
-    pub async fn send(&self, request: &Request) -> Result<Response, NoAnswer> {
-        let no_answer = |why: String| NoAnswer {
+    /// What the gateway's requests were answered with, all of this client and its clones.
+    #[must_use]
+    pub fn answered(&self) -> Answered {
+        self.lock().clone()
+    }
+
+    /// Notes an answer that did not come by this client.
+    pub fn note(&self, method: &str, url: &Url, status: u16) {
+        let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
+        let line = format!("{method} {target}");
+        self.lock().entry(line).or_default().push(status);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Answered> {
+        // Whole entries only: there is no half-made state that a panic could leave behind.
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn no_answer(&self, request: &Request, why: String) -> NoAnswer {
+        NoAnswer {
             service: self.service(&request.url),
             method: request.method.clone(),
             url: request.url.to_string(),
             why,
-        };
+        }
+    }
+
+    /// Sends a request and returns when the head of the response is there.
+    ///
+    /// # Errors
+    /// Where no response came.
+    pub async fn open(&self, request: &Request) -> Result<Opened, NoAnswer> {
+        let no_answer = |why: String| self.no_answer(request, why);
         let url = &request.url;
         let address = self
             .address(url)
@@ -205,7 +242,7 @@ impl Http {
         if let Some(body) = &request.body {
             builder = builder.body(body.clone());
         }
-        let mut answer = builder
+        let answer = builder
             .send()
             .await
             .map_err(|error| no_answer(chain(&error)))?;
@@ -219,11 +256,29 @@ impl Http {
                 )
             })
             .collect();
+        let status = answer.status().as_u16();
+        if self.service(url) == Service::Gateway {
+            self.note(&request.method, url, status);
+        }
+        let head = Response {
+            status,
+            headers,
+            body: String::new(),
+        };
+        Ok(Opened { head, answer })
+    }
+
+    /// Sends a request and reads the whole response.
+    ///
+    /// # Errors
+    /// Where no response came.
+    pub async fn send(&self, request: &Request) -> Result<Response, NoAnswer> {
+        let mut opened = self.open(request).await?;
         let mut body = Vec::new();
-        while let Some(chunk) = answer
+        while let Some(chunk) = opened
             .chunk()
             .await
-            .map_err(|error| no_answer(chain(&error)))?
+            .map_err(|why| self.no_answer(request, why))?
         {
             body.extend_from_slice(&chunk);
             if body.len() > BODY_LIMIT {
@@ -231,10 +286,30 @@ impl Http {
             }
         }
         Ok(Response {
-            status: answer.status().as_u16(),
-            headers,
             body: String::from_utf8_lossy(&body).into_owned(),
+            ..opened.head
         })
+    }
+}
+
+/// A response whose body is still to come.
+#[derive(Debug)]
+pub struct Opened {
+    /// Status and header fields; its body is empty.
+    pub head: Response,
+    answer: reqwest::Response,
+}
+
+impl Opened {
+    /// The next bytes of the body as they arrive; `None` at its end.
+    ///
+    /// # Errors
+    /// What the connection says where it breaks before the end.
+    pub async fn chunk(&mut self) -> Result<Option<Vec<u8>>, String> {
+        let chunk = self.answer.chunk().await;
+        chunk
+            .map(|bytes| bytes.map(|bytes| bytes.to_vec()))
+            .map_err(|error| chain(&error))
     }
 }
 

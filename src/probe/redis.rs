@@ -119,6 +119,14 @@ impl Redis {
         })
     }
 
+    /// Has Redis write everything that it holds to its disk, and returns when it has.
+    ///
+    /// # Errors
+    /// Where Redis does not answer or cannot write.
+    pub async fn save(&self) -> Result<(), RedisError> {
+        self.command("SAVE", &redis::cmd("SAVE")).await
+    }
+
     /// Whether a key exists.
     ///
     /// # Errors

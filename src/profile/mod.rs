@@ -12,6 +12,7 @@ use crate::{
 
 mod guard;
 mod operation;
+pub mod rough;
 
 pub use guard::{Identity, InternalPort, Tracker};
 pub use operation::{Operation, Values, fill, fill_value};
@@ -275,6 +276,9 @@ pub struct Llm {
     pub expect: BTreeMap<String, serde_json::Value>,
     /// The header by which the upstream learns the user.
     pub user_header: String,
+    /// How an answer is asked for and given piece by piece.
+    #[serde(default)]
+    pub stream: rough::Streamed,
 }
 
 /// A location of the API of the language models.
@@ -304,6 +308,9 @@ pub struct Thresholds {
     pub deadline_ms: u64,
     /// How long a restarted gateway has to answer, in milliseconds.
     pub restart_deadline_ms: u64,
+    /// Those of rough weather.
+    #[serde(default)]
+    pub rough: rough::Rough,
 }
 
 impl Profile {

@@ -162,6 +162,10 @@ pub struct Scene {
     pub pids: Vec<Option<u32>>,
     /// Local ports of kept connections.
     pub ports: Vec<u16>,
+    /// What was seen while a service was down.
+    pub outage: Option<super::extended::outage::Outage>,
+    /// What was seen of a streamed answer.
+    pub stream: Option<super::extended::streaming::Seen>,
     /// A comparison of durations.
     pub comparison: Option<crate::probe::stats::Comparison>,
 }

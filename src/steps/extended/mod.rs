@@ -5,5 +5,8 @@ pub mod addresses;
 pub mod banned;
 pub mod forged;
 pub mod identity;
+pub mod outage;
 pub mod outside;
+pub mod streaming;
 pub mod tracker;
+pub mod trouble;
