@@ -53,3 +53,20 @@ Feature: Extended checks
     Then no call without a session is answered with 200
     And none of the strangers becomes active
     But the gateway's own call in the context "Default" does make its user active
+
+  @extended @item-X.9
+  Scenario: A deep link survives the login
+    Given the candidate runs
+    And a fresh browser
+    When it asks for a deep link in the context "Default"
+    And it submits the form as the plain user with the right password
+    Then it comes back to exactly the deep link
+    And the upstream received exactly the deep link
+
+  @extended @item-X.10
+  Scenario: No link to the site ends at another one
+    Given the candidate runs
+    Then no way through the login ends at another site
+    But the same way with a page of the site ends there
+    And no sign-out ends at another site
+    And asked as another host the site sends nobody there

@@ -33,4 +33,6 @@ static TABLES: &[&[registry::StepDef]] = &[
     extended::banned::STEPS,
     extended::addresses::STEPS,
     extended::tracker::STEPS,
+    extended::deep_link::STEPS,
+    extended::redirects::STEPS,
 ];

@@ -3,7 +3,9 @@
 
 pub mod addresses;
 pub mod banned;
+pub mod deep_link;
 pub mod forged;
 pub mod identity;
 pub mod outside;
+pub mod redirects;
 pub mod tracker;
