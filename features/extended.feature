@@ -17,7 +17,7 @@ Feature: Extended checks
   @extended @item-X.2
   Scenario: Forged tokens are refused
     Given the candidate runs
-    And the admin has a token "verify-forged" for 1 days
+    And the admin has a token "verify-guard" for 1 days
     And the genuine token works
     When the model is asked with forged tokens of every kind
     And the model is asked with tokens that are not in force
@@ -70,3 +70,23 @@ Feature: Extended checks
     But the same way with a page of the site ends there
     And no sign-out ends at another site
     And asked as another host the site sends nobody there
+
+  @extended @item-X.11
+  Scenario: Only an admin can do what only an admin may
+    Given the candidate runs
+    And the admin has a token "verify-admins-only" for 1 days
+    And the tokens and the bans are known
+    When the plain user, and somebody without a session, try everything that only an admin may do
+    Then each attempt is refused, and none reaches the upstream
+    And the tokens and the bans are as before
+    But the admin can do all of it
+
+  @extended @item-X.12
+  Scenario: Nobody outside writes a line of the log
+    Given the candidate runs
+    And the admin has a session
+    And the log from here on
+    And a genuine tracking pair of the session in the context "Default" is read
+    When outsiders write such a pair for invented addresses wherever they can
+    Then no line of the log begins with what they wrote
+    And no tracking line of an invented address is read

@@ -35,4 +35,6 @@ static TABLES: &[&[registry::StepDef]] = &[
     extended::tracker::STEPS,
     extended::deep_link::STEPS,
     extended::redirects::STEPS,
+    extended::admins::STEPS,
+    extended::log_lines::STEPS,
 ];

@@ -15,7 +15,7 @@ use crate::{
 /// What a deep link may hold, and what careless code loses: more than one parameter, a sign of
 /// each kind encoded and not, an empty value, a name twice, Unicode, a percent sign.
 const QUERY: &str = "a=1&b=two%20words&b=again&empty=&eq=x%3Dy&amp=x%26y&plus=1%2B1&blank=1+1\
-                     &percent=100%25&slash=%2F%2F&unicode=%E5%88%A9%E7%94%A8%E8%80%85&rd=%2Fother";
+                     &percent=100%25&slash=%2F%2F&letters=%E5%88%A9%E7%94%A8%E8%80%85&rd=%2Fother";
 
 steps! {
     /// A fresh browser asks, beneath the context's path, for a page whose path and query hold everything

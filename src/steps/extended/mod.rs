@@ -2,10 +2,12 @@
 //! subject.
 
 pub mod addresses;
+pub mod admins;
 pub mod banned;
 pub mod deep_link;
 pub mod forged;
 pub mod identity;
+pub mod log_lines;
 pub mod outside;
 pub mod redirects;
 pub mod tracker;
