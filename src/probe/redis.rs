@@ -228,6 +228,17 @@ impl Redis {
         self.command(key, redis::cmd("DEL").arg(key)).await
     }
 
+    /// Deletes many keys at once.
+    ///
+    /// # Errors
+    /// Where Redis does not answer.
+    pub async fn delete_all(&self, keys: &[String]) -> Result<(), RedisError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.command("many keys", redis::cmd("DEL").arg(keys)).await
+    }
+
     /// Holds every write back for a while, or until [`Redis::unpause`]; reads pass.
     ///
     /// # Errors

@@ -226,6 +226,10 @@ pub struct LogPatterns {
     pub failed: String,
     /// The level that both lines carry.
     pub level: String,
+    /// What the gateway writes before the text of each, besides where it was logged and words in
+    /// brackets. A text behind anything else may be a client's, and counts for nothing.
+    #[serde(default)]
+    pub before: Option<String>,
 }
 
 /// Keys in Redis.

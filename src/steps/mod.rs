@@ -35,4 +35,8 @@ static TABLES: &[&[registry::StepDef]] = &[
     extended::tracker::STEPS,
     extended::outage::STEPS,
     extended::streaming::STEPS,
+    extended::deep_link::STEPS,
+    extended::redirects::STEPS,
+    extended::admins::STEPS,
+    extended::log_lines::STEPS,
 ];

@@ -156,6 +156,8 @@ pub struct Scene {
     pub answers: Vec<Hop>,
     /// What was tried, and what came of it.
     pub tried: Vec<super::extended::outside::Tried>,
+    /// Lines of a log that were written by somebody outside.
+    pub forged: Vec<String>,
     /// Users with odd addresses.
     pub visitors: Vec<super::extended::addresses::Visitor>,
     /// The processes that accepted connections, `None` where none was found.

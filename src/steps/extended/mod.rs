@@ -2,11 +2,15 @@
 //! subject.
 
 pub mod addresses;
+pub mod admins;
 pub mod banned;
+pub mod deep_link;
 pub mod forged;
 pub mod identity;
+pub mod log_lines;
 pub mod outage;
 pub mod outside;
+pub mod redirects;
 pub mod streaming;
 pub mod tracker;
 pub mod trouble;
