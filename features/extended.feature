@@ -17,6 +17,24 @@ Feature: Extended checks
     And all but the last arrive before the upstream sends the last
     And the stream comes to its end, every piece in order
 
+  @extended @item-X.14
+  Scenario: Large and slow requests are served, and those beyond every limit refused
+    Given the candidate runs
+    And the admin has a token "test-token-v11.1" for 30 days
+    When requests come that are as large and as slow as users' are
+    Then each of them is served
+    When requests come that are beyond every limit
+    Then each of them is refused with 400, 413, 414 or 431, and the next request is served
+
+  @extended @item-X.15
+  Scenario: A crowd is served, and nobody is taken for somebody else
+    Given the candidate runs
+    And the admin has a session
+    And a second user has a session
+    When the two of them make 200 requests at once, mixed over all contexts
+    Then every request is served, and none with 5xx
+    And each has exactly one tracking pair, of its own user in its own context
+
   # From here on services are ended and started again: what has no need of that stands before.
 
   @extended @item-X.6

@@ -6,6 +6,7 @@ pub mod http;
 pub mod journal;
 pub mod jwt;
 pub mod log;
+mod raw;
 pub mod redis;
 pub mod stats;
 

@@ -30,4 +30,6 @@ static TABLES: &[&[registry::StepDef]] = &[
     phase7::STEPS,
     extended::outage::STEPS,
     extended::streaming::STEPS,
+    extended::sizes::STEPS,
+    extended::crowd::STEPS,
 ];
