@@ -35,6 +35,16 @@ Feature: Extended checks
     Then every request is served, and none with 5xx
     And each has exactly one tracking pair, of its own user in its own context
 
+  @extended @item-X.16
+  Scenario: A reload loses no request
+    Given the candidate runs
+    And the admin has a token "test-token-v11.1" for 30 days
+    When the gateway is reloaded under 100 requests, with a streamed answer held open
+    Then every request is answered as it is without a reload
+    And the streamed answer comes to its end, though its worker is an old one
+    And new workers of the same master answer
+    And tracking works as before
+
   # From here on services are ended and started again: what has no need of that stands before.
 
   @extended @item-X.6
@@ -52,3 +62,19 @@ Feature: Extended checks
     When the upstream is down for a while
     Then each is told so in JSON in time, and none is passed off as served
     And all of them are served again, by a gateway that was not restarted
+
+  # At the end: both look at the whole run.
+
+  @extended @item-X.13
+  Scenario: No log holds a secret
+    Given the candidate runs
+    And the admin has a session
+    When tokens and a session come that are good, worthless, and in the wrong place
+    Then no log of the run holds a secret
+    But a mark in the same logs is found by the same search
+
+  @extended @item-X.17
+  Scenario: The log has no error that the run did not cause
+    Given the candidate runs
+    Then the gateway's log has nothing at error or above that the run itself did not cause
+    But an error that is written to it is found by the same search

@@ -32,4 +32,7 @@ static TABLES: &[&[registry::StepDef]] = &[
     extended::streaming::STEPS,
     extended::sizes::STEPS,
     extended::crowd::STEPS,
+    extended::reload::STEPS,
+    extended::secrets::STEPS,
+    extended::noise::STEPS,
 ];

@@ -164,6 +164,8 @@ pub struct Scene {
     pub borne: Vec<super::extended::sizes::Borne>,
     /// A second user.
     pub second: Option<super::extended::crowd::Second>,
+    /// What was seen of a reload.
+    pub reload: Option<super::extended::reload::Reload>,
     /// Requests that were not served, and why.
     pub not_served: Vec<String>,
     /// What was seen of a streamed answer.

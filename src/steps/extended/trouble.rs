@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    probe::log::{Record, Window},
+    probe::log::Record,
     stack::{Act, Service},
     steps::{
         run::Run,
@@ -28,23 +28,16 @@ const WITNESS_SECONDS: i64 = 600;
 pub struct Trouble {
     /// What the run did.
     pub what: String,
-    from: Window,
-    to: Window,
+    /// Which records of each log, counted from the candidate's start.
+    spans: BTreeMap<String, (usize, usize)>,
 }
 
 impl Trouble {
-    /// How many records each of the gateway's logs got in it, and after it.
-    ///
-    /// # Errors
-    /// A log that cannot be read.
-    pub async fn counts(&self, run: &Run) -> Result<BTreeMap<String, (usize, usize)>, StepError> {
-        let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-        let after = by_source(&self.to.records(&*run.stack).await?);
-        for (source, all) in by_source(&self.from.records(&*run.stack).await?) {
-            let after = after.get(&source).copied().unwrap_or(0);
-            counts.insert(source, (all.saturating_sub(after), after));
-        }
-        Ok(counts)
+    /// Whether the record with this number, from 0, of a log of the gateway is in it.
+    #[must_use]
+    pub fn holds(&self, source: &str, number: usize) -> bool {
+        let span = self.spans.get(source);
+        span.is_some_and(|(from, to)| (*from..*to).contains(&number))
     }
 }
 
@@ -67,14 +60,17 @@ impl Run {
         what: &str,
         done: impl Future<Output = Result<T, StepError>>,
     ) -> Result<T, StepError> {
-        let from = Window::open(&*self.stack, Service::Gateway).await?;
+        let (since, _) = self.need_candidate().await?;
+        let before = by_source(&since.records(&*self.stack).await?);
         let result = done.await;
-        self.stack.log_settled(Service::Gateway).await?;
-        let to = Window::open(&*self.stack, Service::Gateway).await?;
+        let after = by_source(&since.records(&*self.stack).await?);
+        let spans = after.into_iter().map(|(source, to)| {
+            let from = before.get(&source).copied().unwrap_or(0);
+            (source, (from, to))
+        });
         self.notes().troubles.push(Trouble {
             what: what.to_owned(),
-            from,
-            to,
+            spans: spans.collect(),
         });
         result
     }
