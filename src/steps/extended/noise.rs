@@ -44,7 +44,7 @@ impl Excuses<'_> {
         }
         // A service that is down is no reason for a worker to die.
         let mild = record.level.is_some_and(|level| level < Level::Alert);
-        let trouble = { notes.troubles.iter() }.find(|one| one.holds(&record.source, number));
+        let trouble = { notes.troubles.iter() }.find(|one| one.excuses(number, record));
         if let Some(trouble) = trouble
             && mild
         {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
@@ -37,7 +38,7 @@ const CONNECTIONS: usize = 8;
 
 steps! {
     /// Clients send so many requests at least, in turn over every context and the token. After a
-    /// third of them `-s reload`, and on until new workers run and as many again are answered.
+    /// third of them `-s reload`, and on until new workers run and a third more are answered.
     /// A streamed answer that began before is held open until then, where the upstream is a double.
     When "^the gateway is reloaded under (?P<count>[0-9]+) requests, with a streamed answer held open$" => reloaded;
     /// Each has the status that its kind had before.
@@ -158,7 +159,12 @@ async fn reloaded(world: &mut World, args: Args) -> StepResult {
         answered: AtomicUsize::new(0),
         over: AtomicBool::new(false),
     };
-    let seen = under(&traffic, count / 3).await;
+    // An old worker closes the connections to it that another one keeps. nginx asks again over
+    // a new one, and says so at error.
+    let reload = under(&traffic, count);
+    let seen = run
+        .in_trouble("the gateway was reloaded", "upstream", reload)
+        .await;
     let sent = run.upstream.is_kept().then(|| run.upstream.streams());
     let pieces = match sent {
         Some(streams) => streams.await?.last().map_or(0, |newest| newest.of),
@@ -194,9 +200,10 @@ async fn reloaded(world: &mut World, args: Args) -> StepResult {
 
 type Seen = (Output, ServiceState, ServiceState, Vec<String>);
 
-/// Reloads the gateway under traffic: a third before, a third when new workers run.
-async fn under(traffic: &Traffic<'_>, third: usize) -> Result<Seen, StepError> {
-    let run = traffic.run;
+/// Reloads the gateway under traffic: a third before, a third at least when new workers run, and
+/// so many in all.
+async fn under(traffic: &Traffic<'_>, count: usize) -> Result<Seen, StepError> {
+    let (run, third) = (traffic.run, count.div_ceil(3));
     let control = async {
         let seen = async {
             let before = run.stack.state(Service::Gateway).await?;
@@ -206,12 +213,16 @@ async fn under(traffic: &Traffic<'_>, third: usize) -> Result<Seen, StepError> {
             let limit = Duration::from_millis(run.profile.thresholds.rough.recovery_ms);
             let after = loop {
                 let now = run.stack.state(Service::Gateway).await?;
-                if fresh_workers(&before, &now) || started.elapsed() > limit {
+                let taken = fresh_workers(&before, &now) && retired(run, &before, &now).await;
+                if taken || started.elapsed() > limit {
                     break now;
                 }
                 tokio::time::sleep(POLL).await;
             };
-            traffic.more(third.max(1) * 2).await;
+            let answered = traffic.answered.load(Ordering::Relaxed);
+            traffic
+                .more(third.max(count.saturating_sub(answered)))
+                .await;
             Ok::<_, StepError>((output, before, after))
         };
         let seen = seen.await;
@@ -224,6 +235,25 @@ async fn under(traffic: &Traffic<'_>, third: usize) -> Result<Seen, StepError> {
     );
     let (output, before, after) = seen?;
     Ok((output, before, after, wrong.concat()))
+}
+
+/// Whether every old worker that is left says that it is shutting down: nginx starts new ones
+/// first and tells the old ones a little later, and in between both accept.
+async fn retired(run: &Run, before: &ServiceState, now: &ServiceState) -> bool {
+    for old in now
+        .workers
+        .iter()
+        .filter(|one| before.workers.contains(one))
+    {
+        let title = PathBuf::from(format!("/proc/{}/cmdline", old.pid));
+        let title = run.stack.read_file(Service::Gateway, &title).await;
+        // One whose title cannot be read has ended meanwhile.
+        let says = title.map(|title| String::from_utf8_lossy(&title).into_owned());
+        if says.is_ok_and(|title| !title.contains("shutting down")) {
+            return false;
+        }
+    }
+    true
 }
 
 /// Whether as many new workers run as there were old ones.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How many pieces of one byte a slow client's head begins with.
-const SLOW_BYTES: usize = 60;
+const SLOW_BYTES: usize = 20;
 
 /// How many pieces a slow client's body comes in.
 const SLOW_PIECES: usize = 8;

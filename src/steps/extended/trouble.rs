@@ -28,16 +28,19 @@ const WITNESS_SECONDS: i64 = 600;
 pub struct Trouble {
     /// What the run did.
     pub what: String,
+    /// What a record must tell of to be excused by it; empty: anything.
+    about: &'static str,
     /// Which records of each log, counted from the candidate's start.
     spans: BTreeMap<String, (usize, usize)>,
 }
 
 impl Trouble {
-    /// Whether the record with this number, from 0, of a log of the gateway is in it.
+    /// Whether it excuses a record, the one with this number, from 0, of its log.
     #[must_use]
-    pub fn holds(&self, source: &str, number: usize) -> bool {
-        let span = self.spans.get(source);
+    pub fn excuses(&self, number: usize, record: &Record) -> bool {
+        let span = self.spans.get(&record.source);
         span.is_some_and(|(from, to)| (*from..*to).contains(&number))
+            && record.message.contains(self.about)
     }
 }
 
@@ -51,13 +54,14 @@ fn by_source(records: &[Record]) -> BTreeMap<String, usize> {
 
 impl Run {
     /// Does something that keeps a service from answering, and remembers which part of the
-    /// gateway's log that was.
+    /// gateway's log that was. Only records that tell of `about` are excused by it.
     ///
     /// # Errors
     /// Those of what is done; a log that cannot be read.
     pub async fn in_trouble<T>(
         &self,
         what: &str,
+        about: &'static str,
         done: impl Future<Output = Result<T, StepError>>,
     ) -> Result<T, StepError> {
         let (since, _) = self.need_candidate().await?;
@@ -70,6 +74,7 @@ impl Run {
         });
         self.notes().troubles.push(Trouble {
             what: what.to_owned(),
+            about,
             spans: spans.collect(),
         });
         result
