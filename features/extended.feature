@@ -1,12 +1,58 @@
 Feature: Extended checks
   What the plan does not ask, and an attacker, the data or the time of day will.
 
+  @extended @item-X.1
+  Scenario: Identity headers sent by a client are not believed
+    Given the candidate runs
+    And the plain user has a session
+    And the log from here on
+    When someone without a session claims in identity headers to be the admin, or a stranger
+    Then each claim is refused or sent to the login, and none reaches the upstream
+    When the session claims in identity headers to be the admin, or a stranger
+    Then the session stays who it is: no admin right, tracked as itself, the upstream told nothing else
+    And the admin's token stays the admin's under such a claim
+    And nobody is tracked under a claimed address
+    And whether the internal port believes such a claim is known
+
+  @extended @item-X.2
+  Scenario: Forged tokens are refused
+    Given the candidate runs
+    And the admin has a token "verify-forged" for 1 days
+    And the genuine token works
+    When the model is asked with forged tokens of every kind
+    And the model is asked with tokens that are not in force
+    Then each is refused with 401 or 403, and none reaches the upstream
+    And beside a forged token the genuine one never makes the forged one's user known
+    And what the gateway does with unusual tokens of its own is noted
+    And the genuine token still works
+
+  @extended @item-X.3
+  Scenario: A ban reaches every token of the user
+    Given the candidate runs
+    And the test user's token is let in on every location of the model's API
+    When the admin bans the test user, and a further token of the user is minted
+    Then both tokens are refused on every location from the next request on
+    But the admin's token is let in on every location meanwhile
+    When the admin lifts the test user's ban
+    Then both tokens are let in again on every location
+
+  @extended @item-X.4
+  Scenario: Odd addresses are kept byte for byte
+    Given the candidate runs
+    And users with odd addresses, and their neighbours, have tokens and sessions
+    Then each is tracked under exactly that address
+    And each is banned and unbanned under exactly that address, and no neighbour is touched
+    And nothing of them stays
+
   @extended @item-X.5
   Scenario: The tracking endpoint is not reachable from outside
     Given the candidate runs
-    When GET "/track_user_internal?email=nobody%40example.com&context=Default" is asked on the public port
-    Then the answer's status is 404
-    And the key "active_user:nobody@example.com" does not exist in Redis
+    And the admin has a session
+    And the log from here on
+    When outsiders call the tracking endpoint in every way they know
+    Then no call without a session is answered with 200
+    And none of the strangers becomes active
+    But the gateway's own call in the context "Default" does make its user active
 
   @extended @item-X.8
   Scenario: A streamed answer arrives piece by piece

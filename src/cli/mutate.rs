@@ -193,12 +193,30 @@ impl Work {
                 !timed,
             )
             .await?;
-        let silent = |id: ItemId| id == TIMED && !timed;
+        let left_out = |id: ItemId| id == TIMED && !timed;
+        if let Some(other) = &self.other {
+            let report = self
+                .run(
+                    "unmutated-by-other-plan",
+                    other,
+                    &self.settings,
+                    &self.inputs,
+                    !timed,
+                )
+                .await?;
+            if !silent(&report) {
+                return Err(CliError::usage(format!(
+                    "--compare {}: this plan does not pass the unmutated gateway, so nothing could be compared; see {}",
+                    other.bundle.dir.display(),
+                    self.dir.join("unmutated-by-other-plan").display()
+                )));
+            }
+        }
         let mut wrong = report
             .items
             .iter()
             .chain(&report.extended)
-            .filter(|item| standing(item) != Standing::Passed && !silent(item.id))
+            .filter(|item| standing(item) != Standing::Passed && !left_out(item.id))
             .peekable();
         if wrong.peek().is_none() && report.run.end == Some(RunEnd::Completed) {
             out::complain(format_args!(
@@ -265,8 +283,7 @@ impl Work {
         if let Some(other) = &self.other {
             let name = format!("{}-by-other-plan", mutant.id);
             let report = self.run(&name, other, &settings, &inputs, !timed).await?;
-            let silent = (report.items.iter()).all(|item| standing(item) == Standing::Passed);
-            judged.noticed_by_other = Some(!silent);
+            judged.noticed_by_other = Some(!silent(&report));
         }
         Ok(Some(judged))
     }
@@ -310,6 +327,11 @@ impl Work {
         unwritten.and_then(|()| dir.finish(&report, settings.lang))?;
         Ok(report)
     }
+}
+
+/// Whether nothing was noticed.
+fn silent(report: &RunReport) -> bool {
+    (report.items.iter()).all(|item| standing(item) == Standing::Passed)
 }
 
 /// A line for a mutant that is over.

@@ -360,6 +360,7 @@ pub fn run_plan(
         },
         phases: bundle.phases.clone(),
         selected: selected.to_vec(),
+        rules: bundle.rules.clone(),
         bundle: bundle_dir,
         profile: inputs.profile.clone(),
         files: inputs.files.clone(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     evidence::Evidence,
-    plan::{ItemId, Phase},
+    plan::{ItemId, Phase, Rule},
     report::{Component, RunInfo},
 };
 
@@ -22,6 +22,9 @@ pub enum RunEvent {
         phases: Vec<Phase>,
         /// The items chosen; all of them unless the run is partial.
         selected: Vec<ItemId>,
+        /// The plan's rules that tell causes from symptoms.
+        #[serde(default)]
+        rules: Vec<Rule>,
     },
     /// A program that takes part in the run.
     Component(Component),

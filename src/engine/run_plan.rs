@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    plan::{ItemId, Phase},
+    plan::{ItemId, Phase, Rule},
     profile::Profile,
     report::RunInfo,
 };
@@ -19,6 +19,8 @@ pub struct RunPlan {
     pub phases: Vec<Phase>,
     /// The items chosen, in the plan's order.
     pub selected: Vec<ItemId>,
+    /// The plan's rules that tell causes from symptoms.
+    pub rules: Vec<Rule>,
     /// The plan bundle's folder, absolute.
     pub bundle: PathBuf,
     /// The gateway's surface.

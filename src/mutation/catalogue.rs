@@ -2,15 +2,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt, fs, io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use crate::{
-    plan::ItemId,
+    plan::{ItemId, ItemPattern},
     yaml::{self, YamlError},
 };
 
@@ -28,7 +28,7 @@ pub struct Mutant {
     pub breaks: Vec<ItemId>,
     /// Items that need not pass, either.
     #[serde(default)]
-    pub may: Vec<Allowed>,
+    pub may: Vec<ItemPattern>,
     /// What somebody misses who only follows the plan's commands: free text.
     #[serde(default)]
     pub beyond: Vec<String>,
@@ -47,64 +47,6 @@ pub struct Edit {
     pub find: String,
     /// What stands there instead.
     pub replace: String,
-}
-
-/// Items that need not pass.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Allowed {
-    /// Every one: `all`.
-    All,
-    /// Those of a phase: `3.*`; the extended checks: `X.*`.
-    Phase(Option<u8>),
-    /// One.
-    Item(ItemId),
-}
-
-impl Allowed {
-    /// Whether `item` is among them.
-    #[must_use]
-    pub fn covers(self, item: ItemId) -> bool {
-        match self {
-            Self::All => true,
-            Self::Phase(phase) => item.phase() == phase,
-            Self::Item(one) => one == item,
-        }
-    }
-}
-
-impl fmt::Display for Allowed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::All => f.write_str("all"),
-            Self::Phase(Some(phase)) => write!(f, "{phase}.*"),
-            Self::Phase(None) => f.write_str("X.*"),
-            Self::Item(item) => item.fmt(f),
-        }
-    }
-}
-
-impl Serialize for Allowed {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Allowed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text == "all" {
-            return Ok(Self::All);
-        }
-        match text.strip_suffix(".*") {
-            Some("X") => Ok(Self::Phase(None)),
-            Some(phase) => phase.parse().map(|no| Self::Phase(Some(no))).map_err(|_| {
-                de::Error::custom(format!(
-                    "`{text}`: write all, 3.* or X.*, or an item like 3.4"
-                ))
-            }),
-            None => text.parse().map(Self::Item).map_err(de::Error::custom),
-        }
-    }
 }
 
 /// Every mutant of a file or folder.
@@ -213,7 +155,7 @@ fn wrong(mutant: &Mutant, known: &BTreeSet<ItemId>) -> Vec<String> {
         wrong.push("breaks nothing: name the items that must notice".to_owned());
     }
     let allowed = mutant.may.iter().filter_map(|allowed| match allowed {
-        Allowed::Item(item) => Some(item),
+        ItemPattern::Item(item) => Some(item),
         _ => None,
     });
     for item in mutant.breaks.iter().chain(allowed) {

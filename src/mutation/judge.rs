@@ -91,8 +91,8 @@ impl Judged {
     }
 }
 
-/// Holds the report on a mutant against its entry in the catalogue. Items that `measured` does
-/// not want looked at (7.2 in a quick run) were skipped, and say nothing.
+/// Holds the report on a mutant against its entry in the catalogue. Items that were `left_out`
+/// say nothing.
 #[must_use]
 pub fn judge(mutant: &Mutant, report: &RunReport, left_out: &[ItemId]) -> Judged {
     let looked_at = |item: &&ItemReport| is_selected(item) && !left_out.contains(&item.id);
@@ -100,6 +100,11 @@ pub fn judge(mutant: &Mutant, report: &RunReport, left_out: &[ItemId]) -> Judged
     let mut judged = Judged::broken(mutant, String::new());
     judged.complaints.clear();
     judged.duration_ms = report.run.duration_ms;
+    judged.named = report
+        .causes
+        .iter()
+        .map(|cause| cause.rule.clone())
+        .collect();
     for item in all().filter(looked_at) {
         let cell = Cell::from(standing(item));
         judged.items.insert(item.id, cell);

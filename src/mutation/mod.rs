@@ -9,7 +9,7 @@ mod judge;
 mod matrix;
 mod render;
 
-pub use catalogue::{Allowed, Catalogue, CatalogueError, Edit, Mutant};
+pub use catalogue::{Catalogue, CatalogueError, Edit, Mutant};
 pub use copy::{Copy, EditError};
 pub use judge::{Cell, Judged, judge};
 pub use matrix::{Coverage, Matrix, SCHEMA_VERSION, Score};

@@ -8,7 +8,7 @@ use crate::{
         GatewayFiles,
         event::{Failure, Outcome, RunEnd},
     },
-    plan::ItemId,
+    plan::{ItemId, ItemPattern},
     report::{
         FileRef,
         samples::{Sample, id},
@@ -185,7 +185,7 @@ fn failed() -> Outcome {
     })
 }
 
-fn mutant(breaks: &[&str], may: &[Allowed]) -> Mutant {
+fn mutant(breaks: &[&str], may: &[ItemPattern]) -> Mutant {
     Mutant {
         id: "m".to_owned(),
         title: "t".to_owned(),
@@ -203,7 +203,7 @@ fn judged(mutant: &Mutant, sample: &Sample) -> Judged {
 
 #[test]
 fn a_mutant_is_caught_by_the_items_that_it_breaks_and_by_no_other() {
-    let broken = mutant(&["3.1", "3.6"], &[Allowed::Item(id("1.4"))]);
+    let broken = mutant(&["3.1", "3.6"], &[ItemPattern::Item(id("1.4"))]);
     let both = || {
         Sample::default()
             .with("3.1", failed())

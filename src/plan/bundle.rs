@@ -10,7 +10,7 @@ use gherkin::{Feature, GherkinEnv, ParseFileError, Scenario};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::{ItemId, Lang, Phase, Text, gherkin_error};
+use super::{ItemId, Lang, Phase, Rule, Text, diagnosis, gherkin_error};
 use crate::yaml::{self, YamlError};
 
 /// The file of a bundle that holds the plan.
@@ -47,6 +47,10 @@ pub struct Bundle {
     /// The items that must pass again on a baseline that was put back; where `plan.yaml` names
     /// none, those of the first phase.
     pub rollback_proof: Vec<ItemId>,
+    /// The rules that tell causes from symptoms, root causes first.
+    pub rules: Vec<Rule>,
+    /// The same with the lines that they begin at.
+    pub(super) rule_lines: Vec<(Rule, u64)>,
     /// Where `plan.yaml` names each item; the first place, should there be two.
     pub(super) lines: BTreeMap<ItemId, u64>,
 }
@@ -159,6 +163,7 @@ impl Bundle {
             let dir = dir.to_owned();
             return Err(BundleError::Problems { dir, problems });
         }
+        let rule_lines = diagnosis::load(dir)?;
         let mut rollback_proof = plan.rollback_proof;
         if rollback_proof.is_empty() {
             let first = plan.phases.first().into_iter();
@@ -174,6 +179,8 @@ impl Bundle {
             phases: plan.phases,
             rollback_proof,
             features,
+            rules: rule_lines.iter().map(|(rule, _)| rule.clone()).collect(),
+            rule_lines,
             lines: lines.of_items(),
         })
     }

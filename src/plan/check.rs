@@ -34,6 +34,7 @@ impl Bundle {
     pub fn check(&self, vocabulary: &impl Vocabulary) -> Result<(), BundleError> {
         let mut problems = self.plan_problems();
         problems.extend(self.stray_features());
+        problems.extend(self.rule_problems());
         let mut bound: BTreeMap<ItemId, String> = BTreeMap::new();
         for scenario in self.scenarios() {
             problems.extend(self.binding_problems(&scenario, &mut bound));

@@ -428,3 +428,51 @@ fn extended_checks_stand_beside_the_phases() {
     let error = refused.unwrap_err().to_string();
     assert!(error.contains("the tag @extended is missing"), "{error}");
 }
+
+#[test]
+fn rules_of_the_diagnosis_are_checked_with_the_bundle() {
+    let rule = "- id: one\n  cause: &t {en: c, ja: c}\n  remedy: *t\n  when: [{items: [\"1.*\"], says: \"a+\"}]\n  explains: [all]\n";
+    let with = |rules: &str| {
+        let dir = right();
+        fs::write(dir.path().join(DIAGNOSIS_FILE), rules).unwrap();
+        let error = loaded(dir.path()).map(|bundle| bundle.rules.len());
+        error.map_err(|error| {
+            error
+                .to_string()
+                .replace(&format!("{}/", dir.path().display()), "")
+        })
+    };
+    assert_eq!(with(rule), Ok(1));
+    for (from, to, says) in [
+        (
+            "a+",
+            "a(",
+            "diagnosis.yaml:1: one: `a(` is no regular expression",
+        ),
+        (
+            "1.*",
+            "7.*",
+            "diagnosis.yaml:1: one: the plan has no item 7.*",
+        ),
+        ("[all]", "[]", "explains nothing"),
+        (
+            "[{items: [\"1.*\"], says: \"a+\"}]",
+            "[]",
+            "it would always hold",
+        ),
+        (
+            "says",
+            "say",
+            "diagnosis.yaml:4:27: unknown key `say`; did you mean `says`?",
+        ),
+    ] {
+        assert!(rule.contains(from), "{from}");
+        let error = with(&rule.replacen(from, to, 1)).unwrap_err();
+        assert!(error.contains(says), "{to}: {error}");
+    }
+    let error = with(&format!("{rule}{rule}")).unwrap_err();
+    assert!(
+        error.contains("line 1 has a rule of the same id"),
+        "{error}"
+    );
+}

@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 use url::Url;
 
-pub use super::raw::Connection;
+pub use super::connection::Connection;
 use crate::stack::{Endpoints, Service};
 
 /// How long a response may take.
@@ -197,8 +197,7 @@ impl Http {
     }
 
     /// Notes an answer that did not come by this client.
-    pub fn note(&self, method: &str, url: &Url, status: u16) {
-        let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
+    pub fn note(&self, method: &str, target: &str, status: u16) {
         let line = format!("{method} {target}");
         self.lock().entry(line).or_default().push(status);
     }
@@ -227,10 +226,7 @@ impl Http {
         let address = self
             .address(url)
             .ok_or_else(|| no_answer("the host is no part of the stack".to_owned()))?;
-        let target = format!(
-            "http://{address}{}",
-            &url[url::Position::BeforePath..url::Position::AfterQuery]
-        );
+        let target = format!("http://{address}{}", target_of(url));
         let method = reqwest::Method::from_bytes(request.method.as_bytes())
             .map_err(|error| no_answer(error.to_string()))?;
         let named = &url[url::Position::BeforeHost..url::Position::AfterPort];
@@ -257,7 +253,7 @@ impl Http {
             .collect();
         let status = answer.status().as_u16();
         if self.service(url) == Service::Gateway {
-            self.note(&request.method, url, status);
+            self.note(&request.method, target_of(url), status);
         }
         let head = Response {
             status,
@@ -289,6 +285,12 @@ impl Http {
             ..opened.head
         })
     }
+}
+
+/// Path and query of an address, as they stand in the request line.
+#[must_use]
+pub fn target_of(url: &Url) -> &str {
+    &url[url::Position::BeforePath..url::Position::AfterQuery]
 }
 
 /// A response whose body is still to come.

@@ -2,11 +2,12 @@
 //! table, the logs and the journals of the doubles.
 
 pub mod browser;
+mod connection;
 pub mod http;
 pub mod journal;
 pub mod jwt;
 pub mod log;
-mod raw;
+pub mod raw;
 pub mod redis;
 pub mod stats;
 

@@ -1,7 +1,7 @@
 //! Step definitions, thin: probe, then assert. A file a phase.
 
 mod deploy;
-pub mod extended;
+mod extended;
 mod general;
 pub mod late;
 mod operations;
@@ -28,6 +28,11 @@ static TABLES: &[&[registry::StepDef]] = &[
     phase5::STEPS,
     phase6::STEPS,
     phase7::STEPS,
+    extended::identity::STEPS,
+    extended::forged::STEPS,
+    extended::banned::STEPS,
+    extended::addresses::STEPS,
+    extended::tracker::STEPS,
     extended::outage::STEPS,
     extended::streaming::STEPS,
     extended::sizes::STEPS,

@@ -154,6 +154,10 @@ pub struct Scene {
     pub note: String,
     /// Answers of requests made together.
     pub answers: Vec<Hop>,
+    /// What was tried, and what came of it.
+    pub tried: Vec<super::extended::outside::Tried>,
+    /// Users with odd addresses.
+    pub visitors: Vec<super::extended::addresses::Visitor>,
     /// The processes that accepted connections, `None` where none was found.
     pub pids: Vec<Option<u32>>,
     /// Local ports of kept connections.

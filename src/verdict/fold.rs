@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     engine::event::{Outcome, RunEnd, RunEvent},
-    plan::{Item, ItemId, Phase},
+    plan::{Item, ItemId, Phase, Rule},
     report::{
-        Component, ItemReport, PhaseSummary, Rollback, RunInfo, RunReport, SCHEMA_VERSION, Verdict,
+        Cause, Component, ItemReport, PhaseSummary, Rollback, RunInfo, RunReport, SCHEMA_VERSION,
+        Verdict,
     },
 };
 
 use super::{
+    diagnose::diagnose,
     findings::findings,
     judge::{judge_run, texts},
     progress::{CutOff, Progress, item_report},
@@ -83,7 +85,8 @@ pub fn fold(events: impl IntoIterator<Item = RunEvent>) -> Result<RunReport, Fol
             run,
             phases,
             selected,
-        }) => Folding::start(*run, phases, &selected)?,
+            rules,
+        }) => Folding::start(*run, phases, &selected, rules)?,
         Some(other) => {
             return Err(FoldError::NoStart {
                 event: name(&other),
@@ -106,6 +109,7 @@ enum Stack {
 struct Folding {
     run: RunInfo,
     phases: Vec<Phase>,
+    rules: Vec<Rule>,
     /// The chosen items.
     items: BTreeMap<ItemId, Progress>,
     stack: Stack,
@@ -114,7 +118,12 @@ struct Folding {
 }
 
 impl Folding {
-    fn start(run: RunInfo, phases: Vec<Phase>, selected: &[ItemId]) -> Result<Self, FoldError> {
+    fn start(
+        run: RunInfo,
+        phases: Vec<Phase>,
+        selected: &[ItemId],
+        rules: Vec<Rule>,
+    ) -> Result<Self, FoldError> {
         let known = plan_items(&phases)?;
         let mut items = BTreeMap::new();
         for id in selected {
@@ -140,6 +149,7 @@ impl Folding {
                 ..run
             },
             phases,
+            rules,
             items,
             stack: Stack::Unknown,
             end: None,
@@ -263,7 +273,14 @@ impl Folding {
                 ItemId::Extended(_) => {}
             }
         }
-        judged(self.run, summaries(&self.phases, &items), items, extended)
+        let causes = diagnose(&self.rules, &items, &extended);
+        judged(
+            self.run,
+            summaries(&self.phases, &items),
+            items,
+            extended,
+            causes,
+        )
     }
 
     /// How long the run took; where it was killed, as much of it as is known.
@@ -342,6 +359,7 @@ fn judged(
     phases: Vec<PhaseSummary>,
     items: Vec<ItemReport>,
     extended: Vec<ItemReport>,
+    causes: Vec<Cause>,
 ) -> RunReport {
     let mut report = RunReport {
         schema_version: SCHEMA_VERSION,
@@ -350,6 +368,7 @@ fn judged(
         findings: findings(&items, &extended),
         items,
         extended,
+        causes,
         verdict: None,
         reasons: Vec::new(),
         rollback: Rollback {

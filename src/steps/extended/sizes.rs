@@ -7,7 +7,7 @@ use futures::future::join_all;
 use crate::{
     evidence::EvidenceKind,
     probe::{
-        http::{Connection, Request, Response},
+        http::{Connection, Request, Response, target_of},
         nonce,
     },
     stack::Act,
@@ -105,7 +105,7 @@ fn with_token(world: &World, run: &Run, prompt: &str) -> Result<Request, StepErr
 /// The bytes of a request that asks the server to close.
 fn bytes_of(request: &Request, announced: Option<u64>) -> (Vec<u8>, Vec<u8>) {
     let url = &request.url;
-    let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
+    let target = target_of(url);
     let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
     let body = request.body.clone().unwrap_or_default().into_bytes();
     let mut head = format!("{} {target} HTTP/1.1\r\nHost: {host}\r\n", request.method);
@@ -151,7 +151,8 @@ async fn by_hand(
     let connection = connection.map_err(|error| error.to_string())?;
     let answer = connection.slowly(&pieces, pause, limit).await;
     let answer = answer.map_err(|error| format!("no answer: {error}"))?;
-    run.http.note(&request.method, &request.url, answer.status);
+    let target = target_of(&request.url);
+    run.http.note(&request.method, target, answer.status);
     Ok(answer)
 }
 
