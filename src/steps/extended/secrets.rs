@@ -192,7 +192,9 @@ async fn all_come(world: &mut World, _: Args) -> StepResult {
         let answer = run.http.send(request).await?;
         if number == 0 && answer.status != 200 {
             let seen = answer.summary();
-            return Err(StepError::Skip(format!("a good token is not let in: {seen}")));
+            return Err(StepError::Skip(format!(
+                "a good token is not let in: {seen}"
+            )));
         }
         seen.push(format!(
             "{} {}: {}",
