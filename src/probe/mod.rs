@@ -2,6 +2,7 @@
 //! table, the logs and the journals of the doubles.
 
 pub mod browser;
+mod connection;
 pub mod http;
 pub mod journal;
 pub mod jwt;

@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::http::{Response, parse};
+use super::{connection::parse, http::Response};
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);

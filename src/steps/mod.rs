@@ -39,4 +39,9 @@ static TABLES: &[&[registry::StepDef]] = &[
     extended::redirects::STEPS,
     extended::admins::STEPS,
     extended::log_lines::STEPS,
+    extended::sizes::STEPS,
+    extended::crowd::STEPS,
+    extended::reload::STEPS,
+    extended::secrets::STEPS,
+    extended::noise::STEPS,
 ];

@@ -174,6 +174,7 @@ async fn burst(world: &mut World, _: Args) -> StepResult {
     let (peak, answers) = run
         .in_trouble(
             "writes to Redis were held back",
+            "",
             while_held_back(&run, &requests, limit),
         )
         .await?;

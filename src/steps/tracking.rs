@@ -25,6 +25,12 @@ impl Pairs {
         Self(grammar.lines(records).into_iter().filter(own).collect())
     }
 
+    /// These lines.
+    #[must_use]
+    pub fn of(lines: Vec<Tracked>) -> Self {
+        Self(lines)
+    }
+
     /// Those that name a user.
     #[must_use]
     pub fn of_user(grammar: &Grammar, records: &[Record], email: &str) -> Self {

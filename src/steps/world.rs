@@ -166,6 +166,14 @@ pub struct Scene {
     pub ports: Vec<u16>,
     /// What was seen while a service was down.
     pub outage: Option<super::extended::outage::Outage>,
+    /// Large, slow and excessive requests.
+    pub borne: Vec<super::extended::sizes::Borne>,
+    /// A second user.
+    pub second: Option<super::extended::crowd::Second>,
+    /// What was seen of a reload.
+    pub reload: Option<super::extended::reload::Reload>,
+    /// Requests that were not served, and why.
+    pub not_served: Vec<String>,
     /// What was seen of a streamed answer.
     pub stream: Option<super::extended::streaming::Seen>,
     /// A comparison of durations.

@@ -97,6 +97,11 @@ pub(super) struct Held {
 }
 
 impl Held {
+    /// Whether it began while streams were held back.
+    pub(super) fn is_watched(&self) -> bool {
+        self.number.is_some()
+    }
+
     /// Returns when the piece with this number, from 0, may be sent.
     pub(super) async fn pass(&self, piece: usize) {
         let may = |frames: &Option<usize>| frames.is_none_or(|frames| piece < frames);

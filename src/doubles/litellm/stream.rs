@@ -47,7 +47,8 @@ pub(super) fn answer(frames: Vec<String>, hold: &Hold) -> Response {
         .then(move |(number, frame)| {
             let held = held.clone();
             async move {
-                if number > 0 {
+                // A stream that is held back is paced by who holds it.
+                if number > 0 && !held.is_watched() {
                     tokio::time::sleep(PAUSE).await;
                 }
                 held.pass(number).await;

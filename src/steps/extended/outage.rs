@@ -159,7 +159,7 @@ async fn outage(world: &mut World, service: Service, uses: Vec<Use>) -> StepResu
     let cursor = run.upstream.cursor().await?;
     let gateway = run.stack.state(Service::Gateway).await?;
     let what = format!("{service} was down");
-    let seen = run.in_trouble(&what, async {
+    let seen = run.in_trouble(&what, "", async {
         let during = run.without(service, use_all(world, &run, &uses)).await??;
         let started = Instant::now();
         let limit = Duration::from_millis(run.profile.thresholds.rough.recovery_ms);

@@ -101,7 +101,10 @@ impl Run {
         let why = match self.stack.endpoints().resolve(&site.host, site.port) {
             None => "the site is no part of the stack".to_owned(),
             Some(address) => match raw.send(address).await {
-                Ok(response) => return Ok(response),
+                Ok(response) => {
+                    self.http.note(&raw.method, &raw.target, response.status);
+                    return Ok(response);
+                }
                 Err(error) => error.to_string(),
             },
         };

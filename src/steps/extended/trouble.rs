@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    probe::log::{Record, Window},
+    probe::log::Record,
     stack::{Act, Service},
     steps::{
         run::Run,
@@ -28,23 +28,19 @@ const WITNESS_SECONDS: i64 = 600;
 pub struct Trouble {
     /// What the run did.
     pub what: String,
-    from: Window,
-    to: Window,
+    /// What a record must tell of to be excused by it; empty: anything.
+    about: &'static str,
+    /// Which records of each log, counted from the candidate's start.
+    spans: BTreeMap<String, (usize, usize)>,
 }
 
 impl Trouble {
-    /// How many records each of the gateway's logs got in it, and after it.
-    ///
-    /// # Errors
-    /// A log that cannot be read.
-    pub async fn counts(&self, run: &Run) -> Result<BTreeMap<String, (usize, usize)>, StepError> {
-        let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-        let after = by_source(&self.to.records(&*run.stack).await?);
-        for (source, all) in by_source(&self.from.records(&*run.stack).await?) {
-            let after = after.get(&source).copied().unwrap_or(0);
-            counts.insert(source, (all.saturating_sub(after), after));
-        }
-        Ok(counts)
+    /// Whether it excuses a record, the one with this number, from 0, of its log.
+    #[must_use]
+    pub fn excuses(&self, number: usize, record: &Record) -> bool {
+        let span = self.spans.get(&record.source);
+        span.is_some_and(|(from, to)| (*from..*to).contains(&number))
+            && record.message.contains(self.about)
     }
 }
 
@@ -58,23 +54,28 @@ fn by_source(records: &[Record]) -> BTreeMap<String, usize> {
 
 impl Run {
     /// Does something that keeps a service from answering, and remembers which part of the
-    /// gateway's log that was.
+    /// gateway's log that was. Only records that tell of `about` are excused by it.
     ///
     /// # Errors
     /// Those of what is done; a log that cannot be read.
     pub async fn in_trouble<T>(
         &self,
         what: &str,
+        about: &'static str,
         done: impl Future<Output = Result<T, StepError>>,
     ) -> Result<T, StepError> {
-        let from = Window::open(&*self.stack, Service::Gateway).await?;
+        let (since, _) = self.need_candidate().await?;
+        let before = by_source(&since.records(&*self.stack).await?);
         let result = done.await;
-        self.stack.log_settled(Service::Gateway).await?;
-        let to = Window::open(&*self.stack, Service::Gateway).await?;
+        let after = by_source(&since.records(&*self.stack).await?);
+        let spans = after.into_iter().map(|(source, to)| {
+            let from = before.get(&source).copied().unwrap_or(0);
+            (source, (from, to))
+        });
         self.notes().troubles.push(Trouble {
             what: what.to_owned(),
-            from,
-            to,
+            about,
+            spans: spans.collect(),
         });
         result
     }
