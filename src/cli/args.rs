@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
-use crate::plan;
+use crate::{plan, stack::fake::Sense};
 
 /// What `--help` says after the options.
 const AFTER_HELP: &str = "\
@@ -321,6 +321,9 @@ pub struct HowArgs {
     /// How long a run may take before it is broken off [default: 60].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400), env = "VERIFY_DEADLINE", hide_env_values = true)]
     pub deadline: Option<u32>,
+    /// For the harness's own tests: a sandbox in which the harness is blind in one sense.
+    #[arg(long, value_name = "SENSE", hide = true)]
+    pub blind: Option<Sense>,
 }
 
 /// The flags that say what comes out.

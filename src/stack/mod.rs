@@ -9,9 +9,10 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::{probe::redis::Redis, report::Component};
+use crate::{plan::ItemId, probe::redis::Redis, report::Component};
 
 pub mod docker;
+pub mod fake;
 pub mod keys;
 pub mod measure;
 pub mod procfs;
@@ -308,6 +309,8 @@ pub trait Stack: Send + Sync {
     fn internal(&self) -> SocketAddr;
     /// The way to Redis.
     fn redis(&self) -> Redis;
+    /// Told before each item, and when none runs any more: a stack that counts does so by item.
+    fn begins(&self, _item: Option<ItemId>) {}
     /// Whether the candidate is deployed already, so that only what it does can be looked at.
     fn runs_candidate(&self) -> bool {
         false

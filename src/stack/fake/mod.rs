@@ -1,0 +1,291 @@
+//! A stack that is blind in one sense: it shows whether the harness notices that it cannot see.
+//!
+//! Everything is done as the real stack does it; only what is read through one sense comes back
+//! empty, or is something else. For the harness's own tests: no such run says anything about a
+//! gateway, and its report names the stack `fake`.
+
+mod lost;
+mod sense;
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+
+use self::lost::LostJournal;
+pub use self::sense::Sense;
+use super::{
+    Act, Endpoints, Instance, LogChunk, LogCursor, Output, Secrets, Service, ServiceState,
+    SideBySide, Socket, Stack, StackError, Version,
+};
+use crate::{
+    engine::Recorder, evidence::EvidenceKind, plan::ItemId, probe::redis::Redis, report::Component,
+};
+
+/// What the evidence of an item is called that read something through the blinded sense.
+pub const READ_BLINDLY: &str = "read through the blinded sense";
+
+/// The log of another program, an error of its own included.
+const OTHER_LOG: &str = "\
+1:C 01 Nov 2025 00:00:00.000 * oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo\n\
+2025/11/01 00:00:00 [notice] 1#1: start worker process 29\n\
+2025/11/01 00:00:01 [error] 29#29: *1 open() \"/srv/other/favicon.ico\" failed (2: No such file or directory), client: 192.0.2.7, server: other.example.com, request: \"GET /favicon.ico HTTP/1.1\", host: \"other.example.com\"\n\
+192.0.2.7 - - [01/Nov/2025:00:00:01 +0000] \"GET /favicon.ico HTTP/1.1\" 404 153\n";
+
+/// A real stack, blind in one sense.
+pub struct Fake {
+    inner: Arc<dyn Stack>,
+    sense: Sense,
+    endpoints: Endpoints,
+    reads: Arc<Reads>,
+    /// The double's journal in its place, where that is what is lost.
+    _lost: Option<LostJournal>,
+}
+
+/// Who reads through the blinded sense.
+struct Reads {
+    sense: Sense,
+    recorder: Recorder,
+    /// The item that runs, and how often it read.
+    now: Mutex<(Option<ItemId>, u64)>,
+}
+
+impl Reads {
+    /// Tells that an item begins, or that none runs.
+    fn begins(&self, item: Option<ItemId>) {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = (item, 0);
+    }
+
+    /// Notes one reading; the first of an item is written down.
+    fn note(&self) {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        now.1 += 1;
+        if let (Some(item), 1) = *now {
+            (self.recorder).saw(item, EvidenceKind::Remark, READ_BLINDLY, self.sense.name());
+        }
+    }
+}
+
+impl Fake {
+    /// `inner`, blind in one sense.
+    ///
+    /// # Errors
+    /// Where the server that stands in for a lost journal cannot listen.
+    pub async fn blind(
+        inner: Arc<dyn Stack>,
+        sense: Sense,
+        recorder: Recorder,
+    ) -> Result<Self, StackError> {
+        let reads = Arc::new(Reads {
+            sense,
+            recorder,
+            now: Mutex::new((None, 0)),
+        });
+        let mut endpoints = inner.endpoints().clone();
+        let journal = match sense {
+            Sense::UpstreamJournal => Some((Service::Upstream, &mut endpoints.upstream)),
+            Sense::IdpJournal => Some((Service::Idp, &mut endpoints.idp)),
+            _ => None,
+        };
+        let mut lost = None;
+        if let Some((service, address)) = journal
+            && let Some(real) = *address
+        {
+            let counted = Arc::clone(&reads);
+            let stand_in = LostJournal::serve(real, move || counted.note()).await;
+            let stand_in = stand_in.map_err(|source| StackError::Io {
+                what: "standing in for a lost journal".to_owned(),
+                service,
+                source,
+            })?;
+            *address = Some(stand_in.address);
+            lost = Some(stand_in);
+        }
+        Ok(Self {
+            inner,
+            sense,
+            endpoints,
+            reads,
+            _lost: lost,
+        })
+    }
+
+    fn is(&self, sense: Sense) -> bool {
+        if self.sense == sense {
+            self.reads.note();
+        }
+        self.sense == sense
+    }
+}
+
+#[async_trait]
+impl Stack for Fake {
+    fn kind(&self) -> &'static str {
+        "fake"
+    }
+
+    fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    fn secrets(&self) -> &Secrets {
+        self.inner.secrets()
+    }
+
+    fn internal(&self) -> SocketAddr {
+        self.inner.internal()
+    }
+
+    fn redis(&self) -> Redis {
+        let redis = self.inner.redis();
+        if self.sense != Sense::Redis {
+            return redis;
+        }
+        let reads = Arc::clone(&self.reads);
+        redis.seen_through(Arc::new(move |command, value| {
+            let nothing = sense::nothing_for(command);
+            if nothing.is_some() {
+                reads.note();
+            }
+            nothing.unwrap_or(value)
+        }))
+    }
+
+    fn begins(&self, item: Option<ItemId>) {
+        self.reads.begins(item);
+    }
+
+    fn runs_candidate(&self) -> bool {
+        self.inner.runs_candidate()
+    }
+
+    async fn may(&self, act: Act<'_>) -> Result<(), StackError> {
+        self.inner.may(act).await
+    }
+
+    fn given_session(&self, email: &str) -> Option<SecretString> {
+        self.inner.given_session(email)
+    }
+
+    async fn components(&self) -> Result<Vec<Component>, StackError> {
+        self.inner.components().await
+    }
+
+    fn config_path(&self) -> &Path {
+        self.inner.config_path()
+    }
+
+    async fn deploy_assets(&self, version: Version) -> Result<(), StackError> {
+        self.inner.deploy_assets(version).await
+    }
+
+    async fn gateway_exec(&self, args: &[&str]) -> Result<Output, StackError> {
+        self.inner.gateway_exec(args).await
+    }
+
+    async fn read_file(&self, service: Service, path: &Path) -> Result<Vec<u8>, StackError> {
+        let read = self.inner.read_file(service, path).await?;
+        Ok(if self.is(Sense::Files) {
+            Vec::new()
+        } else {
+            read
+        })
+    }
+
+    async fn write_file(
+        &self,
+        service: Service,
+        path: &Path,
+        content: &[u8],
+    ) -> Result<(), StackError> {
+        self.inner.write_file(service, path, content).await
+    }
+
+    async fn restart(&self, service: Service) -> Result<(), StackError> {
+        self.inner.restart(service).await
+    }
+
+    async fn kill(&self, service: Service) -> Result<(), StackError> {
+        self.inner.kill(service).await
+    }
+
+    async fn state(&self, service: Service) -> Result<ServiceState, StackError> {
+        if self.is(Sense::StatesUnreadable) {
+            return Err(StackError::Io {
+                what: "reading the process table".to_owned(),
+                service,
+                source: std::io::ErrorKind::PermissionDenied.into(),
+            });
+        }
+        if self.is(Sense::StatesGone) {
+            return Ok(ServiceState {
+                running: false,
+                main: Instance { pid: 0, started: 0 },
+                workers: Vec::new(),
+                restarts: 0,
+            });
+        }
+        self.inner.state(service).await
+    }
+
+    async fn sockets(&self, service: Service) -> Result<Vec<Socket>, StackError> {
+        if self.is(Sense::Sockets) {
+            return Ok(Vec::new());
+        }
+        self.inner.sockets(service).await
+    }
+
+    async fn log_cursor(&self, service: Service) -> Result<LogCursor, StackError> {
+        self.inner.log_cursor(service).await
+    }
+
+    async fn log_since(
+        &self,
+        service: Service,
+        cursor: &LogCursor,
+    ) -> Result<Vec<LogChunk>, StackError> {
+        if self.is(Sense::LogCut) {
+            return Ok(Vec::new());
+        }
+        if self.is(Sense::LogOther) {
+            return Ok(vec![LogChunk {
+                source: "stderr".to_owned(),
+                in_service_log: true,
+                bytes: OTHER_LOG.into(),
+            }]);
+        }
+        self.inner.log_since(service, cursor).await
+    }
+
+    async fn log_settled(&self, service: Service) -> Result<(), StackError> {
+        self.inner.log_settled(service).await
+    }
+
+    async fn append_log(&self, service: Service, line: &str) -> Result<Vec<String>, StackError> {
+        self.inner.append_log(service, line).await
+    }
+
+    fn is_own_noise(&self, message: &str) -> bool {
+        self.inner.is_own_noise(message)
+    }
+
+    fn service_log(&self, service: Service) -> Option<std::path::PathBuf> {
+        self.inner.service_log(service)
+    }
+
+    async fn interference(&self) -> Option<String> {
+        self.inner.interference().await
+    }
+
+    async fn side_by_side(&self) -> Result<Box<dyn SideBySide>, StackError> {
+        self.inner.side_by_side().await
+    }
+
+    async fn down(&self) {
+        self.inner.down().await;
+    }
+}
