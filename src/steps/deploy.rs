@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     run::{Deployment, Made, Run},
-    world::StepError,
+    world::{Blame, StepError, expect},
 };
 use crate::{
     probe::{
@@ -72,6 +72,15 @@ impl Run {
             .stack
             .read_file(Service::Gateway, self.stack.config_path())
             .await?;
+        // Control: what runs has a configuration. An empty backup would go unnoticed until it
+        // is needed.
+        expect(
+            Blame::Control,
+            !deployed.is_empty(),
+            "read the deployed configuration",
+            "the configuration that runs",
+            "an empty file",
+        )?;
         let backup = self.free_backup_path(&deployed).await;
         self.stack.may(Act::Deploy(&backup)).await?;
         self.stack

@@ -518,33 +518,12 @@ async fn log_is_clean(world: &mut World, _: Args) -> StepResult {
 }
 
 async fn sentinel_found(world: &mut World, _: Args) -> StepResult {
-    let run = world.run()?;
-    let mark = format!("verify-sentinel-{}", crate::probe::nonce());
-    let window = crate::probe::log::Window::open(&*run.stack, Service::Gateway).await?;
-    let now = jiff::ZonedDateTime::now()
-        .strftime("%Y/%m/%d %H:%M:%S")
-        .to_string();
-    let line = format!("{now} [error] 0#0: {mark}\n");
-    let sources = run.stack.append_log(Service::Gateway, &line).await?;
-    let found_in = |records: &[Record]| -> Vec<String> {
-        records
-            .iter()
-            .filter(|record| record.level == Some(Level::Error) && record.message.contains(&mark))
-            .map(|record| record.source.clone())
-            .collect()
-    };
-    let records = window
-        .wait(&*run.stack, run.deadline(), |records| {
-            found_in(records).len() >= sources.len()
-        })
-        .await?;
-    let mut found = found_in(&records);
-    found.sort();
+    let sentinel = world.run()?.sentinel(Level::Error).await?;
     expect(
         Blame::Control,
-        !sources.is_empty() && found == sources,
+        sentinel.is_found(),
         "write an error line to every log of the gateway and read it back",
-        format!("found in {sources:?}"),
-        format!("found in {found:?}"),
+        format!("found in {:?}", sentinel.written),
+        format!("found in {:?}", sentinel.found),
     )
 }
