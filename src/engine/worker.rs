@@ -79,11 +79,7 @@ impl Place {
         }
     }
 
-    async fn up(
-        self,
-        plan: &RunPlan,
-        recorder: &Recorder,
-    ) -> Result<Arc<dyn Stack>, StackError> {
+    async fn up(self, plan: &RunPlan, recorder: &Recorder) -> Result<Arc<dyn Stack>, StackError> {
         let files = plan.files.clone();
         Ok(match self {
             Self::Sandbox(programs) => Arc::new(Sandbox::up(programs, files, &plan.profile).await?),

@@ -183,13 +183,7 @@ impl Run {
     pub async fn redis_shows(&self) -> StepResult {
         match self.blind_to_keys().await? {
             None => Ok(()),
-            Some(blind) => expect(
-                Blame::Control,
-                false,
-                blind.did,
-                blind.expected,
-                blind.seen,
-            ),
+            Some(blind) => expect(Blame::Control, false, blind.did, blind.expected, blind.seen),
         }
     }
 }

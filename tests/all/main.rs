@@ -2,6 +2,7 @@
 //! doubles over real sockets. One crate, so that it is linked once.
 
 mod bad_input;
+mod blinded;
 mod broken;
 mod cli;
 mod docker;
