@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
-use crate::{plan, stack::fake::Sense};
+use crate::{
+    plan,
+    stack::fake::{Sense, Trouble},
+};
 
 /// What `--help` says after the options.
 const AFTER_HELP: &str = "\
@@ -324,6 +327,14 @@ pub struct HowArgs {
     /// For the harness's own tests: a sandbox in which the harness is blind in one sense.
     #[arg(long, value_name = "SENSE", hide = true)]
     pub blind: Option<Sense>,
+    /// For the harness's own tests: a sandbox in which a service comes to grief.
+    #[arg(
+        long,
+        value_name = "SERVICE:FAULT@PHASE",
+        hide = true,
+        conflicts_with = "blind"
+    )]
+    pub trouble: Option<Trouble>,
 }
 
 /// The flags that say what comes out.

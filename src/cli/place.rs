@@ -5,7 +5,7 @@ use crate::{
     engine::Place,
     stack::{
         docker::{EngineError, containers, labels},
-        fake::Sense,
+        fake::Wrong,
         programs,
     },
 };
@@ -14,15 +14,15 @@ use crate::{
 pub const COMPOSE_FILE: &str = "docker-compose.test.yml";
 
 /// The place of a run. `auto` takes containers where an engine answers and the images are
-/// there or can be pulled, else the sandbox, and says in one line why. Only a sandbox can be
-/// `blind` in a sense.
+/// there or can be pulled, else the sandbox, and says in one line why. Only on a sandbox can
+/// something be `wrong`.
 ///
 /// # Errors
 /// What a stack needs and is not there: exit 4.
-pub async fn find(kind: StackKind, blind: Option<Sense>) -> Result<Place, CliError> {
+pub async fn find(kind: StackKind, wrong: Option<Wrong>) -> Result<Place, CliError> {
     match kind {
-        StackKind::Sandbox => Ok(match blind {
-            Some(sense) => Place::Fake(programs::find()?, sense),
+        StackKind::Sandbox => Ok(match wrong {
+            Some(wrong) => Place::Fake(programs::find()?, wrong),
             None => Place::Sandbox(programs::find()?),
         }),
         StackKind::Containers => {

@@ -16,7 +16,7 @@ use crate::{
     plan::{self, Choice},
     stack::{
         docker::compose::{Allowed, Named},
-        fake::Sense,
+        fake::Wrong,
     },
     yaml,
 };
@@ -65,8 +65,8 @@ pub struct Settings {
     pub lang: plan::Lang,
     /// How many runs.
     pub repeat: u32,
-    /// The sense in which the harness is blind: for its own tests.
-    pub blind: Option<Sense>,
+    /// What is wrong with the stack: for the harness's own tests.
+    pub wrong: Option<Wrong>,
     /// Whether candidate and baseline were named, and not left to their defaults.
     pub named: NamedFiles,
     /// Which deployment, and what may be done there.
@@ -184,8 +184,12 @@ impl Settings {
             ..
         } = args;
         let stack = how.stack.or(file.stack).unwrap_or_default();
-        if how.blind.is_some() && stack != StackKind::Sandbox {
-            return Err(CliError::usage("--blind goes with --stack sandbox"));
+        let blind = how.blind.map(Wrong::Blind);
+        let wrong = blind.or(how.trouble.map(Wrong::Trouble));
+        if wrong.is_some() && stack != StackKind::Sandbox {
+            return Err(CliError::usage(
+                "--blind and --trouble go with --stack sandbox",
+            ));
         }
         let rollback = settled_rollback(how.rollback.or(file.rollback), stack, deployment.deploy)?;
         let named = NamedFiles {
@@ -232,7 +236,7 @@ impl Settings {
             format: output.format.or(file.format).unwrap_or_default(),
             lang: output.lang.or(file.lang).unwrap_or_default().into(),
             repeat: args.repeat.unwrap_or(1),
-            blind: how.blind,
+            wrong,
             named,
             deployment: DeploymentSettings {
                 which: Named {

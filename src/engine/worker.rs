@@ -26,7 +26,7 @@ use crate::{
             compose::{self, Compose},
             containers::{self, Containers},
         },
-        fake::{Fake, Sense},
+        fake::{Fake, Wrong},
         programs::Programs,
         sandbox::Sandbox,
     },
@@ -51,8 +51,8 @@ pub struct Job {
 pub enum Place {
     /// As processes in private namespaces: the worker is inside them.
     Sandbox(Programs),
-    /// The same, blind in one sense: for the harness's own tests.
-    Fake(Programs, Sense),
+    /// The same, with something wrong: for the harness's own tests.
+    Fake(Programs, Wrong),
     /// As containers of the run's own.
     Containers(containers::Setup),
     /// On a deployment that runs already.
@@ -83,9 +83,9 @@ impl Place {
         let files = plan.files.clone();
         Ok(match self {
             Self::Sandbox(programs) => Arc::new(Sandbox::up(programs, files, &plan.profile).await?),
-            Self::Fake(programs, sense) => {
+            Self::Fake(programs, wrong) => {
                 let real = Arc::new(Sandbox::up(programs, files, &plan.profile).await?);
-                Arc::new(Fake::blind(real, sense, recorder.clone()).await?)
+                Arc::new(Fake::with(real, wrong, recorder.clone()).await?)
             }
             Self::Containers(setup) => {
                 Arc::new(Containers::up(&setup, &plan.run.id, files, &plan.profile).await?)
@@ -191,7 +191,7 @@ async fn go_through(
         );
     }
     let bridge = scenarios(&run, features).await;
-    stack.begins(None);
+    stack.begins(None).await;
     late::look_again(&run, bridge.deferred()).await;
     // Its events are all that it does; a panic in it is a missing version in the report.
     let _ = components.await;
@@ -245,9 +245,9 @@ async fn scenarios(run: &Arc<Run>, features: Vec<gherkin::Feature>) -> Bridge {
         if let Some(item) = item {
             entering.recorder.tell(&RunEvent::ItemStarted { item });
         }
-        entering.stack.begins(item);
         world.enter(Arc::clone(&entering), item);
-        Box::pin(async {})
+        let stack = Arc::clone(&entering.stack);
+        Box::pin(async move { stack.begins(item).await })
     })
     .with_default_cli()
     .filter_run(features, move |_, _, scenario| {

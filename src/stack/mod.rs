@@ -309,8 +309,8 @@ pub trait Stack: Send + Sync {
     fn internal(&self) -> SocketAddr;
     /// The way to Redis.
     fn redis(&self) -> Redis;
-    /// Told before each item, and when none runs any more: a stack that counts does so by item.
-    fn begins(&self, _item: Option<ItemId>) {}
+    /// Told before each item, and when none runs any more.
+    async fn begins(&self, _item: Option<ItemId>) {}
     /// Whether the candidate is deployed already, so that only what it does can be looked at.
     fn runs_candidate(&self) -> bool {
         false

@@ -144,7 +144,7 @@ fn a_blind_run_is_for_the_sandbox_alone_and_in_no_help() {
         verify(["--blind", "redis", "--stack", stack])
             .ends()
             .exits(2)
-            .complains(["--blind goes with --stack sandbox"])
+            .complains(["--blind and --trouble go with --stack sandbox"])
             .started_nothing();
     }
     verify(["--blind", "smell"])
@@ -153,5 +153,7 @@ fn a_blind_run_is_for_the_sandbox_alone_and_in_no_help() {
         .complains(["there is no sense `smell`"]);
     let help = verify(["--help"]).ends();
     help.exits(0);
-    assert!(!help.stdout.contains("--blind"), "{}", help.stdout);
+    for flag in ["--blind", "--trouble"] {
+        assert!(!help.stdout.contains(flag), "{}", help.stdout);
+    }
 }

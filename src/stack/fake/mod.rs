@@ -1,23 +1,31 @@
-//! A stack that is blind in one sense: it shows whether the harness notices that it cannot see.
+//! A stack on which something is wrong that is not the gateway's fault: it shows whether the
+//! harness notices.
 //!
-//! Everything is done as the real stack does it; only what is read through one sense comes back
-//! empty, or is something else. For the harness's own tests: no such run says anything about a
-//! gateway, and its report names the stack `fake`.
+//! Everything is done as the real stack does it. Only what is read through one sense comes back
+//! empty, or is something else; or one of its services comes to grief while the run goes on. For
+//! the harness's own tests: no such run says anything about a gateway, and its report names the
+//! stack `fake`.
 
 mod lost;
 mod sense;
+mod trouble;
 
 use std::{
     net::SocketAddr,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 
 use self::lost::LostJournal;
-pub use self::sense::Sense;
+pub use self::{
+    sense::Sense,
+    trouble::{Fault, Trouble},
+};
 use super::{
     Act, Endpoints, Instance, LogChunk, LogCursor, Output, Secrets, Service, ServiceState,
     SideBySide, Socket, Stack, StackError, Version,
@@ -29,6 +37,9 @@ use crate::{
 /// What the evidence of an item is called that read something through the blinded sense.
 pub const READ_BLINDLY: &str = "read through the blinded sense";
 
+/// What the evidence of the item is called with which a trouble came.
+pub const STRUCK: &str = "a service came to grief";
+
 /// The log of another program, an error of its own included.
 const OTHER_LOG: &str = "\
 1:C 01 Nov 2025 00:00:00.000 * oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo\n\
@@ -36,19 +47,31 @@ const OTHER_LOG: &str = "\
 2025/11/01 00:00:01 [error] 29#29: *1 open() \"/srv/other/favicon.ico\" failed (2: No such file or directory), client: 192.0.2.7, server: other.example.com, request: \"GET /favicon.ico HTTP/1.1\", host: \"other.example.com\"\n\
 192.0.2.7 - - [01/Nov/2025:00:00:01 +0000] \"GET /favicon.ico HTTP/1.1\" 404 153\n";
 
-/// A real stack, blind in one sense.
+/// What is wrong.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wrong {
+    /// The harness is blind in one sense.
+    Blind(Sense),
+    /// A service comes to grief.
+    Trouble(Trouble),
+}
+
+/// A real stack on which something is wrong.
 pub struct Fake {
     inner: Arc<dyn Stack>,
-    sense: Sense,
+    sense: Option<Sense>,
+    /// What is still to happen.
+    trouble: Mutex<Option<Trouble>>,
     endpoints: Endpoints,
     reads: Arc<Reads>,
     /// The double's journal in its place, where that is what is lost.
     _lost: Option<LostJournal>,
 }
 
-/// Who reads through the blinded sense.
+/// Who reads through the blinded sense, where one is.
 struct Reads {
-    sense: Sense,
+    sense: Option<Sense>,
     recorder: Recorder,
     /// The item that runs, and how often it read.
     now: Mutex<(Option<ItemId>, u64)>,
@@ -65,21 +88,26 @@ impl Reads {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         now.1 += 1;
         if let (Some(item), 1) = *now {
-            (self.recorder).saw(item, EvidenceKind::Remark, READ_BLINDLY, self.sense.name());
+            let sense = self.sense.map(Sense::name).unwrap_or_default();
+            (self.recorder).saw(item, EvidenceKind::Remark, READ_BLINDLY, sense);
         }
     }
 }
 
 impl Fake {
-    /// `inner`, blind in one sense.
+    /// `inner`, with something wrong.
     ///
     /// # Errors
     /// Where the server that stands in for a lost journal cannot listen.
-    pub async fn blind(
+    pub async fn with(
         inner: Arc<dyn Stack>,
-        sense: Sense,
+        wrong: Wrong,
         recorder: Recorder,
     ) -> Result<Self, StackError> {
+        let (sense, trouble) = match wrong {
+            Wrong::Blind(sense) => (Some(sense), None),
+            Wrong::Trouble(trouble) => (None, Some(trouble)),
+        };
         let reads = Arc::new(Reads {
             sense,
             recorder,
@@ -87,8 +115,8 @@ impl Fake {
         });
         let mut endpoints = inner.endpoints().clone();
         let journal = match sense {
-            Sense::UpstreamJournal => Some((Service::Upstream, &mut endpoints.upstream)),
-            Sense::IdpJournal => Some((Service::Idp, &mut endpoints.idp)),
+            Some(Sense::UpstreamJournal) => Some((Service::Upstream, &mut endpoints.upstream)),
+            Some(Sense::IdpJournal) => Some((Service::Idp, &mut endpoints.idp)),
             _ => None,
         };
         let mut lost = None;
@@ -108,6 +136,7 @@ impl Fake {
         Ok(Self {
             inner,
             sense,
+            trouble: Mutex::new(trouble),
             endpoints,
             reads,
             _lost: lost,
@@ -115,10 +144,18 @@ impl Fake {
     }
 
     fn is(&self, sense: Sense) -> bool {
-        if self.sense == sense {
+        let blind = self.sense == Some(sense);
+        if blind {
             self.reads.note();
         }
-        self.sense == sense
+        blind
+    }
+
+    /// What is to happen with this item, if anything.
+    fn due(&self, item: Option<ItemId>) -> Option<Trouble> {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let phase = item.and_then(ItemId::phase);
+        trouble.take_if(|trouble| phase.is_some_and(|phase| phase >= trouble.phase))
     }
 }
 
@@ -142,7 +179,7 @@ impl Stack for Fake {
 
     fn redis(&self) -> Redis {
         let redis = self.inner.redis();
-        if self.sense != Sense::Redis {
+        if self.sense != Some(Sense::Redis) {
             return redis;
         }
         let reads = Arc::clone(&self.reads);
@@ -155,8 +192,34 @@ impl Stack for Fake {
         }))
     }
 
-    fn begins(&self, item: Option<ItemId>) {
+    async fn begins(&self, item: Option<ItemId>) {
         self.reads.begins(item);
+        let Some(trouble) = self.due(item) else {
+            return;
+        };
+        let inner = Arc::clone(&self.inner);
+        let strike = async move {
+            tokio::time::sleep(Duration::from_millis(trouble.after_ms)).await;
+            trouble.strike(inner).await
+        };
+        let (item, recorder) = (item, self.reads.recorder.clone());
+        let told = async move {
+            let struck = strike.await;
+            if let Some(item) = item {
+                let title = match &struck {
+                    Ok(()) => STRUCK,
+                    Err(_) => "the trouble could not be brought about",
+                };
+                let body = struck.err().map(|error| error.to_string());
+                let body = body.unwrap_or_else(|| format!("{trouble:?}"));
+                recorder.saw(item, EvidenceKind::Remark, title, &body);
+            }
+        };
+        if trouble.after_ms == 0 {
+            told.await;
+        } else {
+            tokio::spawn(told);
+        }
     }
 
     fn runs_candidate(&self) -> bool {
