@@ -380,9 +380,10 @@ pub trait Stack: Send + Sync {
     fn service_log(&self, _service: Service) -> Option<std::path::PathBuf> {
         None
     }
-    /// What somebody else did to the gateway while the run went on, where that can be told: it
-    /// is not the candidate's fault.
-    async fn interference(&self) -> Option<String> {
+    /// What somebody else did to the gateway or to its world while the run went on, where that
+    /// can be told: it is not the candidate's fault. `answered`: the gateway came up and
+    /// answered since its last start, so it does not end by itself.
+    async fn interference(&self, _answered: bool) -> Option<String> {
         None
     }
     /// Starts two small gateways, one with each configuration.

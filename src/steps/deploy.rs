@@ -214,6 +214,16 @@ impl Run {
     /// Skips what needs a candidate that does not come up.
     pub async fn need_candidate(&self) -> Result<(Window, ServiceState), StepError> {
         let mut made = self.made.lock().await;
+        // A gateway whose master somebody killed still answers by its workers for a while: what
+        // it does then says nothing.
+        let answered = matches!(made.deployment, Deployment::Candidate { .. });
+        if answered && let Some(what) = self.stack.interference(answered).await {
+            return Err(StepError::harness(
+                "look at what the candidate runs with",
+                "nothing that somebody else did to it",
+                what,
+            ));
+        }
         if matches!(made.deployment, Deployment::Baseline) && self.stack.runs_candidate() {
             let since = Window::open(&*self.stack, Service::Gateway).await?;
             let answered = self.answers(&since).await?;

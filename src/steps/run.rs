@@ -221,7 +221,11 @@ impl Run {
 
     /// The first service round the gateway that does not answer, if any.
     async fn broken_service(&self) -> Option<String> {
-        if let Some(what) = self.stack.interference().await {
+        let answered = matches!(
+            self.made.lock().await.deployment,
+            Deployment::Candidate { .. }
+        );
+        if let Some(what) = self.stack.interference(answered).await {
             return Some(what);
         }
         if let Err(error) = self.redis.ping().await {

@@ -8,6 +8,7 @@ mod cli;
 mod docker;
 mod doubles;
 mod ending;
+mod faults;
 mod reference;
 mod served;
 mod support;

@@ -40,6 +40,9 @@ pub const READ_BLINDLY: &str = "read through the blinded sense";
 /// What the evidence of the item is called with which a trouble came.
 pub const STRUCK: &str = "a service came to grief";
 
+/// The same, where the trouble could not be brought about.
+pub const NOT_STRUCK: &str = "no service came to grief";
+
 /// The log of another program, an error of its own included.
 const OTHER_LOG: &str = "\
 1:C 01 Nov 2025 00:00:00.000 * oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo\n\
@@ -63,6 +66,8 @@ pub struct Fake {
     sense: Option<Sense>,
     /// What is still to happen.
     trouble: Mutex<Option<Trouble>>,
+    /// What happened and was not told yet: title and body of its evidence.
+    struck: Arc<Mutex<Option<(&'static str, String)>>>,
     endpoints: Endpoints,
     reads: Arc<Reads>,
     /// The double's journal in its place, where that is what is lost.
@@ -137,6 +142,7 @@ impl Fake {
             inner,
             sense,
             trouble: Mutex::new(trouble),
+            struck: Arc::default(),
             endpoints,
             reads,
             _lost: lost,
@@ -194,31 +200,27 @@ impl Stack for Fake {
 
     async fn begins(&self, item: Option<ItemId>) {
         self.reads.begins(item);
-        let Some(trouble) = self.due(item) else {
-            return;
-        };
-        let inner = Arc::clone(&self.inner);
-        let strike = async move {
-            tokio::time::sleep(Duration::from_millis(trouble.after_ms)).await;
-            trouble.strike(inner).await
-        };
-        let (item, recorder) = (item, self.reads.recorder.clone());
-        let told = async move {
-            let struck = strike.await;
-            if let Some(item) = item {
-                let title = match &struck {
-                    Ok(()) => STRUCK,
-                    Err(_) => "the trouble could not be brought about",
+        if let Some(trouble) = self.due(item) {
+            let (inner, struck) = (Arc::clone(&self.inner), Arc::clone(&self.struck));
+            let strike = async move {
+                tokio::time::sleep(Duration::from_millis(trouble.after_ms)).await;
+                let came = match trouble.strike(inner).await {
+                    Ok(()) => (STRUCK, format!("{trouble:?}")),
+                    Err(error) => (NOT_STRUCK, error.to_string()),
                 };
-                let body = struck.err().map(|error| error.to_string());
-                let body = body.unwrap_or_else(|| format!("{trouble:?}"));
-                recorder.saw(item, EvidenceKind::Remark, title, &body);
+                *struck.lock().unwrap_or_else(PoisonError::into_inner) = Some(came);
+            };
+            if trouble.after_ms == 0 {
+                strike.await;
+            } else {
+                tokio::spawn(strike);
             }
-        };
-        if trouble.after_ms == 0 {
-            told.await;
-        } else {
-            tokio::spawn(told);
+        }
+        // What came in the middle of an item is told with the next: the one that it came in may
+        // be over.
+        let came = (self.struck.lock().unwrap_or_else(PoisonError::into_inner)).take();
+        if let (Some(item), Some((title, body))) = (item, came) {
+            (self.reads.recorder).saw(item, EvidenceKind::Remark, title, &body);
         }
     }
 
@@ -340,8 +342,8 @@ impl Stack for Fake {
         self.inner.service_log(service)
     }
 
-    async fn interference(&self) -> Option<String> {
-        self.inner.interference().await
+    async fn interference(&self, answered: bool) -> Option<String> {
+        self.inner.interference(answered).await
     }
 
     async fn side_by_side(&self) -> Result<Box<dyn SideBySide>, StackError> {
