@@ -335,6 +335,9 @@ pub struct HowArgs {
         conflicts_with = "blind"
     )]
     pub trouble: Option<Trouble>,
+    /// For the harness's own tests: a sandbox whose gateway other people use, too.
+    #[arg(long, hide = true, conflicts_with_all = ["blind", "trouble"])]
+    pub foreign_traffic: bool,
 }
 
 /// The flags that say what comes out.

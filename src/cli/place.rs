@@ -5,7 +5,7 @@ use crate::{
     engine::Place,
     stack::{
         docker::{EngineError, containers, labels},
-        fake::Wrong,
+        fake::Twist,
         programs,
     },
 };
@@ -14,15 +14,15 @@ use crate::{
 pub const COMPOSE_FILE: &str = "docker-compose.test.yml";
 
 /// The place of a run. `auto` takes containers where an engine answers and the images are
-/// there or can be pulled, else the sandbox, and says in one line why. Only on a sandbox can
-/// something be `wrong`.
+/// there or can be pulled, else the sandbox, and says in one line why. Only a sandbox can
+/// have a `twist`.
 ///
 /// # Errors
 /// What a stack needs and is not there: exit 4.
-pub async fn find(kind: StackKind, wrong: Option<Wrong>) -> Result<Place, CliError> {
+pub async fn find(kind: StackKind, twist: Option<Twist>) -> Result<Place, CliError> {
     match kind {
-        StackKind::Sandbox => Ok(match wrong {
-            Some(wrong) => Place::Fake(programs::find()?, wrong),
+        StackKind::Sandbox => Ok(match twist {
+            Some(twist) => Place::Fake(programs::find()?, twist),
             None => Place::Sandbox(programs::find()?),
         }),
         StackKind::Containers => {

@@ -16,7 +16,7 @@ use crate::{
     plan::{self, Choice},
     stack::{
         docker::compose::{Allowed, Named},
-        fake::Wrong,
+        fake::Twist,
     },
     yaml,
 };
@@ -65,8 +65,8 @@ pub struct Settings {
     pub lang: plan::Lang,
     /// How many runs.
     pub repeat: u32,
-    /// What is wrong with the stack: for the harness's own tests.
-    pub wrong: Option<Wrong>,
+    /// What is not as it is in a real run: for the harness's own tests.
+    pub twist: Option<Twist>,
     /// Whether candidate and baseline were named, and not left to their defaults.
     pub named: NamedFiles,
     /// Which deployment, and what may be done there.
@@ -184,11 +184,13 @@ impl Settings {
             ..
         } = args;
         let stack = how.stack.or(file.stack).unwrap_or_default();
-        let blind = how.blind.map(Wrong::Blind);
-        let wrong = blind.or(how.trouble.map(Wrong::Trouble));
-        if wrong.is_some() && stack != StackKind::Sandbox {
+        let blind = how.blind.map(Twist::Blind);
+        let twist = blind
+            .or(how.trouble.map(Twist::Trouble))
+            .or(how.foreign_traffic.then_some(Twist::Traffic));
+        if twist.is_some() && stack != StackKind::Sandbox {
             return Err(CliError::usage(
-                "--blind and --trouble go with --stack sandbox",
+                "--blind, --trouble and --foreign-traffic go with --stack sandbox",
             ));
         }
         let rollback = settled_rollback(how.rollback.or(file.rollback), stack, deployment.deploy)?;
@@ -236,7 +238,7 @@ impl Settings {
             format: output.format.or(file.format).unwrap_or_default(),
             lang: output.lang.or(file.lang).unwrap_or_default().into(),
             repeat: args.repeat.unwrap_or(1),
-            wrong,
+            twist,
             named,
             deployment: DeploymentSettings {
                 which: Named {

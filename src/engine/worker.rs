@@ -26,7 +26,7 @@ use crate::{
             compose::{self, Compose},
             containers::{self, Containers},
         },
-        fake::{Fake, Wrong},
+        fake::{Fake, Twist},
         programs::Programs,
         sandbox::Sandbox,
     },
@@ -51,8 +51,8 @@ pub struct Job {
 pub enum Place {
     /// As processes in private namespaces: the worker is inside them.
     Sandbox(Programs),
-    /// The same, with something wrong: for the harness's own tests.
-    Fake(Programs, Wrong),
+    /// The same, with a twist: for the harness's own tests.
+    Fake(Programs, Twist),
     /// As containers of the run's own.
     Containers(containers::Setup),
     /// On a deployment that runs already.
@@ -83,9 +83,10 @@ impl Place {
         let files = plan.files.clone();
         Ok(match self {
             Self::Sandbox(programs) => Arc::new(Sandbox::up(programs, files, &plan.profile).await?),
-            Self::Fake(programs, wrong) => {
-                let real = Arc::new(Sandbox::up(programs, files, &plan.profile).await?);
-                Arc::new(Fake::with(real, wrong, recorder.clone()).await?)
+            Self::Fake(programs, twist) => {
+                let profile = twist.profile(&plan.profile);
+                let real = Arc::new(Sandbox::up(programs, files, &profile).await?);
+                Arc::new(Fake::with(real, twist, &profile, recorder.clone()).await?)
             }
             Self::Containers(setup) => {
                 Arc::new(Containers::up(&setup, &plan.run.id, files, &plan.profile).await?)

@@ -1,6 +1,12 @@
 //! One request, one response: no redirects, no cookies, no connection kept.
 
-use std::{fmt::Write as _, net::SocketAddr, time::Duration};
+use std::{
+    collections::HashSet,
+    fmt::Write as _,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use serde_json::Value;
 use tokio::{
@@ -140,6 +146,8 @@ pub struct NoAnswer {
 pub struct Http {
     client: reqwest::Client,
     endpoints: Endpoints,
+    /// Method and target of everything that was sent. Clones share it.
+    sent: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Http {
@@ -154,7 +162,22 @@ impl Http {
             .pool_max_idle_per_host(0)
             .timeout(TIMEOUT)
             .build()?;
-        Ok(Self { client, endpoints })
+        Ok(Self {
+            client,
+            endpoints,
+            sent: Arc::default(),
+        })
+    }
+
+    /// Whether a request with this first line (`GET /path?query HTTP/1.1`) was sent by this
+    /// client or by a clone of it.
+    #[must_use]
+    pub fn has_sent(&self, line: &str) -> bool {
+        let request = line
+            .rsplit_once(" HTTP/")
+            .map_or(line, |(request, _)| request);
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.contains(request)
     }
 
     fn address(&self, url: &Url) -> Option<SocketAddr> {
@@ -191,10 +214,12 @@ impl Http {
         let address = self
             .address(url)
             .ok_or_else(|| no_answer("the host is no part of the stack".to_owned()))?;
-        let target = format!(
-            "http://{address}{}",
-            &url[url::Position::BeforePath..url::Position::AfterQuery]
-        );
+        let asked = &url[url::Position::BeforePath..url::Position::AfterQuery];
+        self.sent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(format!("{} {asked}", request.method));
+        let target = format!("http://{address}{asked}");
         let method = reqwest::Method::from_bytes(request.method.as_bytes())
             .map_err(|error| no_answer(error.to_string()))?;
         let named = &url[url::Position::BeforeHost..url::Position::AfterPort];

@@ -125,13 +125,28 @@ pub struct Users {
     pub test: String,
     /// Has no rights beyond a session.
     pub plain: String,
+    /// Who else there is, where a stack is to have other people on it.
+    #[serde(skip)]
+    pub guests: Option<Guests>,
+}
+
+/// People who are not the run's.
+#[derive(Clone, Debug)]
+pub struct Guests {
+    /// Has admin rights, too.
+    pub admin: String,
+    /// The others.
+    pub users: Vec<String>,
 }
 
 impl Users {
     /// All of them.
     pub fn emails(&self) -> impl Iterator<Item = &str> {
+        let guests = self.guests.iter();
+        let guests = guests.flat_map(|guests| guests.users.iter().chain([&guests.admin]));
         [&self.admin, &self.test, &self.plain]
             .into_iter()
+            .chain(guests)
             .map(String::as_str)
     }
 }

@@ -309,6 +309,11 @@ pub trait Stack: Send + Sync {
     fn internal(&self) -> SocketAddr;
     /// The way to Redis.
     fn redis(&self) -> Redis;
+    /// Whether other people use the gateway while the run goes on. Where not, everything that
+    /// happens to it is the run's own doing.
+    fn is_shared(&self) -> bool {
+        false
+    }
     /// Told before each item, and when none runs any more.
     async fn begins(&self, _item: Option<ItemId>) {}
     /// Whether the candidate is deployed already, so that only what it does can be looked at.

@@ -144,7 +144,7 @@ fn a_blind_run_is_for_the_sandbox_alone_and_in_no_help() {
         verify(["--blind", "redis", "--stack", stack])
             .ends()
             .exits(2)
-            .complains(["--blind and --trouble go with --stack sandbox"])
+            .complains(["go with --stack sandbox"])
             .started_nothing();
     }
     verify(["--blind", "smell"])
@@ -153,7 +153,7 @@ fn a_blind_run_is_for_the_sandbox_alone_and_in_no_help() {
         .complains(["there is no sense `smell`"]);
     let help = verify(["--help"]).ends();
     help.exits(0);
-    for flag in ["--blind", "--trouble"] {
+    for flag in ["--blind", "--trouble", "--foreign-traffic"] {
         assert!(!help.stdout.contains(flag), "{}", help.stdout);
     }
 }

@@ -1,13 +1,14 @@
-//! A stack on which something is wrong that is not the gateway's fault: it shows whether the
-//! harness notices.
+//! A stack on which something is not as in a real run, by no fault of the gateway: it shows
+//! whether the harness notices, or is not disturbed.
 //!
 //! Everything is done as the real stack does it. Only what is read through one sense comes back
-//! empty, or is something else; or one of its services comes to grief while the run goes on. For
-//! the harness's own tests: no such run says anything about a gateway, and its report names the
-//! stack `fake`.
+//! empty, or is something else; or one of its services comes to grief while the run goes on; or
+//! other people use the gateway, too. For the harness's own tests: no such run says anything about
+//! a gateway, and its report names the stack `fake`.
 
 mod lost;
 mod sense;
+mod traffic;
 mod trouble;
 
 use std::{
@@ -21,7 +22,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use self::lost::LostJournal;
+use self::{lost::LostJournal, traffic::Traffic};
 pub use self::{
     sense::Sense,
     trouble::{Fault, Trouble},
@@ -31,7 +32,8 @@ use super::{
     SideBySide, Socket, Stack, StackError, Version,
 };
 use crate::{
-    engine::Recorder, evidence::EvidenceKind, plan::ItemId, probe::redis::Redis, report::Component,
+    engine::Recorder, evidence::EvidenceKind, plan::ItemId, probe::redis::Redis, profile::Profile,
+    report::Component,
 };
 
 /// What the evidence of an item is called that read something through the blinded sense.
@@ -43,6 +45,9 @@ pub const STRUCK: &str = "a service came to grief";
 /// The same, where the trouble could not be brought about.
 pub const NOT_STRUCK: &str = "no service came to grief";
 
+/// What the evidence is called that says what other people did before an item.
+pub const OTHERS: &str = "what other people did so far";
+
 /// The log of another program, an error of its own included.
 const OTHER_LOG: &str = "\
 1:C 01 Nov 2025 00:00:00.000 * oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo\n\
@@ -50,17 +55,31 @@ const OTHER_LOG: &str = "\
 2025/11/01 00:00:01 [error] 29#29: *1 open() \"/srv/other/favicon.ico\" failed (2: No such file or directory), client: 192.0.2.7, server: other.example.com, request: \"GET /favicon.ico HTTP/1.1\", host: \"other.example.com\"\n\
 192.0.2.7 - - [01/Nov/2025:00:00:01 +0000] \"GET /favicon.ico HTTP/1.1\" 404 153\n";
 
-/// What is wrong.
+/// What is not as in a real run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Wrong {
+pub enum Twist {
     /// The harness is blind in one sense.
     Blind(Sense),
     /// A service comes to grief.
     Trouble(Trouble),
+    /// Other people use the gateway, too.
+    Traffic,
 }
 
-/// A real stack on which something is wrong.
+impl Twist {
+    /// The profile of the stack that it is about: with other people, where they are needed.
+    #[must_use]
+    pub fn profile(self, profile: &Profile) -> Profile {
+        let mut profile = profile.clone();
+        if self == Self::Traffic {
+            profile.users.guests = Some(traffic::guests());
+        }
+        profile
+    }
+}
+
+/// A real stack with a twist.
 pub struct Fake {
     inner: Arc<dyn Stack>,
     sense: Option<Sense>,
@@ -68,6 +87,7 @@ pub struct Fake {
     trouble: Mutex<Option<Trouble>>,
     /// What happened and was not told yet: title and body of its evidence.
     struck: Arc<Mutex<Option<(&'static str, String)>>>,
+    traffic: Mutex<Option<Traffic>>,
     endpoints: Endpoints,
     reads: Arc<Reads>,
     /// The double's journal in its place, where that is what is lost.
@@ -100,18 +120,24 @@ impl Reads {
 }
 
 impl Fake {
-    /// `inner`, with something wrong.
+    /// `inner`, with a twist.
     ///
     /// # Errors
     /// Where the server that stands in for a lost journal cannot listen.
     pub async fn with(
         inner: Arc<dyn Stack>,
-        wrong: Wrong,
+        twist: Twist,
+        profile: &Profile,
         recorder: Recorder,
     ) -> Result<Self, StackError> {
-        let (sense, trouble) = match wrong {
-            Wrong::Blind(sense) => (Some(sense), None),
-            Wrong::Trouble(trouble) => (None, Some(trouble)),
+        let (sense, trouble) = match twist {
+            Twist::Blind(sense) => (Some(sense), None),
+            Twist::Trouble(trouble) => (None, Some(trouble)),
+            Twist::Traffic => (None, None),
+        };
+        let traffic = match twist {
+            Twist::Traffic => Some(Traffic::start(&*inner, profile)?),
+            _ => None,
         };
         let reads = Arc::new(Reads {
             sense,
@@ -143,6 +169,7 @@ impl Fake {
             sense,
             trouble: Mutex::new(trouble),
             struck: Arc::default(),
+            traffic: Mutex::new(traffic),
             endpoints,
             reads,
             _lost: lost,
@@ -198,8 +225,18 @@ impl Stack for Fake {
         }))
     }
 
+    fn is_shared(&self) -> bool {
+        (self.traffic.lock().unwrap_or_else(PoisonError::into_inner)).is_some()
+    }
+
     async fn begins(&self, item: Option<ItemId>) {
         self.reads.begins(item);
+        let done = (self.traffic.lock().unwrap_or_else(PoisonError::into_inner))
+            .as_ref()
+            .map(Traffic::done);
+        if let (Some(item), Some(done)) = (item, done) {
+            (self.reads.recorder).saw(item, EvidenceKind::Remark, OTHERS, &done);
+        }
         if let Some(trouble) = self.due(item) {
             let (inner, struck) = (Arc::clone(&self.inner), Arc::clone(&self.struck));
             let strike = async move {
@@ -351,6 +388,7 @@ impl Stack for Fake {
     }
 
     async fn down(&self) {
+        (self.traffic.lock().unwrap_or_else(PoisonError::into_inner)).take();
         self.inner.down().await;
     }
 }

@@ -317,6 +317,10 @@ impl Stack for Compose {
         !self.setup.allowed.deploy
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     async fn may(&self, act: Act<'_>) -> Result<(), StackError> {
         let deploy = self.setup.allowed.deploy;
         match act {
