@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
-use crate::plan;
+use crate::{
+    plan,
+    stack::fake::{Sense, Trouble},
+};
 
 /// What `--help` says after the options.
 const AFTER_HELP: &str = "\
@@ -350,6 +353,20 @@ pub struct HowArgs {
     /// How long a run may take before it is broken off [default: 60].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400), env = "VERIFY_DEADLINE", hide_env_values = true)]
     pub deadline: Option<u32>,
+    /// For the harness's own tests: a sandbox in which the harness is blind in one sense.
+    #[arg(long, value_name = "SENSE", hide = true)]
+    pub blind: Option<Sense>,
+    /// For the harness's own tests: a sandbox in which a service comes to grief.
+    #[arg(
+        long,
+        value_name = "SERVICE:FAULT@PHASE",
+        hide = true,
+        conflicts_with = "blind"
+    )]
+    pub trouble: Option<Trouble>,
+    /// For the harness's own tests: a sandbox whose gateway other people use, too.
+    #[arg(long, hide = true, conflicts_with_all = ["blind", "trouble"])]
+    pub foreign_traffic: bool,
 }
 
 /// The flags that say what comes out.

@@ -63,7 +63,7 @@ pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
                 let (place, held) = deployment::prepare(&settings, &mut inputs).await?;
                 Ok((place, Some(held)))
             }
-            kind => Ok((place::find(kind).await?, None)),
+            kind => Ok((place::find(kind, settings.twist).await?, None)),
         }
     })?;
     let mut worst = ExitStatus::Pass;

@@ -125,7 +125,7 @@ async fn drive(
 /// Starts a worker, in a sandbox where the run takes place in one. The plan as the worker sees
 /// it: with its paths inside.
 fn spawn(plan: &RunPlan, place: &Place) -> io::Result<(Child, RunPlan)> {
-    if let Place::Sandbox(programs) = place {
+    if let Some(programs) = place.sandboxed() {
         let (mut launch, inside) = sandbox::launch(programs, plan)?;
         return Ok((launch.command.spawn()?, inside));
     }

@@ -14,6 +14,7 @@ mod phase6;
 mod phase7;
 pub mod registry;
 pub mod run;
+mod senses;
 mod session;
 mod tracking;
 pub mod world;
