@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     evidence::Evidence,
+    lint::Finding,
     plan::{ItemId, Phase},
     report::{Component, RunInfo},
 };
@@ -22,6 +23,11 @@ pub enum RunEvent {
         phases: Vec<Phase>,
         /// The items chosen; all of them unless the run is partial.
         selected: Vec<ItemId>,
+    },
+    /// What the linter found before anything was started; told where there is something.
+    Linted {
+        /// By file and line.
+        findings: Vec<Finding>,
     },
     /// A program that takes part in the run.
     Component(Component),

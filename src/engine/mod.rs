@@ -50,6 +50,11 @@ pub async fn run(
         phases: plan.phases.clone(),
         selected: plan.selected.clone(),
     });
+    if !plan.lint.is_empty() {
+        on_event(RunEvent::Linted {
+            findings: plan.lint.clone(),
+        });
+    }
     let end = drive(plan, place, signals, on_event)
         .await
         .unwrap_or_else(|error| RunEnd::Broken {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     engine::event::{Outcome, RunEnd, RunEvent},
+    lint,
     plan::{Item, ItemId, Phase},
     report::{
         Component, ItemReport, PhaseSummary, Rollback, RunInfo, RunReport, SCHEMA_VERSION, Verdict,
@@ -109,6 +110,8 @@ struct Folding {
     /// The chosen items.
     items: BTreeMap<ItemId, Progress>,
     stack: Stack,
+    /// What the linter found; `None` where it was not heard of.
+    lint: Option<Vec<lint::Finding>>,
     /// How long the run took and how it ended.
     end: Option<(f64, RunEnd)>,
 }
@@ -142,6 +145,7 @@ impl Folding {
             phases,
             items,
             stack: Stack::Unknown,
+            lint: None,
             end: None,
         })
     }
@@ -160,6 +164,11 @@ impl Folding {
         };
         match event {
             RunEvent::RunStarted { .. } => return Err(here.order("the run had started already")),
+            RunEvent::Linted { findings } => {
+                if self.lint.replace(findings).is_some() {
+                    return Err(here.order("the linter had been heard already"));
+                }
+            }
             RunEvent::Component(component) => self.component(component),
             RunEvent::StackUp { duration_ms } => self.stack(Stack::Up(duration_ms), here)?,
             RunEvent::StackFailed { reason } => self.stack(Stack::Failed(reason), here)?,
@@ -263,7 +272,9 @@ impl Folding {
                 ItemId::Extended(_) => {}
             }
         }
-        judged(self.run, summaries(&self.phases, &items), items, extended)
+        let phases = summaries(&self.phases, &items);
+        let lint = self.lint.unwrap_or_default();
+        judged(self.run, phases, items, extended, lint)
     }
 
     /// How long the run took; where it was killed, as much of it as is known.
@@ -342,6 +353,7 @@ fn judged(
     phases: Vec<PhaseSummary>,
     items: Vec<ItemReport>,
     extended: Vec<ItemReport>,
+    lint: Vec<lint::Finding>,
 ) -> RunReport {
     let mut report = RunReport {
         schema_version: SCHEMA_VERSION,
@@ -350,6 +362,7 @@ fn judged(
         findings: findings(&items, &extended),
         items,
         extended,
+        lint,
         verdict: None,
         reasons: Vec::new(),
         rollback: Rollback {
@@ -367,6 +380,7 @@ fn judged(
 fn name(event: &RunEvent) -> &'static str {
     match event {
         RunEvent::RunStarted { .. } => "run_started",
+        RunEvent::Linted { .. } => "linted",
         RunEvent::Component(_) => "component",
         RunEvent::StackUp { .. } => "stack_up",
         RunEvent::StackFailed { .. } => "stack_failed",

@@ -1,7 +1,7 @@
 //! `report.md`: the plan's own template (検証結果レポート), filled in.
 
 use super::{
-    markdown_items,
+    lint, markdown_items,
     text::{line, md_cell, md_code, md_inline},
     words::{self, say},
 };
@@ -26,6 +26,9 @@ pub fn markdown(report: &RunReport, lang: Lang) -> String {
         parts.push(markdown_items::rollback(report, lang));
     }
     parts.push(checklist(report, lang));
+    if !report.lint.is_empty() {
+        parts.push(lint::markdown(report, lang));
+    }
     parts.push(markdown_items::items(report, lang));
     parts.push(components(report, lang));
     parts.push(reproduce(report, lang));

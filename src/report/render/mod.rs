@@ -1,5 +1,6 @@
 //! A report in the forms that people and programs read. Pure: nothing here prints or writes.
 
+mod lint;
 mod markdown;
 mod markdown_items;
 mod table;
@@ -7,6 +8,7 @@ mod table_items;
 mod text;
 mod words;
 
+pub use lint::lint;
 pub use markdown::markdown;
 pub use table::table;
 
