@@ -19,12 +19,9 @@ pub fn parse(code: &str) -> Result<Ast, Vec<(usize, String)>> {
     }
     // Builds of LuaJIT differ in what they take from Lua 5.2, and the parser knows none of
     // it: only what is wrong in each of them is wrong.
-    for empty_statements in [false, true] {
-        let plain = plain(code, version, empty_statements);
-        let again = plain.map(|code| parse_fallible(&code, version));
-        if let Some(again) = again.filter(|again| again.errors().is_empty()) {
-            return Ok(again.into_ast());
-        }
+    let again = plain(code, version).map(|code| parse_fallible(&code, version));
+    if let Some(again) = again.filter(|again| again.errors().is_empty()) {
+        return Ok(again.into_ast());
     }
     let mut faults: Vec<(usize, String)> = (read.errors().iter())
         .map(|error| (error.range().0.line(), error.error_message().into_owned()))
@@ -34,16 +31,13 @@ pub fn parse(code: &str) -> Result<Ast, Vec<(usize, String)>> {
 }
 
 /// The same in words that every version of Lua takes, its lines where they were: a `break`
-/// may stand before other statements, a number may be imaginary, and, where that is asked
-/// for, semicolons are dropped.
-fn plain(code: &str, version: LuaVersion, empty_statements: bool) -> Option<String> {
-    let (LexerResult::Ok(tokens) | LexerResult::Recovered(tokens, _)) =
-        Lexer::new_lazy(code, version).collect()
-    else {
+/// may stand before other statements, a number may be imaginary, a statement may be empty.
+fn plain(code: &str, version: LuaVersion) -> Option<String> {
+    let LexerResult::Ok(tokens) = Lexer::new(code, version).collect() else {
         return None;
     };
     let mut text = String::with_capacity(code.len() + 64);
-    let mut after_number = false;
+    let mut last: Option<&Token> = None;
     for token in &tokens {
         let said = token.to_string();
         match token.token_type() {
@@ -52,15 +46,24 @@ fn plain(code: &str, version: LuaVersion, empty_statements: bool) -> Option<Stri
             } => text.push_str("do break end"),
             TokenType::Symbol {
                 symbol: Symbol::Semicolon,
-            } if empty_statements => text.push(' '),
-            TokenType::Identifier { .. } if after_number && said.eq_ignore_ascii_case("i") => {
+            } if last.is_none_or(before_statement) => text.push(' '),
+            TokenType::Identifier { .. }
+                if said.eq_ignore_ascii_case("i") && last.is_some_and(is_number) =>
+            {
                 text.push(' ');
             }
             _ => text.push_str(&said),
         }
-        after_number = is_number(token);
+        if !token.token_type().is_trivia() {
+            last = Some(token);
+        }
     }
     Some(text)
+}
+
+/// Whether a statement begins behind this token: a semicolon there ends none.
+fn before_statement(token: &Token) -> bool {
+    [";", "::", "do", "then", "else", "repeat"].contains(&token.to_string().as_str())
 }
 
 fn is_number(token: &Token) -> bool {

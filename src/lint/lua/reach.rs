@@ -199,9 +199,10 @@ impl<'a> Reach<'a> {
     }
 
     /// Whether a request's header is set or cleared by this name, in any case; `None` where
-    /// that may be, by a name that is computed.
+    /// that may be, by a name that is computed: from those that the request has, or from a
+    /// text that the header's name begins with.
     pub fn touches_header(&self, header: &str, functions: &[&str]) -> Option<bool> {
-        let mut sure = !self.unsure;
+        let mut computed = false;
         for call in self.calls() {
             if functions.contains(&call.name.as_str()) {
                 match call.args.first() {
@@ -211,11 +212,20 @@ impl<'a> Reach<'a> {
                             return Some(true);
                         }
                     }
-                    _ => sure = false,
+                    _ => computed = true,
                 }
             }
         }
-        sure.then_some(false)
+        let header = header.to_lowercase();
+        let begins = |text: &str| {
+            let text = text.to_lowercase().replace('_', "-");
+            text.len() > 1 && header.starts_with(&text)
+        };
+        let may_be_named = || {
+            let mut calls = self.calls();
+            calls.any(|call| call.name == "ngx.req.get_headers") || self.texts().any(begins)
+        };
+        (!self.unsure && !(computed && may_be_named())).then_some(false)
     }
 }
 

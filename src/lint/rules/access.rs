@@ -2,7 +2,7 @@
 
 use super::{
     super::config::{Match, Node, Place},
-    Finding, Level, Seen, finding, locations, text,
+    Finding, Level, Seen, finding, locations, text, titles,
 };
 
 /// Directives that pass a request on.
@@ -128,53 +128,69 @@ fn overrides(seen: &Seen<'_>, place: &Place<'_>, header: &str) -> Option<bool> {
     seen.reach(place).touches_header(header, &functions)
 }
 
-/// Locations that pass on what a client says about who it is.
+/// The identity headers that a place passes on as they came.
+fn passed_on<'a>(seen: &'a Seen<'_>, place: &Place<'_>) -> Vec<&'a str> {
+    // What goes to oauth2-proxy is a session's: it sets these headers itself.
+    let to_login = seen
+        .target(place)
+        .is_none_or(|(_, target)| seen.is_login_service(target));
+    if to_login || is_for_everybody(seen, place) {
+        return Vec::new();
+    }
+    let user_header = seen.inputs.profile.llm.user_header.as_str();
+    let headers = IDENTITY.iter().copied().chain([user_header]);
+    headers
+        .filter(|header| overrides(seen, place, header) == Some(false))
+        .collect()
+}
+
+/// Locations that pass on what a client says about who it is: one finding for each set of
+/// headers, at the first location that has it.
 pub fn identity(seen: &Seen<'_>) -> Vec<Finding> {
-    let user_header = &seen.inputs.profile.llm.user_header;
-    let mut found: Vec<Finding> = Vec::new();
-    let mut passing: Vec<(Place<'_>, Vec<&str>)> = Vec::new();
+    let mut passing: Vec<(Vec<&str>, Vec<Place<'_>>)> = Vec::new();
     for place in seen.public_locations() {
-        let Some((_, target)) = seen.target(&place) else {
-            continue;
-        };
-        // What goes to oauth2-proxy is a session's: it sets these headers itself.
-        if seen.is_login_service(target) || is_for_everybody(seen, &place) {
-            continue;
-        }
-        let headers = IDENTITY.iter().copied().chain([user_header.as_str()]);
-        let unset: Vec<&str> = headers
-            .filter(|header| overrides(seen, &place, header) == Some(false))
-            .collect();
-        if !unset.is_empty() {
-            passing.push((place, unset));
+        let headers = passed_on(seen, &place);
+        match passing.iter_mut().find(|(known, _)| *known == headers) {
+            _ if headers.is_empty() => {}
+            Some((_, places)) => places.push(place),
+            None => passing.push((headers, vec![place])),
         }
     }
-    let of_llm = match seen.public_location(&seen.inputs.profile.llm.path) {
+    let said = passing.iter();
+    said.filter_map(|(headers, places)| passes(seen, headers, places))
+        .collect()
+}
+
+fn passes(seen: &Seen<'_>, headers: &[&str], places: &[Place<'_>]) -> Option<Finding> {
+    let user_header = seen.inputs.profile.llm.user_header.as_str();
+    let llm = match seen.public_location(&seen.inputs.profile.llm.path) {
         Match::Found(place) => Some(place.node().id),
         _ => None,
     };
-    for (place, headers) in passing {
-        let decides = of_llm == Some(place.node().id) && headers.contains(&user_header.as_str());
-        let (title, headers) = (place.title(), headers.join(", "));
-        found.push(finding(
-            "identity-headers-passed",
-            if decides { Level::Error } else { Level::Warning },
-            place.at(),
-            text(
-                format!("`{title}` passes {headers} on as the client sent them"),
-                format!("`{title}` はクライアントが送信した {headers} をそのまま転送します"),
-            ),
-            text(
-                "a client can say that it is somebody else, and an upstream that trusts the gateway believes it",
-                "クライアントが他人を名乗ることができ、ゲートウェイを信頼する上流はそれを信じます",
-            ),
-            text(
-                format!("set them or clear them here: proxy_set_header NAME \"\", or ngx.req.clear_header (for {headers})"),
-                format!("proxy_set_header NAME \"\" または ngx.req.clear_header で、設定または削除してください（{headers}）"),
-            ),
-        ));
-    }
-    found
+    let decides =
+        headers.contains(&user_header) && places.iter().any(|place| Some(place.node().id) == llm);
+    let (titles, headers) = (titles(places), headers.join(", "));
+    Some(finding(
+        "identity-headers-passed",
+        if decides {
+            Level::Error
+        } else {
+            Level::Warning
+        },
+        places.first()?.at(),
+        text(
+            format!("{titles}: {headers} are passed on as the client sent them"),
+            format!("{titles}：クライアントが送信した {headers} がそのまま転送されます"),
+        ),
+        text(
+            "a client can say that it is somebody else, and an upstream that trusts the gateway believes it",
+            "クライアントが他人を名乗ることができ、ゲートウェイを信頼する上流はそれを信じます",
+        ),
+        text(
+            "set or clear each of them there: proxy_set_header NAME \"\", or ngx.req.clear_header",
+            "proxy_set_header NAME \"\" または ngx.req.clear_header で、それぞれ設定または削除してください",
+        ),
+    ))
 }
 
 /// auth_request in a location for browsers, without the way to the login.

@@ -148,6 +148,14 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// How locations are written, for a text: each once, in their order.
+fn titles(places: &[Place<'_>]) -> String {
+    let titles: Vec<String> = (places.iter())
+        .map(|place| format!("`{}`", place.title()))
+        .collect();
+    titles.join(", ")
+}
+
 /// Says a finding.
 fn finding(rule: &str, level: Level, at: &At, what: Text, why: Text, remedy: Text) -> Finding {
     Finding {

@@ -1,5 +1,7 @@
 //! Calls of `track_user`, and the contexts of the profile.
 
+use std::{collections::BTreeSet, path::PathBuf};
+
 use super::{
     super::{
         config::{At, Match},
@@ -136,15 +138,24 @@ pub fn undefined(seen: &Seen<'_>) -> Vec<Finding> {
         .chunks
         .iter()
         .flat_map(|chunk| chunk.calls_of_global(NAME));
-    calls
-        .map(|call| {
+    let places: BTreeSet<(PathBuf, u64)> = calls
+        .map(|call| (call.at.file.to_path_buf(), call.at.line))
+        .collect();
+    let count = places.len();
+    let first = places.into_iter().next();
+    first
+        .map(|(file, line)| {
+            let at = At {
+                file: file.into(),
+                line,
+            };
             finding(
                 "tracking-undefined",
                 Level::Error,
-                &call.at,
+                &at,
                 text(
-                    "track_user is called, and nothing defines it",
-                    "track_user が呼び出されていますが、定義されていません",
+                    format!("track_user is called, here first of {count} places, and nothing defines it"),
+                    format!("track_user が呼び出されていますが（ここを含む{count}か所）、定義されていません"),
                 ),
                 text(
                     "\"attempt to call global 'track_user' (a nil value)\": the request ends with 500",
@@ -156,6 +167,7 @@ pub fn undefined(seen: &Seen<'_>) -> Vec<Finding> {
                 ),
             )
         })
+        .into_iter()
         .collect()
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     super::config::{Match, Node, Place},
-    Finding, Level, Seen, finding, text,
+    Finding, Level, Seen, finding, text, titles,
 };
 
 /// Whether the Connection header that a place sends lets the connection live; `None` where
@@ -35,55 +35,86 @@ fn keeps_open(seen: &Seen<'_>, place: &Place<'_>) -> Option<bool> {
     }
 }
 
-/// `keepalive` in an upstream whose connections cannot be kept.
+/// What a place lacks for its upstream's connections to be kept.
+fn lacks(seen: &Seen<'_>, place: &Place<'_>) -> Option<(&'static str, &'static str)> {
+    let old = !matches!(place.value("proxy_http_version"), Some("1.1" | "2"));
+    let closes = keeps_open(seen, place) == Some(false);
+    let header = "proxy_set_header Connection \"\"";
+    match (old, closes) {
+        (false, false) => None,
+        (true, false) => Some(("proxy_http_version 1.1", "proxy_http_version 1.1")),
+        (false, true) => Some((header, header)),
+        (true, true) => Some((
+            "proxy_http_version 1.1 and proxy_set_header Connection \"\"",
+            "proxy_http_version 1.1 と proxy_set_header Connection \"\"",
+        )),
+    }
+}
+
+/// `keepalive` in an upstream whose connections cannot be kept: one finding for each upstream
+/// and cause, at the first location that has it.
 pub fn keepalive(seen: &Seen<'_>) -> Vec<Finding> {
     if !seen.inputs.config.complete {
         return Vec::new();
     }
-    let mut found = Vec::new();
+    type Cause<'a> = (&'a str, (&'static str, &'static str));
+    let mut causes: Vec<(Cause<'_>, Vec<Place<'_>>)> = Vec::new();
     for place in seen.model.locations() {
-        let Some((pass, target)) = seen.target(&place) else {
+        let Some((_, target)) = seen.target(&place) else {
             continue;
         };
         let upstream = seen.model.upstream(target);
         let kept = upstream.and_then(|node| node.named("keepalive").next());
-        let Some(kept) = kept.filter(|node| node.arg(0) != "0") else {
+        let (Some(lacks), true) = (
+            lacks(seen, &place),
+            kept.is_some_and(|node| node.arg(0) != "0"),
+        ) else {
             continue;
         };
-        let old = !matches!(place.value("proxy_http_version"), Some("1.1" | "2"));
-        let closes = keeps_open(seen, &place) == Some(false);
-        let (missing_en, missing_ja) = match (old, closes) {
-            (false, false) => continue,
-            (true, false) => ("proxy_http_version 1.1", "proxy_http_version 1.1"),
-            (false, true) => (
-                "proxy_set_header Connection \"\"",
-                "proxy_set_header Connection \"\"",
-            ),
-            (true, true) => (
-                "proxy_http_version 1.1 and proxy_set_header Connection \"\"",
-                "proxy_http_version 1.1 と proxy_set_header Connection \"\"",
-            ),
-        };
-        let (title, keeps) = (place.title(), kept.at.short());
-        found.push(finding(
-            "keepalive-lost",
-            Level::Warning,
-            &pass.at,
-            text(
-                format!("`{title}` uses {target}, which keeps connections ({keeps}), without {missing_en}"),
-                format!("`{title}` は接続を保持する {target}（{keeps}）を使用しますが、{missing_ja} がありません"),
-            ),
-            text(
-                "every request opens a connection of its own and closes it: the pool stays empty (7.1)",
-                "リクエストごとに接続が開閉され、接続プールが使用されません（7.1）",
-            ),
-            text(
-                format!("add {missing_en}; a proxy_set_header of its own in a location takes the place of all those around it"),
-                format!("{missing_ja} を追加してください。location 内の proxy_set_header は外側の設定をすべて上書きします"),
-            ),
-        ));
+        let cause = (target, lacks);
+        match causes.iter_mut().find(|(known, _)| *known == cause) {
+            Some((_, places)) => places.push(place),
+            None => causes.push((cause, vec![place])),
+        }
     }
-    found
+    let said = causes.iter();
+    said.filter_map(|((target, lacks), places)| not_kept(seen, target, *lacks, places))
+        .collect()
+}
+
+fn not_kept(
+    seen: &Seen<'_>,
+    target: &str,
+    (missing_en, missing_ja): (&str, &str),
+    places: &[Place<'_>],
+) -> Option<Finding> {
+    let (pass, _) = seen.target(places.first()?)?;
+    let titles = titles(places);
+    Some(finding(
+        "keepalive-lost",
+        Level::Warning,
+        &pass.at,
+        text(
+            format!(
+                "{titles}: upstream {target} keeps connections, and here {missing_en} is missing"
+            ),
+            format!(
+                "{titles}：アップストリーム {target} は接続を保持しますが、{missing_ja} がありません"
+            ),
+        ),
+        text(
+            "every request opens a connection of its own and closes it: the pool stays empty (7.1)",
+            "リクエストごとに接続が開閉され、接続プールが使用されません（7.1）",
+        ),
+        text(
+            format!(
+                "add {missing_en}; a proxy_set_header of its own in a location takes the place of all those around it"
+            ),
+            format!(
+                "{missing_ja} を追加してください。location 内の proxy_set_header は外側の設定をすべて上書きします"
+            ),
+        ),
+    ))
 }
 
 /// The location of the LLM API, where it passes requests on.
