@@ -63,8 +63,10 @@ impl Inputs {
     #[must_use]
     pub fn read(files: &Files<'_>, profile: &Profile, plan: Vec<Problem>) -> Self {
         let config = config::read(files.candidate);
-        let mut modules = Modules::default();
-        modules.unknown = files.lua.is_none();
+        let mut modules = Modules {
+            unknown: files.lua.is_none(),
+            ..Modules::default()
+        };
         for (name, path) in files.lua.map(lua_files).unwrap_or_default() {
             if let Some(chunk) = chunk_of(&path) {
                 modules.own.insert(name, chunk);

@@ -7,6 +7,7 @@ mod cli;
 mod docker;
 mod doubles;
 mod ending;
+mod lint;
 mod reference;
 mod served;
 mod support;

@@ -225,7 +225,8 @@ impl<'a> Reach<'a> {
             let mut calls = self.calls();
             calls.any(|call| call.name == "ngx.req.get_headers") || self.texts().any(begins)
         };
-        (!self.unsure && !(computed && may_be_named())).then_some(false)
+        let unsure = self.unsure || computed && may_be_named();
+        (!unsure).then_some(false)
     }
 }
 
