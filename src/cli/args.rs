@@ -26,6 +26,7 @@ Examples:
   verify --phase 3                         the six items of phase 3: a partial run
   verify --item 4.4,5.1 -v                 two items, with the harness's own log
   verify --tags '@phase-2 and not @item-2.3' --list
+  verify lint --candidate new.conf         what its files alone say, in milliseconds
   verify gate reports/latest               the verdict of the last run, as exit code
   verify render reports/latest --format markdown --lang ja
   verify --stack compose --project NAME    read-only, on a deployment that runs
@@ -35,6 +36,16 @@ Examples:
 Settings come from verify.yaml (the flags' names as keys), then from the environment
 (VERIFY_CANDIDATE and so on), then from the flags; each replaces those before.
 NO_COLOR and pipes give plain lines.";
+
+/// What `lint --help` says after the options.
+const AFTER_LINT: &str = "\
+Exit codes:
+  0    no finding, or only notes
+  1    findings at level error or warning
+  2    usage or configuration error
+
+A rule that is not sure keeps silent. The same findings stand in the report of a run, where
+they have no part in the verdict.";
 
 /// Proves whether a new gateway configuration may be deployed.
 ///
@@ -64,6 +75,10 @@ pub enum Command {
     /// Run the plan (this is what `verify` alone does).
     #[command(after_long_help = AFTER_HELP)]
     Run(Box<RunArgs>),
+    /// Read plan, profile, candidate and Lua, start nothing, and say what cannot work or cannot
+    /// be seen.
+    #[command(after_long_help = AFTER_LINT)]
+    Lint(Box<LintArgs>),
     /// Decide from a saved report alone: its verdict as text and exit code.
     Gate(GateArgs),
     /// Show a saved report in any format.
@@ -256,6 +271,29 @@ pub struct CleanupArgs {
         hide_env_values = true
     )]
     pub profile: Option<PathBuf>,
+}
+
+/// The flags of `lint`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct LintArgs {
+    /// What standard output gets.
+    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
+    pub format: LintFormat,
+    /// The language of the findings [default: en].
+    #[arg(
+        long,
+        value_enum,
+        env = "VERIFY_LANG",
+        hide_env_values = true,
+        help_heading = "Output"
+    )]
+    pub lang: Option<Lang>,
+    /// The harness's own log on standard error; -vv for more.
+    #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
+    pub verbose: u8,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub files: FileArgs,
 }
 
 /// The flags that name files.
@@ -512,6 +550,18 @@ pub enum Format {
     Json,
     /// report.md
     Markdown,
+}
+
+/// What standard output gets of a linter's findings.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum LintFormat {
+    /// For a person.
+    #[default]
+    Table,
+    /// A JSON array, as in report.json
+    Json,
+    /// SARIF 2.1.0, for code hosts
+    Sarif,
 }
 
 /// A language.

@@ -51,6 +51,11 @@ pub async fn run(
         selected: plan.selected.clone(),
         rules: plan.rules.clone(),
     });
+    if !plan.lint.is_empty() {
+        on_event(RunEvent::Linted {
+            findings: plan.lint.clone(),
+        });
+    }
     let end = drive(plan, place, signals, on_event)
         .await
         .unwrap_or_else(|error| RunEnd::Broken {

@@ -9,6 +9,7 @@ mod docker;
 mod doubles;
 mod ending;
 mod faults;
+mod lint;
 mod reference;
 mod served;
 mod support;
