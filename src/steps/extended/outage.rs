@@ -9,7 +9,7 @@ use futures::future::join_all;
 use crate::{
     evidence::EvidenceKind,
     probe::http::{Request, Response},
-    stack::{Service, ServiceState},
+    stack::{Act, Service, ServiceState},
     steps,
     steps::{
         operations::values,
@@ -149,6 +149,7 @@ fn lines(used: &[Used]) -> String {
 
 async fn outage(world: &mut World, service: Service, uses: Vec<Use>) -> StepResult {
     let run = world.run()?;
+    run.stack.may(Act::Break(service)).await?;
     let before = use_all(world, &run, &uses).await?;
     if let Some(one) = before.iter().find(|one| !served(one)) {
         return Err(StepError::Skip(format!(

@@ -60,8 +60,8 @@ pub struct Reload {
     after: ServiceState,
     count: usize,
     wrong: Vec<String>,
-    /// Events of the stream, how many it has, and how it ended; `None` where none was held.
-    stream: Option<(Vec<String>, usize, Option<Result<(), String>>)>,
+    /// The streamed answer; `None` where none was held open.
+    stream: Option<Stream>,
 }
 
 /// Requests that go on while something happens.
@@ -74,7 +74,29 @@ struct Traffic<'a> {
     over: AtomicBool,
 }
 
-impl Traffic<'_> {
+impl<'a> Traffic<'a> {
+    /// Requests of these kinds, each sent once to see how it is answered.
+    async fn of(run: &'a Run, kinds: Vec<(String, Request)>) -> Result<Self, StepError> {
+        let mut usual = BTreeMap::new();
+        for (kind, request) in &kinds {
+            let answer = run.http.send(&fresh(request)).await?;
+            if kept_out(run, &answer).is_some() {
+                let seen = answer.summary();
+                return Err(StepError::Skip(format!(
+                    "requests are not served before a reload: {kind}: {seen}"
+                )));
+            }
+            usual.insert(kind.clone(), answer.status);
+        }
+        Ok(Self {
+            run,
+            kinds,
+            usual,
+            answered: AtomicUsize::new(0),
+            over: AtomicBool::new(false),
+        })
+    }
+
     /// One client: a request after another, until it is over. What was not answered as usual.
     async fn client(&self, first: usize) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -133,53 +155,15 @@ async fn reloaded(world: &mut World, args: Args) -> StepResult {
     let count: usize = args.number("count")?;
     run.stack.may(Act::Reload).await?;
     run.stack.may(Act::Load).await?;
-    let kinds = kinds(world, &run)?;
-    let mut usual = BTreeMap::new();
-    for (kind, request) in &kinds {
-        let answer = run.http.send(&fresh(request)).await?;
-        if kept_out(&run, &answer).is_some() {
-            let seen = answer.summary();
-            return Err(StepError::Skip(format!(
-                "requests are not served before a reload: {kind}: {seen}"
-            )));
-        }
-        usual.insert(kind.clone(), answer.status);
-    }
-    let jwt = world.scene.tokens.last().map(|token| token.jwt.clone());
-    let mut stream = None;
-    if run.upstream.is_kept() {
-        run.upstream.hold(1).await?;
-        let request = run.stream_request(&jwt.unwrap_or_default(), &nonce())?;
-        stream = Some(run.http.open(&request).await.map(Reader::new));
-    }
-    let traffic = Traffic {
-        run: &run,
-        kinds,
-        usual,
-        answered: AtomicUsize::new(0),
-        over: AtomicBool::new(false),
-    };
+    let traffic = Traffic::of(&run, kinds(world, &run)?).await?;
+    let stream = hold_open(world, &run).await?;
     // An old worker closes the connections to it that another one keeps. nginx asks again over
     // a new one, and says so at error.
     let reload = under(&traffic, count);
     let seen = run
         .in_trouble("the gateway was reloaded", "upstream", reload)
         .await;
-    let sent = run.upstream.is_kept().then(|| run.upstream.streams());
-    let pieces = match sent {
-        Some(streams) => streams.await?.last().map_or(0, |newest| newest.of),
-        None => 0,
-    };
-    if run.upstream.is_kept() {
-        run.upstream.release().await?;
-    }
-    let stream = match stream.transpose()? {
-        Some(mut reader) => {
-            reader.read(usize::MAX, run.deadline()).await;
-            Some((reader.events, pieces, reader.over))
-        }
-        None => None,
-    };
+    let stream = let_go(&run, stream).await?;
     let (output, before, after, wrong) = seen?;
     let count = traffic.answered.load(Ordering::Relaxed);
     world.saw(
@@ -197,6 +181,42 @@ async fn reloaded(world: &mut World, args: Args) -> StepResult {
     });
     Ok(())
 }
+
+/// Begins a streamed answer whose second piece the upstream holds back; `None` where it is no
+/// double, or nothing of the answer comes in time, which is another check's to judge.
+async fn hold_open(world: &World, run: &Run) -> Result<Option<Reader>, StepError> {
+    if !run.upstream.is_kept() {
+        return Ok(None);
+    }
+    let jwt = world.scene.tokens.last().map(|token| token.jwt.clone());
+    let request = run.stream_request(&jwt.unwrap_or_default(), &nonce())?;
+    run.upstream.hold(1).await?;
+    match tokio::time::timeout(run.deadline(), run.http.open(&request)).await {
+        Ok(Ok(opened)) if opened.head.status == 200 => Ok(Some(Reader::new(opened))),
+        Ok(Err(error)) => {
+            run.upstream.release().await?;
+            Err(error.into())
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Has the upstream send the rest of the streamed answer, and reads it.
+async fn let_go(run: &Run, reader: Option<Reader>) -> Result<Option<Stream>, StepError> {
+    if !run.upstream.is_kept() {
+        return Ok(None);
+    }
+    let pieces = run.upstream.streams().await?.last().map_or(0, |one| one.of);
+    run.upstream.release().await?;
+    let Some(mut reader) = reader else {
+        return Ok(None);
+    };
+    reader.read(usize::MAX, run.deadline()).await;
+    Ok(Some((reader.events, pieces, reader.over)))
+}
+
+/// Events, how many there are to be, and how they ended.
+type Stream = (Vec<String>, usize, Option<Result<(), String>>);
 
 type Seen = (Output, ServiceState, ServiceState, Vec<String>);
 
@@ -285,7 +305,7 @@ async fn none_lost(world: &mut World, _: Args) -> StepResult {
 async fn stream_ended(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
     let Some((events, pieces, over)) = &seen(world)?.stream else {
-        let why = "The upstream is no double: no answer could be held open.";
+        let why = "The upstream is no double, or nothing of the answer came in time.";
         world.saw(
             EvidenceKind::Remark,
             "no stream went through the reload",

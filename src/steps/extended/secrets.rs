@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     evidence::EvidenceKind,
     probe::{NONCE, http::Request, jwt, nonce},
-    stack::{LogCursor, Service},
+    stack::{Act, LogCursor, Service},
     steps,
     steps::{
         run::Run,
@@ -160,6 +160,8 @@ fn name(service: Service, source: &str) -> String {
 
 async fn all_come(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
+    // Without the mark that a later step writes, a log without secrets shows nothing.
+    run.stack.may(Act::WriteLog).await?;
     let admin = run.email("admin")?;
     let (good, public) = (run.mint(&admin, 1).await?, run.mint(&admin, 1).await?);
     let failed = |error: jwt::JwtError| StepError::harness("sign a token", "a JWT", error);
@@ -283,6 +285,10 @@ async fn mark_found(world: &mut World, _: Args) -> StepResult {
     let line = format!("{now} [notice] 0#0: {mark}\n");
     let mut expected = Vec::new();
     for service in [Service::Gateway, Service::Auth, Service::Redis] {
+        // What is allowed on a deployment is to write to the gateway's log alone.
+        if service != Service::Gateway && run.stack.has_other_clients() {
+            continue;
+        }
         match run.stack.append_log(service, &line).await {
             Ok(sources) => expected.extend(sources.iter().map(|source| name(service, source))),
             Err(error) if service == Service::Gateway => return Err(error.into()),
