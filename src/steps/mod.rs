@@ -17,6 +17,7 @@ pub mod run;
 mod senses;
 mod session;
 mod tracking;
+pub mod watch;
 pub mod world;
 
 /// The tables of step definitions, a file each.
