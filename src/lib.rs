@@ -19,6 +19,7 @@ pub mod evidence;
 pub mod gate;
 pub mod ledger;
 pub mod lint;
+pub mod mutation;
 pub mod plan;
 pub mod probe;
 pub mod profile;

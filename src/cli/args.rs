@@ -80,6 +80,12 @@ pub enum Command {
     Gate(GateArgs),
     /// Show a saved report in any format.
     Render(RenderArgs),
+    /// Run the plan on broken versions of the candidate and show which items notice.
+    ///
+    /// Exit 0: every mutant was caught by the items that it breaks and by no other; 1: one was
+    /// not, or its text no longer occurs once, or the unmutated gateway does not pass; 4: the
+    /// unmutated gateway could not be judged.
+    Mutate(Box<MutateArgs>),
     /// Put the baseline back in a deployment: the plan's five steps, each verified, and the
     /// proof that it runs.
     Rollback(Box<RollbackArgs>),
@@ -201,6 +207,29 @@ pub struct DeploymentArgs {
     /// Where the configuration is mounted read-only, edit the host's file in place.
     #[arg(long)]
     pub allow_host_edit: bool,
+}
+
+/// The flags of `mutate`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct MutateArgs {
+    /// The catalogue: a YAML file, or a folder of them [default: fixtures/mutants].
+    #[arg(long, value_name = "PATH")]
+    pub mutants: Option<PathBuf>,
+    /// Only these mutants, by their ids.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub id: Vec<String>,
+    /// How many runs go on at once.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub jobs: u8,
+    /// Another plan to run on every mutant as well: how many does it miss?
+    #[arg(long, value_name = "DIR")]
+    pub compare: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub files: FileArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub output: OutputArgs,
 }
 
 /// The flags of `rollback`.

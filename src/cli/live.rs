@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::out;
 use crate::{
     engine::event::{Failure, Outcome, RunEvent},
-    plan::{ItemId, Lang, Phase},
+    plan::{EXTENDED, ItemId, Lang, Phase},
 };
 
 /// How many lines of a detail are shown while the run goes.
@@ -82,7 +82,7 @@ impl Live {
         let Some(phase) = self
             .phases
             .iter()
-            .find(|phase| Some(phase.no) == item.phase())
+            .find(|phase| phase.no == item.phase().unwrap_or(EXTENDED))
         else {
             return format!("{item} {step}");
         };
@@ -93,12 +93,12 @@ impl Live {
             .count();
         let over = self.over.get(&phase.no).copied().unwrap_or(0).min(total);
         let bar = "■".repeat(over) + &"□".repeat(total - over);
-        format!(
-            "Phase {}: {} {bar}  {item} {}  {step}",
-            phase.no,
-            phase.title.get(self.lang),
-            self.title(item)
-        )
+        let title = phase.title.get(self.lang);
+        let group = match phase.no {
+            EXTENDED => title.to_owned(),
+            no => format!("Phase {no}: {title}"),
+        };
+        format!("{group} {bar}  {item} {}  {step}", self.title(item))
     }
 
     fn title(&self, item: ItemId) -> &str {
@@ -110,9 +110,10 @@ impl Live {
     }
 
     fn finished(&mut self, item: ItemId, outcome: &Outcome, duration_ms: f64) {
-        if let Some(phase) = item.phase() {
-            *self.over.entry(phase).or_default() += 1;
-        }
+        *self
+            .over
+            .entry(item.phase().unwrap_or(EXTENDED))
+            .or_default() += 1;
         let (mark, word) = match outcome {
             Outcome::Passed => ("✔", "passed"),
             Outcome::Failed(_) => ("✘", "FAILED"),

@@ -8,6 +8,7 @@ mod error;
 mod inputs;
 mod lint;
 mod live;
+mod mutate;
 mod out;
 mod place;
 mod rollback;
@@ -55,6 +56,7 @@ fn dispatch(cli: Cli, started: Instant) -> Result<ExitStatus, CliError> {
         Some(Command::Lint(args)) => lint::lint(*args),
         Some(Command::Gate(args)) => saved::gate(&args),
         Some(Command::Render(args)) => saved::render(&args),
+        Some(Command::Mutate(args)) => mutate::mutate(*args, started),
         Some(Command::Rollback(args)) => rollback::rollback(*args, started),
         Some(Command::Cleanup(args)) => cleanup::cleanup(&args),
         Some(Command::Doctor) => doctor::doctor(),

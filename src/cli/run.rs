@@ -330,7 +330,11 @@ pub fn show(settings: &Settings, report: &RunReport, dir: &Path) -> Result<(), C
     ))
 }
 
-fn run_plan(
+/// What the engine is asked to do.
+///
+/// # Errors
+/// A folder of the plan that has no absolute path.
+pub fn run_plan(
     settings: &Settings,
     place: &Place,
     bundle: &Bundle,
@@ -351,7 +355,9 @@ fn run_plan(
             id,
             started_at: now.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string(),
             duration_ms: 0.0,
-            partial: selected.len() != bundle.items().count(),
+            partial: bundle
+                .items()
+                .any(|item| item.phase().is_some() && !selected.contains(&item)),
             stack: place.name().to_owned(),
             components: Vec::new(),
             candidate: inputs.candidate.clone(),
@@ -363,6 +369,7 @@ fn run_plan(
         },
         phases: bundle.phases.clone(),
         selected: selected.to_vec(),
+        rules: bundle.rules.clone(),
         bundle: bundle_dir,
         profile: inputs.profile.clone(),
         files: inputs.files.clone(),

@@ -11,6 +11,7 @@
 //! | `GET /__verify/faults` | the faults that still wait |
 //! | `DELETE /__verify/faults` | clears them |
 //! | `GET /__verify/log?since=N` (LiteLLM only) | its access log as text |
+//! | `/__verify/hold` (LiteLLM only) | [`litellm::hold`]: streams wait until they are told to go on |
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     evidence::Evidence,
     lint::Finding,
-    plan::{ItemId, Phase},
+    plan::{ItemId, Phase, Rule},
     report::{Component, RunInfo},
 };
 
@@ -23,6 +23,9 @@ pub enum RunEvent {
         phases: Vec<Phase>,
         /// The items chosen; all of them unless the run is partial.
         selected: Vec<ItemId>,
+        /// The plan's rules that tell causes from symptoms.
+        #[serde(default)]
+        rules: Vec<Rule>,
     },
     /// What the linter found before anything was started; told where there is something.
     Linted {

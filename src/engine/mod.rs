@@ -49,6 +49,7 @@ pub async fn run(
         run: Box::new(plan.run.clone()),
         phases: plan.phases.clone(),
         selected: plan.selected.clone(),
+        rules: plan.rules.clone(),
     });
     if !plan.lint.is_empty() {
         on_event(RunEvent::Linted {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     lint::Finding,
-    plan::{ItemId, Phase},
+    plan::{ItemId, Phase, Rule},
     profile::Profile,
     report::RunInfo,
 };
@@ -20,6 +20,8 @@ pub struct RunPlan {
     pub phases: Vec<Phase>,
     /// The items chosen, in the plan's order.
     pub selected: Vec<ItemId>,
+    /// The plan's rules that tell causes from symptoms.
+    pub rules: Vec<Rule>,
     /// The plan bundle's folder, absolute.
     pub bundle: PathBuf,
     /// The gateway's surface.

@@ -59,6 +59,15 @@ impl Redactor {
         }
     }
 
+    /// Every secret that it was told.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<SecretString> {
+        self.secrets
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+
     /// `text` without any secret.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {

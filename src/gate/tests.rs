@@ -44,6 +44,12 @@ fn must_hold(table: Vec<Row>) {
     }
 }
 
+fn not_allowed() -> crate::engine::event::Outcome {
+    crate::engine::event::Outcome::Skipped {
+        reason: "nothing may be broken in a deployment".to_owned(),
+    }
+}
+
 #[test]
 fn required_items_decide_first() {
     must_hold(vec![
@@ -140,6 +146,18 @@ fn whatever_else_did_not_pass_makes_it_conditional() {
             all().extended("X.1").with("X.1", mislabelled()),
             Some(Conditional),
             3,
+        ),
+        (
+            "extended untold",
+            all().extended("X.1").with("X.1", noisy()),
+            Some(Conditional),
+            3,
+        ),
+        (
+            "extended left out",
+            all().extended("X.1").with("X.1", not_allowed()),
+            Some(Pass),
+            0,
         ),
     ]);
 }

@@ -10,7 +10,7 @@ use gherkin::{Feature, GherkinEnv, ParseFileError, Scenario};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::{ItemId, Lang, Phase, Text, gherkin_error};
+use super::{ItemId, Lang, Phase, Rule, Text, diagnosis, gherkin_error};
 use crate::yaml::{self, YamlError};
 
 /// The file of a bundle that holds the plan.
@@ -24,6 +24,8 @@ struct PlanFile {
     version: String,
     phases: Vec<Phase>,
     #[serde(default)]
+    extended: Option<Phase>,
+    #[serde(default)]
     rollback_proof: Vec<ItemId>,
 }
 
@@ -36,13 +38,19 @@ pub struct Bundle {
     pub title: Text,
     /// The plan's version.
     pub version: String,
-    /// The plan's phases with their items.
+    /// The plan's phases with their items; the extended checks last, as phase [`EXTENDED`].
+    ///
+    /// [`EXTENDED`]: super::EXTENDED
     pub phases: Vec<Phase>,
     /// The features, one a phase, in the phases' order.
     pub features: Vec<Feature>,
     /// The items that must pass again on a baseline that was put back; where `plan.yaml` names
     /// none, those of the first phase.
     pub rollback_proof: Vec<ItemId>,
+    /// The rules that tell causes from symptoms, root causes first.
+    pub rules: Vec<Rule>,
+    /// The same with the lines that they begin at.
+    pub(super) rule_lines: Vec<(Rule, u64)>,
     /// Where `plan.yaml` names each item; the first place, should there be two.
     pub(super) lines: BTreeMap<ItemId, u64>,
 }
@@ -133,8 +141,10 @@ impl Bundle {
             path: path.clone(),
             source,
         })?;
-        let plan: PlanFile = yaml::parse(&text, &path)?;
-        let lines: Lines = yaml::parse(&text, &path)?;
+        let mut plan: PlanFile = yaml::parse(&text, &path)?;
+        let mut lines: Lines = yaml::parse(&text, &path)?;
+        plan.phases.extend(plan.extended.take());
+        lines.phases.extend(lines.extended.take());
         let mut problems = Vec::new();
         let mut features = Vec::new();
         for (phase, place) in plan.phases.iter().zip(&lines.phases) {
@@ -153,6 +163,7 @@ impl Bundle {
             let dir = dir.to_owned();
             return Err(BundleError::Problems { dir, problems });
         }
+        let rule_lines = diagnosis::load(dir)?;
         let mut rollback_proof = plan.rollback_proof;
         if rollback_proof.is_empty() {
             let first = plan.phases.first().into_iter();
@@ -168,6 +179,8 @@ impl Bundle {
             phases: plan.phases,
             rollback_proof,
             features,
+            rules: rule_lines.iter().map(|(rule, _)| rule.clone()).collect(),
+            rule_lines,
             lines: lines.of_items(),
         })
     }
@@ -218,6 +231,8 @@ impl Bundle {
 #[derive(Debug, Deserialize)]
 struct Lines {
     phases: Vec<PhaseLines>,
+    #[serde(default)]
+    extended: Option<PhaseLines>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -10,7 +10,7 @@ use std::{
 use gherkin::{Background, Step, StepType};
 
 use super::{
-    Bundle, BundleError, ItemId, Phase,
+    Bundle, BundleError, EXTENDED, ItemId, Phase,
     bundle::{Bound, PLAN_FILE, Problem},
 };
 use crate::yaml::suggest;
@@ -34,6 +34,7 @@ impl Bundle {
     pub fn check(&self, vocabulary: &impl Vocabulary) -> Result<(), BundleError> {
         let mut problems = self.plan_problems();
         problems.extend(self.stray_features());
+        problems.extend(self.rule_problems());
         let mut bound: BTreeMap<ItemId, String> = BTreeMap::new();
         for scenario in self.scenarios() {
             problems.extend(self.binding_problems(&scenario, &mut bound));
@@ -81,7 +82,7 @@ impl Bundle {
         let (mut numbers, mut files) = (BTreeSet::new(), BTreeSet::new());
         for phase in &self.phases {
             if !numbers.insert(phase.no) {
-                whole(format!("there are two phases {}", phase.no));
+                whole(format!("there are two phases {}", phase.name()));
             }
             if !files.insert(&phase.feature) {
                 whole(format!(
@@ -97,8 +98,8 @@ impl Bundle {
                     let text = format!("there are two items {}: number one of them anew", item.id);
                     problems.push(self.plan_problem(item.id, text));
                 }
-                if item.id.phase() != Some(phase.no) {
-                    let text = format!("item {} stands in phase {}", item.id, phase.no);
+                if item.id.phase().unwrap_or(EXTENDED) != phase.no {
+                    let text = format!("item {} stands in phase {}", item.id, phase.name());
                     problems.push(self.plan_problem(item.id, text));
                 }
             }
@@ -189,13 +190,14 @@ impl Bundle {
             let text = format!("item {id} belongs into {}", file.display());
             problems.push(problem(scenario, text));
         }
-        let right = format!("phase-{}", phase.no);
-        let tags = scenario.tags.iter().filter(|tag| tag.starts_with("phase-"));
+        let right = phase.tag();
+        let is_phase = |tag: &&String| tag.starts_with("phase-") || **tag == "extended";
+        let tags = scenario.tags.iter().filter(is_phase);
         let mut wrong = tags.clone().filter(|tag| **tag != right).peekable();
         if let Some(tag) = wrong.peek() {
             let text = format!(
                 "item {id} is of phase {}, yet the scenario is tagged @{tag}",
-                phase.no
+                phase.name()
             );
             problems.push(problem(scenario, text));
         } else if tags.count() == 0 {
@@ -229,8 +231,8 @@ impl Bundle {
             {
                 let (id, file) = (item.id, self.dir.join(&phase.feature));
                 let text = format!(
-                    "item {id} has no scenario: write one with the tags @phase-{} @item-{id} into {}",
-                    phase.no,
+                    "item {id} has no scenario: write one with the tags @{} @item-{id} into {}",
+                    phase.tag(),
                     file.display()
                 );
                 problems.push(self.plan_problem(id, text));

@@ -56,7 +56,7 @@ pub enum ItemId {
 pub struct ItemIdError(pub String);
 
 impl ItemId {
-    /// The phase that the item belongs to; extended checks belong to none.
+    /// The phase of the plan that the item belongs to; extended checks belong to none.
     #[must_use]
     pub fn phase(self) -> Option<u8> {
         match self {
@@ -154,11 +154,15 @@ pub struct Item {
     pub remedy: Text,
 }
 
-/// One phase of the plan with its items.
+/// The number of the group that extended checks stand in, where phases have theirs.
+pub const EXTENDED: u8 = 0;
+
+/// One phase of the plan with its items, or the extended checks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Phase {
-    /// Its number, from 1.
+    /// Its number, from 1; [`EXTENDED`] for the extended checks.
+    #[serde(default)]
     pub no: u8,
     /// What the plan's result table calls it.
     pub title: Text,
@@ -166,6 +170,26 @@ pub struct Phase {
     pub feature: String,
     /// Its items, in the plan's order.
     pub items: Vec<Item>,
+}
+
+impl Phase {
+    /// What its number is written as on the command line: `3`, or `X`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self.no {
+            EXTENDED => "X".to_owned(),
+            no => no.to_string(),
+        }
+    }
+
+    /// The tag that its scenarios carry, without the `@`.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        match self.no {
+            EXTENDED => "extended".to_owned(),
+            no => format!("phase-{no}"),
+        }
+    }
 }
 
 #[cfg(test)]

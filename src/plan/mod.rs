@@ -5,8 +5,10 @@
 
 mod bundle;
 mod check;
+mod diagnosis;
 mod gherkin_error;
 mod item;
+mod pattern;
 mod selection;
 mod tags;
 #[cfg(test)]
@@ -14,6 +16,8 @@ mod tests;
 
 pub use bundle::{Bound, Bundle, BundleError, PLAN_FILE, Problem};
 pub use check::Vocabulary;
-pub use item::{Checklist, Item, ItemId, ItemIdError, Lang, Phase, Priority, Text};
+pub use diagnosis::{DIAGNOSIS_FILE, Rule, Sign};
+pub use item::{Checklist, EXTENDED, Item, ItemId, ItemIdError, Lang, Phase, Priority, Text};
+pub use pattern::{ItemPattern, ItemPatternError};
 pub use selection::{Choice, SelectionError};
 pub use tags::{TagExpr, TagExprError};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Bundle, ItemId, TagExpr, TagExprError};
+use super::{Bundle, ItemId, Phase, TagExpr, TagExprError};
 use crate::yaml::suggest;
 
 /// What was typed: the union of phases and items, all of them where there are none, and of
@@ -93,11 +93,11 @@ impl Bundle {
     }
 
     fn items_of_phase(&self, typed: &str) -> Result<impl Iterator<Item = ItemId>, SelectionError> {
-        let number: Option<u8> = typed.trim().parse().ok();
-        let phase = self.phases.iter().find(|phase| Some(phase.no) == number);
+        let wanted = typed.trim();
+        let phase = self.phases.iter().find(|phase| phase.name() == wanted);
         let known = || {
-            let numbers: Vec<u8> = self.phases.iter().map(|phase| phase.no).collect();
-            join(&numbers)
+            let names: Vec<String> = self.phases.iter().map(Phase::name).collect();
+            join(&names)
         };
         phase
             .map(|phase| phase.items.iter().map(|item| item.id))

@@ -381,3 +381,98 @@ fn what_the_plan_does_not_have_is_refused_with_what_it_has() {
         assert!(error.contains(says), "{error}");
     }
 }
+
+#[test]
+fn extended_checks_stand_beside_the_phases() {
+    let plan = format!(
+        "{PLAN}extended:\n  title: {{en: More, ja: 追加}}\n  feature: more.feature\n  items:\n{}",
+        PLAN.lines()
+            .find(|line| line.contains("\"1.1\""))
+            .unwrap()
+            .replace("1.1", "X.4")
+            + "\n"
+    );
+    let more = "Feature: more\n\n  @extended @item-X.4\n  Scenario: s\n    Then it answers\n";
+    let with = |more: &str| {
+        let dir = bundle(|name, text| match name {
+            "plan.yaml" => plan.clone(),
+            _ => text.to_owned(),
+        });
+        fs::write(dir.path().join("more.feature"), more).unwrap();
+        let loaded = loaded(dir.path());
+        (dir, loaded)
+    };
+    let (_dir, bundle) = with(more);
+    let bundle = bundle.unwrap();
+    let all = bundle.select(&Choice::default()).unwrap();
+    assert_eq!(all.last().unwrap().to_string(), "X.4");
+    let chosen = |phase: &str| {
+        let phases = vec![phase.to_owned()];
+        bundle
+            .select(&Choice {
+                phases,
+                ..Choice::default()
+            })
+            .unwrap()
+    };
+    assert_eq!(chosen("X"), all[all.len() - 1..]);
+    assert!(!chosen("1").contains(&all[all.len() - 1]));
+
+    let (_dir, refused) = with(&more.replace("@extended", "@phase-1"));
+    let error = refused.unwrap_err().to_string();
+    assert!(
+        error.contains("item X.4 is of phase X, yet the scenario is tagged @phase-1"),
+        "{error}"
+    );
+    let (_dir, refused) = with(&more.replace("@extended ", ""));
+    let error = refused.unwrap_err().to_string();
+    assert!(error.contains("the tag @extended is missing"), "{error}");
+}
+
+#[test]
+fn rules_of_the_diagnosis_are_checked_with_the_bundle() {
+    let rule = "- id: one\n  cause: &t {en: c, ja: c}\n  remedy: *t\n  when: [{items: [\"1.*\"], says: \"a+\"}]\n  explains: [all]\n";
+    let with = |rules: &str| {
+        let dir = right();
+        fs::write(dir.path().join(DIAGNOSIS_FILE), rules).unwrap();
+        let error = loaded(dir.path()).map(|bundle| bundle.rules.len());
+        error.map_err(|error| {
+            error
+                .to_string()
+                .replace(&format!("{}/", dir.path().display()), "")
+        })
+    };
+    assert_eq!(with(rule), Ok(1));
+    for (from, to, says) in [
+        (
+            "a+",
+            "a(",
+            "diagnosis.yaml:1: one: `a(` is no regular expression",
+        ),
+        (
+            "1.*",
+            "7.*",
+            "diagnosis.yaml:1: one: the plan has no item 7.*",
+        ),
+        ("[all]", "[]", "explains nothing"),
+        (
+            "[{items: [\"1.*\"], says: \"a+\"}]",
+            "[]",
+            "it would always hold",
+        ),
+        (
+            "says",
+            "say",
+            "diagnosis.yaml:4:27: unknown key `say`; did you mean `says`?",
+        ),
+    ] {
+        assert!(rule.contains(from), "{from}");
+        let error = with(&rule.replacen(from, to, 1)).unwrap_err();
+        assert!(error.contains(says), "{to}: {error}");
+    }
+    let error = with(&format!("{rule}{rule}")).unwrap_err();
+    assert!(
+        error.contains("line 1 has a rule of the same id"),
+        "{error}"
+    );
+}

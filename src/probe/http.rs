@@ -1,21 +1,24 @@
 //! One request, one response: no redirects, no cookies, no connection kept.
 
-use std::{fmt::Write as _, net::SocketAddr, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use serde_json::Value;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
 use url::Url;
 
+pub use super::connection::Connection;
 use crate::stack::{Endpoints, Service};
 
 /// How long a response may take.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The most that is read of a body, in bytes.
-const BODY_LIMIT: usize = 4 * 1024 * 1024;
+pub(super) const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 /// A request.
 #[derive(Clone, Debug)]
@@ -140,7 +143,12 @@ pub struct NoAnswer {
 pub struct Http {
     client: reqwest::Client,
     endpoints: Endpoints,
+    answered: Arc<Mutex<Answered>>,
 }
+
+/// The statuses that requests were answered with, by their line without the protocol's version:
+/// `GET /path?query`.
+pub type Answered = BTreeMap<String, Vec<u16>>;
 
 impl Http {
     /// A client for a stack.
@@ -154,10 +162,16 @@ impl Http {
             .pool_max_idle_per_host(0)
             .timeout(TIMEOUT)
             .build()?;
-        Ok(Self { client, endpoints })
+        Ok(Self {
+            client,
+            endpoints,
+            answered: Arc::default(),
+        })
     }
 
-    fn address(&self, url: &Url) -> Option<SocketAddr> {
+    /// Where the host of an address is reached.
+    #[must_use]
+    pub fn address(&self, url: &Url) -> Option<SocketAddr> {
         let (host, port) = (url.host_str()?, url.port_or_known_default()?);
         self.endpoints
             .resolve(host, port)
@@ -176,25 +190,43 @@ impl Http {
         .map_or(Service::Gateway, |(_, service)| service)
     }
 
-    /// Sends a request and reads the whole response.
-    ///
-    /// # Errors
-    /// Where no response came.
-    pub async fn send(&self, request: &Request) -> Result<Response, NoAnswer> {
-        let no_answer = |why: String| NoAnswer {
+    /// What the gateway's requests were answered with, all of this client and its clones.
+    #[must_use]
+    pub fn answered(&self) -> Answered {
+        self.lock().clone()
+    }
+
+    /// Notes an answer that did not come by this client.
+    pub fn note(&self, method: &str, target: &str, status: u16) {
+        let line = format!("{method} {target}");
+        self.lock().entry(line).or_default().push(status);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Answered> {
+        // Whole entries only: there is no half-made state that a panic could leave behind.
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn no_answer(&self, request: &Request, why: String) -> NoAnswer {
+        NoAnswer {
             service: self.service(&request.url),
             method: request.method.clone(),
             url: request.url.to_string(),
             why,
-        };
+        }
+    }
+
+    /// Sends a request and returns when the head of the response is there.
+    ///
+    /// # Errors
+    /// Where no response came.
+    pub async fn open(&self, request: &Request) -> Result<Opened, NoAnswer> {
+        let no_answer = |why: String| self.no_answer(request, why);
         let url = &request.url;
         let address = self
             .address(url)
             .ok_or_else(|| no_answer("the host is no part of the stack".to_owned()))?;
-        let target = format!(
-            "http://{address}{}",
-            &url[url::Position::BeforePath..url::Position::AfterQuery]
-        );
+        let target = format!("http://{address}{}", target_of(url));
         let method = reqwest::Method::from_bytes(request.method.as_bytes())
             .map_err(|error| no_answer(error.to_string()))?;
         let named = &url[url::Position::BeforeHost..url::Position::AfterPort];
@@ -205,7 +237,7 @@ impl Http {
         if let Some(body) = &request.body {
             builder = builder.body(body.clone());
         }
-        let mut answer = builder
+        let answer = builder
             .send()
             .await
             .map_err(|error| no_answer(chain(&error)))?;
@@ -219,11 +251,29 @@ impl Http {
                 )
             })
             .collect();
+        let status = answer.status().as_u16();
+        if self.service(url) == Service::Gateway {
+            self.note(&request.method, target_of(url), status);
+        }
+        let head = Response {
+            status,
+            headers,
+            body: String::new(),
+        };
+        Ok(Opened { head, answer })
+    }
+
+    /// Sends a request and reads the whole response.
+    ///
+    /// # Errors
+    /// Where no response came.
+    pub async fn send(&self, request: &Request) -> Result<Response, NoAnswer> {
+        let mut opened = self.open(request).await?;
         let mut body = Vec::new();
-        while let Some(chunk) = answer
+        while let Some(chunk) = opened
             .chunk()
             .await
-            .map_err(|error| no_answer(chain(&error)))?
+            .map_err(|why| self.no_answer(request, why))?
         {
             body.extend_from_slice(&chunk);
             if body.len() > BODY_LIMIT {
@@ -231,10 +281,36 @@ impl Http {
             }
         }
         Ok(Response {
-            status: answer.status().as_u16(),
-            headers,
             body: String::from_utf8_lossy(&body).into_owned(),
+            ..opened.head
         })
+    }
+}
+
+/// Path and query of an address, as they stand in the request line.
+#[must_use]
+pub fn target_of(url: &Url) -> &str {
+    &url[url::Position::BeforePath..url::Position::AfterQuery]
+}
+
+/// A response whose body is still to come.
+#[derive(Debug)]
+pub struct Opened {
+    /// Status and header fields; its body is empty.
+    pub head: Response,
+    answer: reqwest::Response,
+}
+
+impl Opened {
+    /// The next bytes of the body as they arrive; `None` at its end.
+    ///
+    /// # Errors
+    /// What the connection says where it breaks before the end.
+    pub async fn chunk(&mut self) -> Result<Option<Vec<u8>>, String> {
+        let chunk = self.answer.chunk().await;
+        chunk
+            .map(|bytes| bytes.map(|bytes| bytes.to_vec()))
+            .map_err(|error| chain(&error))
     }
 }
 
@@ -268,112 +344,4 @@ pub fn transcript(request: &Request, response: &Response) -> String {
         let _ = write!(text, "<\n{shown}");
     }
     text
-}
-
-/// A connection that is open before anything is asked over it, so that the process which
-/// accepted it can be told before it answers.
-#[derive(Debug)]
-pub struct Connection {
-    stream: TcpStream,
-}
-
-impl Connection {
-    /// Connects.
-    ///
-    /// # Errors
-    /// Where nobody accepts.
-    pub async fn open(address: SocketAddr) -> std::io::Result<Self> {
-        let stream = tokio::time::timeout(TIMEOUT, TcpStream::connect(address))
-            .await
-            .map_err(|_| std::io::ErrorKind::TimedOut)??;
-        Ok(Self { stream })
-    }
-
-    /// This end's address: the other end's `remote` in the socket table.
-    ///
-    /// # Errors
-    /// Where the socket is gone.
-    pub fn local(&self) -> std::io::Result<SocketAddr> {
-        self.stream.local_addr()
-    }
-
-    /// Asks for `path` and reads until the server closes.
-    ///
-    /// # Errors
-    /// A connection that breaks, or an answer that is no HTTP.
-    pub async fn get(mut self, host: &str, path: &str) -> std::io::Result<Response> {
-        let ask = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        self.stream.write_all(ask.as_bytes()).await?;
-        let mut bytes = Vec::new();
-        let mut limited = (&mut self.stream).take(BODY_LIMIT as u64);
-        tokio::time::timeout(TIMEOUT, limited.read_to_end(&mut bytes))
-            .await
-            .map_err(|_| std::io::ErrorKind::TimedOut)??;
-        parse(&String::from_utf8_lossy(&bytes))
-            .ok_or_else(|| std::io::Error::other("the answer is no HTTP response"))
-    }
-}
-
-fn parse(text: &str) -> Option<Response> {
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let mut lines = head.lines();
-    let status = lines
-        .next()?
-        .strip_prefix("HTTP/1.")?
-        .split(' ')
-        .nth(1)?
-        .parse()
-        .ok()?;
-    let headers: Vec<(String, String)> = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()))
-        .collect();
-    let chunked = headers
-        .iter()
-        .any(|(name, value)| name == "transfer-encoding" && value == "chunked");
-    let body = if chunked {
-        dechunk(body)?
-    } else {
-        body.to_owned()
-    };
-    Some(Response {
-        status,
-        headers,
-        body,
-    })
-}
-
-/// RFC 9112, section 7.1, without extensions or trailers.
-fn dechunk(mut rest: &str) -> Option<String> {
-    let mut body = String::new();
-    loop {
-        let (size, data) = rest.split_once("\r\n")?;
-        let size = usize::from_str_radix(size.trim(), 16).ok()?;
-        if size == 0 {
-            return Some(body);
-        }
-        body.push_str(data.get(..size)?);
-        rest = data.get(size..)?.strip_prefix("\r\n")?;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_raw_response_is_read_whole_or_chunked() {
-        let plain =
-            parse("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"a\":1}").unwrap();
-        assert_eq!(
-            (plain.status, plain.body.as_str(), plain.is_json()),
-            (200, "{\"a\":1}", true)
-        );
-        let chunked = parse(
-            "HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
-        )
-        .unwrap();
-        assert_eq!((chunked.status, chunked.body.as_str()), (503, "abcde"));
-        assert!(parse("garbage").is_none());
-    }
 }

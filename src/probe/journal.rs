@@ -5,7 +5,13 @@ use std::net::SocketAddr;
 use serde::Deserialize;
 
 use super::http::{Http, NoAnswer, Request};
-use crate::{doubles::journal::Entry, stack::Service};
+use crate::{
+    doubles::{
+        journal::Entry,
+        litellm::hold::{Progress, Streams},
+    },
+    stack::Service,
+};
 
 /// A double's journal.
 #[derive(Clone, Debug)]
@@ -97,14 +103,57 @@ impl Journal {
         self.control("log").await
     }
 
+    /// Has every stream wait when it has sent so many pieces.
+    ///
+    /// # Errors
+    /// A double that does not answer, or that is none.
+    pub async fn hold(&self, frames: usize) -> Result<(), JournalError> {
+        let body = format!(r#"{{"frames": {frames}}}"#);
+        self.command("POST", "hold", Some(body)).await.map(drop)
+    }
+
+    /// Lets every stream go on.
+    ///
+    /// # Errors
+    /// A double that does not answer, or that is none.
+    pub async fn release(&self) -> Result<(), JournalError> {
+        self.command("DELETE", "hold", None).await.map(drop)
+    }
+
+    /// How far the streams are that began since the first hold.
+    ///
+    /// # Errors
+    /// A double that does not answer, or that is none.
+    pub async fn streams(&self) -> Result<Vec<Progress>, JournalError> {
+        let said = self.control("hold").await?;
+        serde_json::from_str::<Streams>(&said)
+            .map(|said| said.streams)
+            .map_err(|error| self.garbage(error.to_string()))
+    }
+
     async fn control(&self, what: &str) -> Result<String, JournalError> {
+        self.command("GET", what, None).await
+    }
+
+    async fn command(
+        &self,
+        method: &str,
+        what: &str,
+        body: Option<String>,
+    ) -> Result<String, JournalError> {
         let address = self.address.ok_or(JournalError::NoDouble {
             service: self.service,
         })?;
         let url = format!("http://{address}/__verify/{what}")
             .parse()
             .map_err(|error: url::ParseError| self.garbage(error.to_string()))?;
-        let request = Request::get(url);
+        let request = match body {
+            Some(body) => Request::json(method, url, body),
+            None => Request {
+                method: method.to_owned(),
+                ..Request::get(url)
+            },
+        };
         let response = self
             .http
             .send(&request)

@@ -2,10 +2,12 @@
 //! table, the logs and the journals of the doubles.
 
 pub mod browser;
+mod connection;
 pub mod http;
 pub mod journal;
 pub mod jwt;
 pub mod log;
+pub mod raw;
 pub mod redis;
 pub mod stats;
 

@@ -119,6 +119,14 @@ impl Redis {
         })
     }
 
+    /// Has Redis write everything that it holds to its disk, and returns when it has.
+    ///
+    /// # Errors
+    /// Where Redis does not answer or cannot write.
+    pub async fn save(&self) -> Result<(), RedisError> {
+        self.command("SAVE", &redis::cmd("SAVE")).await
+    }
+
     /// Whether a key exists.
     ///
     /// # Errors
@@ -218,6 +226,17 @@ impl Redis {
     /// Where Redis does not answer.
     pub async fn delete(&self, key: &str) -> Result<(), RedisError> {
         self.command(key, redis::cmd("DEL").arg(key)).await
+    }
+
+    /// Deletes many keys at once.
+    ///
+    /// # Errors
+    /// Where Redis does not answer.
+    pub async fn delete_all(&self, keys: &[String]) -> Result<(), RedisError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.command("many keys", redis::cmd("DEL").arg(keys)).await
     }
 
     /// Holds every write back for a while, or until [`Redis::unpause`]; reads pass.

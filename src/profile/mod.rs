@@ -10,8 +10,11 @@ use crate::{
     yaml::{self, YamlError},
 };
 
+mod guard;
 mod operation;
+pub mod rough;
 
+pub use guard::{Identity, InternalPort, Tracker};
 pub use operation::{Operation, Values, fill, fill_value};
 
 /// A gateway's surface.
@@ -36,6 +39,12 @@ pub struct Profile {
     pub untracked: String,
     /// Public locations that are asked once after a restart, so that every upstream is dialled.
     pub warm_up: Vec<String>,
+    /// The endpoint that records a user as active, for the gateway alone.
+    #[serde(default)]
+    pub tracker: Tracker,
+    /// What a client might say about who it is.
+    #[serde(default)]
+    pub identity: Identity,
     /// The lines that tell of tracking.
     pub log: LogPatterns,
     /// Keys in Redis; `{email}` and `{id}` are filled in.
@@ -125,6 +134,10 @@ pub struct Users {
     pub test: String,
     /// Has no rights beyond a session.
     pub plain: String,
+    /// Addresses that a careless gateway changes on the way, of users without rights. A stack
+    /// of the run's own lets them log in. No blank and no colon: they go through an environment.
+    #[serde(default)]
+    pub odd: Vec<String>,
 }
 
 impl Users {
@@ -132,6 +145,7 @@ impl Users {
     pub fn emails(&self) -> impl Iterator<Item = &str> {
         [&self.admin, &self.test, &self.plain]
             .into_iter()
+            .chain(&self.odd)
             .map(String::as_str)
     }
 }
@@ -195,6 +209,9 @@ pub struct Context {
     pub path: String,
     /// Whether a request for it reaches LiteLLM.
     pub upstream: bool,
+    /// Whether only an admin may visit it.
+    #[serde(default)]
+    pub admin: bool,
 }
 
 /// Patterns of the lines that tell of tracking, as regular expressions over a line's message.
@@ -209,6 +226,10 @@ pub struct LogPatterns {
     pub failed: String,
     /// The level that both lines carry.
     pub level: String,
+    /// What the gateway writes before the text of each, besides where it was logged and words in
+    /// brackets. A text behind anything else may be a client's, and counts for nothing.
+    #[serde(default)]
+    pub before: Option<String>,
 }
 
 /// Keys in Redis.
@@ -250,12 +271,31 @@ pub struct Llm {
     pub path: String,
     /// The request's body; `{model}` and `{prompt}` are filled in.
     pub body: serde_json::Value,
+    /// Further locations of the API that a token opens.
+    #[serde(default)]
+    pub others: Vec<Location>,
     /// Where the answer's text is, a JSON pointer.
     pub text: String,
     /// Values of the answer that must be, by JSON pointer.
     pub expect: BTreeMap<String, serde_json::Value>,
     /// The header by which the upstream learns the user.
     pub user_header: String,
+    /// How an answer is asked for and given piece by piece.
+    #[serde(default)]
+    pub stream: rough::Streamed,
+}
+
+/// A location of the API of the language models.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Location {
+    /// The HTTP method.
+    pub method: String,
+    /// The path.
+    pub path: String,
+    /// The request's body, as that of the messages API.
+    #[serde(default)]
+    pub body: Option<serde_json::Value>,
 }
 
 /// Figures that decide.
@@ -272,6 +312,9 @@ pub struct Thresholds {
     pub deadline_ms: u64,
     /// How long a restarted gateway has to answer, in milliseconds.
     pub restart_deadline_ms: u64,
+    /// Those of rough weather.
+    #[serde(default)]
+    pub rough: rough::Rough,
 }
 
 impl Profile {

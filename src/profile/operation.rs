@@ -16,6 +16,9 @@ pub struct Operation {
     pub method: String,
     /// The path; placeholders are filled in.
     pub path: String,
+    /// Whether only an admin may ask for it.
+    #[serde(default = "yes")]
+    pub admin: bool,
     /// The JSON body; placeholders are filled in.
     #[serde(default)]
     pub body: Option<Value>,
@@ -31,6 +34,10 @@ pub struct Operation {
     /// Where an entry of the list has what, JSON pointers by name.
     #[serde(default)]
     pub entry: BTreeMap<String, String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn ok() -> u16 {

@@ -9,4 +9,4 @@ mod store;
 
 pub use load::{LoadError, SIZE_LIMIT, load};
 pub use model::*;
-pub use store::{EVENTS, LATEST, REPORT_JSON, REPORT_MD, RunDir, StoreError};
+pub use store::{EVENTS, LATEST, REPORT_JSON, REPORT_MD, RunDir, StoreError, write_text};

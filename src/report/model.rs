@@ -30,6 +30,10 @@ pub struct RunReport {
     pub extended: Vec<ItemReport>,
     /// Everything that did not pass, numbered.
     pub findings: Vec<Finding>,
+    /// What the candidate's failures come from, as far as the plan's rules tell; the likeliest
+    /// first.
+    #[serde(default)]
+    pub causes: Vec<Cause>,
     /// What the linter found before anything was started. It has no part in the verdict.
     #[serde(default)]
     pub lint: Vec<lint::Finding>,
@@ -202,6 +206,25 @@ pub struct Finding {
     pub remedy: Text,
     /// 対応状況: what has been done about it.
     pub state: FindingState,
+}
+
+/// A cause of failures, told by a rule of the plan bundle.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The rule's id.
+    pub rule: String,
+    /// What is wrong with the gateway.
+    pub cause: Text,
+    /// What to do about it.
+    pub remedy: Text,
+    /// Commands that show more.
+    pub look: Vec<String>,
+    /// The failures that it accounts for.
+    pub explains: Vec<ItemId>,
+    /// The item that shows it.
+    pub shown_by: ItemId,
+    /// What was seen there.
+    pub seen: String,
 }
 
 /// What has been done about a finding (対応状況).

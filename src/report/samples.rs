@@ -8,7 +8,7 @@ use super::{Component, FileRef, RunInfo, RunReport};
 use crate::{
     engine::event::{Failure, Outcome, RunEnd, RunEvent, StepRecord, StepStatus},
     evidence::{Evidence, EvidenceKind},
-    plan::{ItemId, Phase, Text},
+    plan::{ItemId, ItemPattern, Phase, Rule, Sign, Text},
     verdict::fold,
 };
 
@@ -21,6 +21,9 @@ pub struct PlanFile {
     pub phases: Vec<Phase>,
     #[allow(dead_code)] // no part of a report
     pub rollback_proof: Vec<ItemId>,
+    /// A sample has those that it asks for.
+    #[allow(dead_code)]
+    pub extended: Phase,
 }
 
 pub fn plan_file() -> PlanFile {
@@ -36,6 +39,7 @@ pub struct Sample {
     pub run: RunInfo,
     pub phases: Vec<Phase>,
     pub selected: Vec<ItemId>,
+    pub rules: Vec<Rule>,
     /// Items that do not pass; `None`: without an end.
     pub outcomes: BTreeMap<ItemId, Option<Outcome>>,
     pub end: Option<RunEnd>,
@@ -49,6 +53,7 @@ impl Default for Sample {
             run: run_info(plan.title.clone()),
             selected: items.map(|item| item.id).collect(),
             phases: plan.phases,
+            rules: Vec::new(),
             outcomes: BTreeMap::new(),
             end: Some(RunEnd::Completed),
         }
@@ -99,6 +104,7 @@ impl Sample {
                 run: Box::new(self.run.clone()),
                 phases: self.phases.clone(),
                 selected: self.selected.clone(),
+                rules: self.rules.clone(),
             },
             component("gateway", "nginx", "1.26.3", true),
             component("auth", "oauth2-proxy", "7.15.3", true),
@@ -240,6 +246,29 @@ pub fn skipped(reason: &str) -> Outcome {
     }
 }
 
+/// A rule that knows [`mislabelled`] in phase 3.
+pub fn label_rule() -> Rule {
+    Rule {
+        id: "label".to_owned(),
+        cause: text(
+            "a location tracks under a label that the plan does not have",
+            "計画にない context で追跡している location があります",
+        ),
+        remedy: text(
+            "Mend the second argument of `track_user` in that location.",
+            "該当する location の `track_user` の第2引数を修正します。",
+        ),
+        look: vec!["grep -n 'track_user(' nginx.conf".to_owned()],
+        when: vec![Sign {
+            items: vec![ItemPattern::Phase(Some(3))],
+            says: Some(r"\[MCP\|Int\]".to_owned()),
+            evidence: None,
+        }],
+        unless: Vec::new(),
+        explains: vec![ItemPattern::Phase(Some(3))],
+    }
+}
+
 pub fn pass() -> RunReport {
     Sample::default().report()
 }
@@ -260,7 +289,11 @@ pub fn fail() -> RunReport {
             "\u{1b}[2J\u{1b}[31mcontext [MCP|Int] is not in the plan\u{7}\n```\n| a | table |\n```"
                 .to_owned(),
     });
-    Sample::default()
+    let sample = Sample {
+        rules: vec![label_rule()],
+        ..Sample::default()
+    };
+    sample
         .with("3.1", mislabelled())
         .with("3.6", hostile)
         .with("7.2", skipped("left out by --quick"))

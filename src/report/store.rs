@@ -149,16 +149,9 @@ impl RunDir {
             path: self.path.join(REPORT_JSON),
             source,
         })?;
-        self.write(REPORT_JSON, &json)?;
-        self.write(REPORT_MD, &render::markdown(report, lang))?;
+        write_text(&self.path, REPORT_JSON, &json)?;
+        write_text(&self.path, REPORT_MD, &render::markdown(report, lang))?;
         self.point_latest()
-    }
-
-    fn write(&self, name: &str, text: &str) -> Result<(), StoreError> {
-        let target = self.path.join(name);
-        let temporary = self.path.join(format!(".{name}.tmp"));
-        fs::write(&temporary, text).map_err(StoreError::io("write", &temporary))?;
-        fs::rename(&temporary, &target).map_err(StoreError::io("put in place", &target))
     }
 
     /// A link of its own name first, then renamed over: there is always a `latest`.
@@ -168,6 +161,18 @@ impl RunDir {
         symlink(&self.run_id, &temporary).map_err(StoreError::io("make the link", &temporary))?;
         fs::rename(&temporary, &latest).map_err(StoreError::io("put in place", &latest))
     }
+}
+
+/// Writes a text into a folder that is there: whole, or not at all.
+///
+/// # Errors
+///
+/// When that is not possible.
+pub fn write_text(dir: &Path, name: &str, text: &str) -> Result<(), StoreError> {
+    let target = dir.join(name);
+    let temporary = dir.join(format!(".{name}.tmp"));
+    fs::write(&temporary, text).map_err(StoreError::io("write", &temporary))?;
+    fs::rename(&temporary, &target).map_err(StoreError::io("put in place", &target))
 }
 
 #[cfg(test)]

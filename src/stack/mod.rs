@@ -266,6 +266,10 @@ pub enum Act<'a> {
     Deploy(&'a Path),
     /// Restart the gateway.
     Restart,
+    /// Have the gateway read its configuration again.
+    Reload,
+    /// Keep this service from answering for a while.
+    Break(Service),
     /// Write a line to a log.
     WriteLog,
     /// Log this user in.
@@ -310,6 +314,10 @@ pub trait Stack: Send + Sync {
     fn redis(&self) -> Redis;
     /// Whether the candidate is deployed already, so that only what it does can be looked at.
     fn runs_candidate(&self) -> bool {
+        false
+    }
+    /// Whether others than the run may send requests to the gateway meanwhile.
+    fn has_other_clients(&self) -> bool {
         false
     }
     /// To be asked before anything that changes the gateway's world: a stack that is the run's

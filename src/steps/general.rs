@@ -28,8 +28,9 @@ steps! {
     /// come: what requests cost by themselves.
     When "^the session asks for \"(?P<path>[^\"]+)\" (?P<count>[0-9]+) times, unchecked$" => unchecked;
     /// Runs a script of the plan bundle beside the stack, with bash. It finds the site's address
-    /// in SITE, the internal port's in INTERNAL, the session's cookie in COOKIE, and the
-    /// gateway's log in LOG. Fails when its exit status is not 0.
+    /// in SITE, its host name in HOST, the internal port's address in INTERNAL, the session's
+    /// cookie in COOKIE, the gateway's log in LOG, and who the admin and the test user are in
+    /// ADMIN and TEST_USER. Fails when its exit status is not 0.
     When "^the script \"(?P<script>[^\"]+)\" is run$" => script;
     /// The status of the last answer.
     Then "^the answer's status is (?P<status>[0-9]+)$" => status;
@@ -124,6 +125,8 @@ async fn script(world: &mut World, args: Args) -> StepResult {
         .env("HOST", &run.profile.site.host)
         .env("INTERNAL", run.stack.internal().to_string())
         .env("COOKIE", cookies)
+        .env("ADMIN", &run.profile.users.admin)
+        .env("TEST_USER", &run.profile.users.test)
         .env(
             "LOG",
             run.stack.service_log(Service::Gateway).unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! Step definitions, thin: probe, then assert. A file a phase.
 
 mod deploy;
+mod extended;
 mod general;
 pub mod late;
 mod operations;
@@ -27,4 +28,20 @@ static TABLES: &[&[registry::StepDef]] = &[
     phase5::STEPS,
     phase6::STEPS,
     phase7::STEPS,
+    extended::identity::STEPS,
+    extended::forged::STEPS,
+    extended::banned::STEPS,
+    extended::addresses::STEPS,
+    extended::tracker::STEPS,
+    extended::outage::STEPS,
+    extended::streaming::STEPS,
+    extended::deep_link::STEPS,
+    extended::redirects::STEPS,
+    extended::admins::STEPS,
+    extended::log_lines::STEPS,
+    extended::sizes::STEPS,
+    extended::crowd::STEPS,
+    extended::reload::STEPS,
+    extended::secrets::STEPS,
+    extended::noise::STEPS,
 ];

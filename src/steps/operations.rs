@@ -279,6 +279,21 @@ impl Run {
         prompt: &str,
         headers: &[(&str, &str)],
     ) -> Result<Hop, StepError> {
+        let request = self.model_request(jwt, prompt, headers)?;
+        let response = self.http.send(&request).await?;
+        Ok(Hop { request, response })
+    }
+
+    /// The request of such a call.
+    ///
+    /// # Errors
+    /// A path in the profile that is none.
+    pub fn model_request(
+        &self,
+        jwt: Option<&str>,
+        prompt: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Request, StepError> {
         let llm = &self.profile.llm;
         let model = llm.models.first().map(String::as_str).unwrap_or_default();
         let values = values([("model", json!(model)), ("prompt", json!(prompt))]);
@@ -291,7 +306,6 @@ impl Run {
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let response = self.http.send(&request).await?;
-        Ok(Hop { request, response })
+        Ok(request)
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    run::Deployment,
+    run::{Deployment, Run},
     world::{Args, Blame, StepError, StepResult, World, expect},
 };
 use crate::{
@@ -347,12 +347,28 @@ async fn candidate_runs(world: &mut World, _: Args) -> StepResult {
 
 async fn ask_health(world: &mut World, args: Args) -> StepResult {
     let run = world.run()?;
+    let (pids, answers) = health_by(&run, args.number("count")?).await?;
+    answers.iter().for_each(|hop| world.saw_hop(hop));
+    world.scene.pids = pids;
+    world.scene.answers = answers;
+    Ok(())
+}
+
+/// Asks for the health check over so many connections: which process accepted each, where that
+/// is found in time, and the answers.
+///
+/// # Errors
+/// The candidate's fault where one is not answered.
+pub(super) async fn health_by(
+    run: &Run,
+    count: usize,
+) -> Result<(Vec<Option<u32>>, Vec<Hop>), StepError> {
     let address = run.stack.internal();
     let failed = |error: std::io::Error| {
         StepError::candidate("ask for the health check", "an answer", error)
     };
     let mut connections = Vec::new();
-    for _ in 0..args.number::<u32>("count")? {
+    for _ in 0..count {
         connections.push(Connection::open(address).await.map_err(failed)?);
     }
     let ports = connections
@@ -362,7 +378,7 @@ async fn ask_health(world: &mut World, args: Args) -> StepResult {
         .map_err(failed)?;
     // The gateway's ends of these very connections, once workers have accepted them.
     let started = Instant::now();
-    world.scene.pids = loop {
+    let pids = loop {
         let sockets = run.stack.sockets(Service::Gateway).await?;
         let holder = |port: &SocketAddr| {
             let own = |socket: &&Socket| {
@@ -379,16 +395,13 @@ async fn ask_health(world: &mut World, args: Args) -> StepResult {
     let path = &run.profile.health.path;
     let url = format!("http://localhost:{}{path}", address.port()).parse::<url::Url>();
     let url = url.map_err(|error| StepError::harness("make an address", path, error))?;
+    let mut answers = Vec::new();
     for connection in connections {
         let response = connection.get("localhost", path).await.map_err(failed)?;
-        let hop = Hop {
-            request: Request::get(url.clone()),
-            response,
-        };
-        world.saw_hop(&hop);
-        world.scene.answers.push(hop);
+        let request = Request::get(url.clone());
+        answers.push(Hop { request, response });
     }
-    Ok(())
+    Ok((pids, answers))
 }
 
 async fn all_healthy(world: &mut World, _: Args) -> StepResult {
@@ -520,6 +533,7 @@ async fn log_is_clean(world: &mut World, _: Args) -> StepResult {
 async fn sentinel_found(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
     let mark = format!("verify-sentinel-{}", crate::probe::nonce());
+    run.notes().marks.push(mark.clone());
     let window = crate::probe::log::Window::open(&*run.stack, Service::Gateway).await?;
     let now = jiff::ZonedDateTime::now()
         .strftime("%Y/%m/%d %H:%M:%S")

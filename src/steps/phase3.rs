@@ -143,7 +143,7 @@ async fn asks_context(world: &mut World, args: Args) -> StepResult {
 }
 
 /// Why an answer means that the request was not let in, if it does.
-fn kept_out(run: &Run, response: &Response) -> Option<&'static str> {
+pub(super) fn kept_out(run: &Run, response: &Response) -> Option<&'static str> {
     let own = |to: &str| to.starts_with('/') || to.contains(&run.profile.site.authority());
     match response.status {
         401 | 403 => Some("refused"),

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     evidence::EvidenceKind,
     probe::{
-        http::Request,
+        http::{NoAnswer, Request, Response},
         stats::{Comparison, Slower},
     },
     stack::{Act, Service, Socket, Version},
@@ -171,28 +171,13 @@ async fn burst(world: &mut World, _: Args) -> StepResult {
     }
     run.stack.may(Act::Load).await?;
     // Reads pass, so every request gets as far as being tracked; there it waits.
-    run.redis.pause_writes(PAUSE_MS).await?;
-    let watch = async {
-        let started = Instant::now();
-        let mut peak = 0;
-        while peak <= limit && started.elapsed() < Duration::from_millis(PAUSE_MS) {
-            // The socket table is dear to read: not before the requests have piled up, or
-            // half of the time is over and they will not.
-            let piled_up = run.redis.blocked_clients().await? >= count;
-            if piled_up || started.elapsed() > Duration::from_millis(PAUSE_MS / 2) {
-                let most = connections(&run).await?.values().map(Vec::len).max();
-                peak = peak.max(most.unwrap_or(0));
-            }
-            tokio::time::sleep(POLL).await;
-        }
-        run.redis.unpause().await?;
-        Ok::<usize, StepError>(peak)
-    };
-    let (peak, answers) = tokio::join!(
-        watch,
-        join_all(requests.iter().map(|request| run.http.send(request)))
-    );
-    let peak = peak?;
+    let (peak, answers) = run
+        .in_trouble(
+            "writes to Redis were held back",
+            "",
+            while_held_back(&run, &requests, limit),
+        )
+        .await?;
     let failed = answers
         .iter()
         .filter(|answer| !answer.as_ref().is_ok_and(|response| response.status < 500))
@@ -214,6 +199,37 @@ async fn burst(world: &mut World, _: Args) -> StepResult {
         ),
         format!("at most {peak}"),
     )
+}
+
+/// Sends requests at once while Redis holds writes back. The most connections that a worker had
+/// at a time, and the answers.
+async fn while_held_back(
+    run: &Run,
+    requests: &[Request],
+    limit: usize,
+) -> Result<(usize, Vec<Result<Response, NoAnswer>>), StepError> {
+    run.redis.pause_writes(PAUSE_MS).await?;
+    let watch = async {
+        let started = Instant::now();
+        let mut peak = 0;
+        while peak <= limit && started.elapsed() < Duration::from_millis(PAUSE_MS) {
+            // The socket table is dear to read: not before the requests have piled up, or
+            // half of the time is over and they will not.
+            let piled_up = run.redis.blocked_clients().await? >= requests.len();
+            if piled_up || started.elapsed() > Duration::from_millis(PAUSE_MS / 2) {
+                let most = connections(run).await?.values().map(Vec::len).max();
+                peak = peak.max(most.unwrap_or(0));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        run.redis.unpause().await?;
+        Ok::<usize, StepError>(peak)
+    };
+    let (peak, answers) = tokio::join!(
+        watch,
+        join_all(requests.iter().map(|request| run.http.send(request)))
+    );
+    Ok((peak?, answers))
 }
 
 async fn pool_holds(world: &mut World, _: Args) -> StepResult {

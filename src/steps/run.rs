@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::{session::Session, world::StepError};
+use super::{extended::trouble::Trouble, session::Session, world::StepError};
 use crate::{
     engine::{Recorder, RunPlan},
     evidence::Redactor,
@@ -110,6 +110,14 @@ pub struct Notes {
     pub sent: Vec<Sent>,
     /// Tokens that were revoked, with the item that revoked them.
     pub revoked: Vec<(ItemId, Token)>,
+    /// Secrets that the run itself wrote into the address of a request.
+    pub in_address: Vec<String>,
+    /// Marks that the run itself wrote to the gateway's log.
+    pub marks: Vec<String>,
+    /// When the run itself kept a service from answering.
+    pub troubles: Vec<Trouble>,
+    /// The upstream's log up to when the run ended it: a new one may know nothing of it.
+    pub upstream_log: String,
     /// Whether the candidate's syntax was refused, and how.
     pub syntax: Option<String>,
 }

@@ -25,6 +25,12 @@ impl Pairs {
         Self(grammar.lines(records).into_iter().filter(own).collect())
     }
 
+    /// These lines.
+    #[must_use]
+    pub fn of(lines: Vec<Tracked>) -> Self {
+        Self(lines)
+    }
+
     /// Those that name a user.
     #[must_use]
     pub fn of_user(grammar: &Grammar, records: &[Record], email: &str) -> Self {
@@ -84,6 +90,45 @@ impl Pairs {
             .join("\n")
     }
 
+    /// What is not as it must be, in a person's words: the first that can be told.
+    fn fault(&self, email: &str, context: &str, level: &str) -> String {
+        let lines = || self.0.iter().map(|tracked| &tracked.line);
+        let failed = lines().any(|line| matches!(line, Line::Failed { .. }));
+        let misshapen = lines().any(|line| matches!(line, Line::Misshapen));
+        let others = lines().find_map(|line| match line {
+            Line::Tracking { email: other, .. }
+            | Line::Success { email: other }
+            | Line::Failed { email: other }
+                if other != email =>
+            {
+                Some(other)
+            }
+            _ => None,
+        });
+        let label = lines().find_map(|line| match line {
+            Line::Tracking { context: other, .. } if other != context => Some(other),
+            _ => None,
+        });
+        let tracking = lines()
+            .filter(|line| matches!(line, Line::Tracking { .. }))
+            .count();
+        let success = lines()
+            .filter(|line| matches!(line, Line::Success { .. }))
+            .count();
+        match (others, label) {
+            (Some(other), _) => format!("it names {other}, not {email}"),
+            (None, Some(label)) => format!("the context is [{label}], not [{context}]"),
+            _ if failed => "the tracking failed".to_owned(),
+            _ if misshapen => "a line does not have the plan's form".to_owned(),
+            _ if tracking == 0 => "only the second line of the pair is there".to_owned(),
+            _ if success == 0 => "only the first line of the pair is there".to_owned(),
+            _ if tracking != 1 || success != 1 => {
+                format!("{tracking} first and {success} second lines of a pair")
+            }
+            _ => format!("a line is not marked [{level}]"),
+        }
+    }
+
     fn count(&self, wanted: &Line) -> usize {
         self.0
             .iter()
@@ -140,7 +185,7 @@ pub fn judge(
             others.len()
         )
     } else {
-        pairs.text()
+        format!("{}:\n{}", pairs.fault(email, context, level), pairs.text())
     };
     expect(
         Blame::Candidate,

@@ -154,10 +154,28 @@ pub struct Scene {
     pub note: String,
     /// Answers of requests made together.
     pub answers: Vec<Hop>,
+    /// What was tried, and what came of it.
+    pub tried: Vec<super::extended::outside::Tried>,
+    /// Lines of a log that were written by somebody outside.
+    pub forged: Vec<String>,
+    /// Users with odd addresses.
+    pub visitors: Vec<super::extended::addresses::Visitor>,
     /// The processes that accepted connections, `None` where none was found.
     pub pids: Vec<Option<u32>>,
     /// Local ports of kept connections.
     pub ports: Vec<u16>,
+    /// What was seen while a service was down.
+    pub outage: Option<super::extended::outage::Outage>,
+    /// Large, slow and excessive requests.
+    pub borne: Vec<super::extended::sizes::Borne>,
+    /// A second user.
+    pub second: Option<super::extended::crowd::Second>,
+    /// What was seen of a reload.
+    pub reload: Option<super::extended::reload::Reload>,
+    /// Requests that were not served, and why.
+    pub not_served: Vec<String>,
+    /// What was seen of a streamed answer.
+    pub stream: Option<super::extended::streaming::Seen>,
     /// A comparison of durations.
     pub comparison: Option<crate::probe::stats::Comparison>,
 }

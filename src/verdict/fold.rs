@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     engine::event::{Outcome, RunEnd, RunEvent},
     lint,
-    plan::{Item, ItemId, Phase},
+    plan::{Item, ItemId, Phase, Rule},
     report::{
-        Component, ItemReport, PhaseSummary, Rollback, RunInfo, RunReport, SCHEMA_VERSION, Verdict,
+        Cause, Component, ItemReport, PhaseSummary, Rollback, RunInfo, RunReport, SCHEMA_VERSION,
+        Verdict,
     },
 };
 
 use super::{
+    diagnose::diagnose,
     findings::findings,
     judge::{judge_run, texts},
     progress::{CutOff, Progress, item_report},
@@ -84,7 +86,8 @@ pub fn fold(events: impl IntoIterator<Item = RunEvent>) -> Result<RunReport, Fol
             run,
             phases,
             selected,
-        }) => Folding::start(*run, phases, &selected)?,
+            rules,
+        }) => Folding::start(*run, phases, &selected, rules)?,
         Some(other) => {
             return Err(FoldError::NoStart {
                 event: name(&other),
@@ -107,6 +110,7 @@ enum Stack {
 struct Folding {
     run: RunInfo,
     phases: Vec<Phase>,
+    rules: Vec<Rule>,
     /// The chosen items.
     items: BTreeMap<ItemId, Progress>,
     stack: Stack,
@@ -117,7 +121,12 @@ struct Folding {
 }
 
 impl Folding {
-    fn start(run: RunInfo, phases: Vec<Phase>, selected: &[ItemId]) -> Result<Self, FoldError> {
+    fn start(
+        run: RunInfo,
+        phases: Vec<Phase>,
+        selected: &[ItemId],
+        rules: Vec<Rule>,
+    ) -> Result<Self, FoldError> {
         let known = plan_items(&phases)?;
         let mut items = BTreeMap::new();
         for id in selected {
@@ -143,6 +152,7 @@ impl Folding {
                 ..run
             },
             phases,
+            rules,
             items,
             stack: Stack::Unknown,
             lint: None,
@@ -272,9 +282,13 @@ impl Folding {
                 ItemId::Extended(_) => {}
             }
         }
+        let causes = diagnose(&self.rules, &items, &extended);
         let phases = summaries(&self.phases, &items);
         let lint = self.lint.unwrap_or_default();
-        judged(self.run, phases, items, extended, lint)
+        RunReport {
+            lint,
+            ..judged(self.run, phases, items, extended, causes)
+        }
     }
 
     /// How long the run took; where it was killed, as much of it as is known.
@@ -353,7 +367,7 @@ fn judged(
     phases: Vec<PhaseSummary>,
     items: Vec<ItemReport>,
     extended: Vec<ItemReport>,
-    lint: Vec<lint::Finding>,
+    causes: Vec<Cause>,
 ) -> RunReport {
     let mut report = RunReport {
         schema_version: SCHEMA_VERSION,
@@ -362,7 +376,8 @@ fn judged(
         findings: findings(&items, &extended),
         items,
         extended,
-        lint,
+        causes,
+        lint: Vec::new(),
         verdict: None,
         reasons: Vec::new(),
         rollback: Rollback {

@@ -54,8 +54,9 @@ pub fn is_selected(item: &ItemReport) -> bool {
 /// 2. a required item that the candidate failed: fail, whatever else happened;
 /// 3. a required item that did not run or could not tell, or no required item at all:
 ///    inconclusive;
-/// 4. anything else that did not pass, extended checks included: conditional;
-/// 5. pass.
+/// 4. anything else that did not pass, or an extended check that ran and did not: conditional;
+/// 5. pass. An extended check that did not run (a deployment where nothing may be broken) says
+///    nothing against a candidate.
 #[must_use]
 pub fn judge(
     items: &[ItemReport],
@@ -109,14 +110,18 @@ fn weigh(
     if required.is_empty() {
         return (Some(Verdict::Inconclusive), vec![Reason::NothingRequired]);
     }
-    let all: Vec<&ItemReport> = items.iter().chain(extended).collect();
+    let ran: Vec<&ItemReport> = extended
+        .iter()
+        .filter(|item| standing(item) != Standing::Skipped)
+        .collect();
+    let all: Vec<&ItemReport> = items.iter().chain(ran.iter().copied()).collect();
     let others = reasons(&all, |found| found != Standing::Passed);
     if !others.is_empty() {
         return (Some(Verdict::Conditional), others);
     }
     let reason = Reason::AllPassed {
         items: items.len(),
-        extended: extended.len(),
+        extended: ran.len(),
     };
     (Some(Verdict::Pass), vec![reason])
 }

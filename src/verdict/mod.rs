@@ -1,6 +1,7 @@
 //! Judgement, first half: a run's events folded into its report, and the one place that says
 //! what a set of results means. Pure: no I/O, no clock.
 
+mod diagnose;
 mod findings;
 mod fold;
 mod judge;
@@ -9,6 +10,7 @@ mod reason;
 mod rollback;
 mod summary;
 
+pub use diagnose::diagnose;
 pub use findings::{findings, severity};
 pub use fold::{FoldError, fold};
 pub use judge::{NOT_SELECTED, Standing, is_selected, judge, judge_run, standing};

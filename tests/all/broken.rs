@@ -1,177 +1,97 @@
 //! Broken gateways are caught by the items that they break, and good ones are let through.
 
-use std::{fs, path::Path, sync::Mutex, thread};
+use serde_json::Value;
+use verify::{
+    engine::GatewayFiles,
+    mutation::{Copy, Edit, Matrix},
+};
 
-use serde::Deserialize;
+use super::support::{needs_sandbox, root, verify};
 
-use super::support::{Scratch, copy_tree, needs_sandbox, root, verify};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Mutant {
-    pub id: String,
-    #[allow(dead_code)] // for people
-    title: String,
-    pub edits: Vec<Edit>,
-    #[serde(default)]
-    breaks: Vec<String>,
-    #[serde(default)]
-    may: Vec<String>,
-    #[serde(default)]
-    #[allow(dead_code)] // for people
-    beyond: Vec<String>,
-}
-
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Edit {
-    pub file: String,
-    find: String,
-    replace: String,
-}
-
-/// Every broken gateway.
-pub fn mutants() -> Vec<Mutant> {
-    let path = root().join("fixtures/mutants/phases.yaml");
-    let text = fs::read_to_string(&path).expect("the mutants");
-    serde_saphyr::from_str(&text).expect("mutants")
-}
-
-/// A copy of the shipped gateway with the edits made.
-pub fn mutated(edits: &[Edit]) -> Result<Scratch, String> {
-    let copy = Scratch::nothing("gateway");
-    copy_tree(&root().join("fixtures/gateway"), &copy.path);
-    fs::rename(
-        copy.path.join("nginx_v11.1.conf"),
-        copy.path.join("nginx.conf"),
-    )
-    .expect("the candidate");
-    fs::copy(
-        root().join("fixtures/auth-proxy/oauth2-proxy.cfg"),
-        copy.path.join("oauth2-proxy.cfg"),
-    )
-    .expect("a copy");
-    for edit in edits {
-        let path = copy.path.join(&edit.file);
-        let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", edit.file))?;
-        let found = text.matches(&edit.find).count();
-        if found != 1 {
-            return Err(format!(
-                "{}: `{}` stands {found} times, not once",
-                edit.file, edit.find
-            ));
-        }
-        fs::write(&path, text.replace(&edit.find, &edit.replace))
-            .expect("a scratch file can be written");
+/// The shipped gateway's files.
+pub fn shipped_gateway() -> GatewayFiles {
+    let gateway = root().join("fixtures/gateway");
+    GatewayFiles {
+        candidate: gateway.join("nginx_v11.1.conf"),
+        baseline: gateway.join("nginx_v10.conf"),
+        lua: gateway.join("lua"),
+        html: gateway.join("html"),
+        auth_proxy: root().join("fixtures/auth-proxy/oauth2-proxy.cfg"),
+        lualib: None,
+        baseline_lua: None,
+        baseline_html: None,
     }
-    Ok(copy)
-}
-
-/// Runs the plan on a gateway without 7.2; the statuses by item, and the exit code.
-fn judged(gateway: &Path) -> (Vec<(String, String, String)>, Option<i32>) {
-    let mut run = verify(["--quick"]);
-    run.command
-        .arg("--candidate")
-        .arg(gateway.join("nginx.conf"))
-        .arg("--lua")
-        .arg(gateway.join("lua"))
-        .arg("--html")
-        .arg(gateway.join("html"))
-        .arg("--baseline-lua")
-        .arg(root().join("fixtures/gateway/lua"))
-        .arg("--baseline-html")
-        .arg(root().join("fixtures/gateway/html"))
-        .arg("--auth-proxy")
-        .arg(gateway.join("oauth2-proxy.cfg"));
-    let ended = run.ends_in_sandbox();
-    let report = ended.report();
-    let items = report.0["items"].as_array().expect("items");
-    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    let statuses = items.iter().map(|item| {
-        let why = format!("{} {}", item["reason"], item["failure"]["seen"]);
-        let status = if item["fault"] == "harness" {
-            "harness".to_owned()
-        } else {
-            text(&item["status"])
-        };
-        (text(&item["id"]), status, why)
-    });
-    (statuses.collect(), ended.code)
-}
-
-/// What is wrong with how a mutant was judged.
-fn complaints(mutant: &Mutant) -> Vec<String> {
-    let gateway = match mutated(&mutant.edits) {
-        Ok(gateway) => gateway,
-        Err(why) => return vec![why],
-    };
-    let (items, code) = judged(&gateway.path);
-    let required = |id: &str| {
-        ["1.", "2.1", "2.2", "3.", "4.1", "4.2", "4.4"]
-            .iter()
-            .any(|start| id.starts_with(start))
-    };
-    // What only may fail counts for the exit code where it did.
-    let rolls_back = items
-        .iter()
-        .any(|(id, status, _)| required(id) && status == "failed");
-    let expected = Some(if rolls_back { 1 } else { 3 });
-    let mut wrong = Vec::new();
-    for (id, status, why) in &items {
-        let breaks = mutant.breaks.contains(id);
-        let may = mutant.may.contains(id) || mutant.may.iter().any(|id| id == "all");
-        if breaks && status != "failed" {
-            wrong.push(format!("{id} must fail, and is {status}: {why}"));
-        } else if !breaks && !may && id != "7.2" && status != "passed" {
-            wrong.push(format!("{id} must pass, and is {status}: {why}"));
-        }
-    }
-    if code != expected {
-        wrong.push(format!("exit {code:?}, not {expected:?}"));
-    }
-    wrong
 }
 
 #[test]
 fn every_broken_gateway_is_caught_by_the_items_that_it_breaks_and_by_no_other() {
     needs_sandbox();
-    let mutants = mutants();
-    let left = Mutex::new(mutants.iter());
-    let wrong = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let next = left.lock().expect("no panic while it is held").next();
-                    let Some(mutant) = next else { break };
-                    for complaint in complaints(mutant) {
-                        wrong
-                            .lock()
-                            .expect("no panic while it is held")
-                            .push(format!("{}: {complaint}", mutant.id));
-                    }
-                }
-            });
-        }
-    });
-    let wrong = wrong.into_inner().expect("no panic while it was held");
-    assert!(
-        wrong.is_empty(),
-        "{} of {} mutants:\n{}",
-        wrong.len(),
-        mutants.len(),
-        wrong.join("\n")
-    );
-    let phases: std::collections::BTreeSet<char> = mutants
+    let run = verify(["mutate", "--format", "json"]);
+    let ended = run.ends();
+    let matrix: Matrix = serde_json::from_str(&ended.stdout)
+        .unwrap_or_else(|error| panic!("no matrix: {error}\n{}", ended.stderr));
+    let wrong: Vec<String> = matrix
+        .mutants
         .iter()
-        .flat_map(|mutant| &mutant.breaks)
-        .filter_map(|id| id.chars().next())
+        .flat_map(|mutant| {
+            let of = |what: &String| format!("{}: {what}", mutant.id);
+            mutant.complaints.iter().map(of).collect::<Vec<_>>()
+        })
         .collect();
-    assert_eq!(
-        phases.into_iter().collect::<String>(),
-        "1234567",
-        "a phase has no mutant"
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    ended.exits(0);
+    assert_eq!(matrix.score.caught, matrix.score.mutants);
+}
+
+#[test]
+fn a_catalogue_that_does_not_fit_is_an_error() {
+    needs_sandbox();
+    let catalogue = |text: &str| {
+        let scratch = super::support::Scratch::file("mutants.yaml", text);
+        let ended = verify(["mutate", "--mutants"]).arg(&scratch.path).ends();
+        (scratch, ended)
+    };
+    let survivor = "- {id: same, title: a comment, edits: [{file: nginx.conf, find: \"# nginx.conf v11.1\", replace: \"# v11.1\"}], breaks: [\"1.3\"]}\n";
+    let (_file, ended) = catalogue(survivor);
+    ended.exits(1);
+    assert!(
+        ended.stdout.contains("same: 1.3 must fail, and passed"),
+        "{}",
+        ended.stdout
     );
+    assert!(
+        ended.stdout.contains("0 of 1 mutants caught"),
+        "{}",
+        ended.stdout
+    );
+    let (_file, ended) = catalogue(&survivor.replace("# nginx.conf v11.1", "listen"));
+    ended.exits(1);
+    assert!(
+        ended.stdout.contains("nginx.conf: `listen` occurs"),
+        "{}",
+        ended.stdout
+    );
+    let (_file, ended) = catalogue(&survivor.replace("1.3", "1.9"));
+    ended
+        .exits(2)
+        .complains(["mutants.yaml:1", "same", "the plan has no item 1.9"]);
+    verify(["mutate", "--id", "helth-503"])
+        .ends()
+        .exits(2)
+        .complains(["--id helth-503", "did you mean `health-503`?"]);
+}
+
+#[test]
+fn where_the_unmutated_gateway_does_not_pass_nothing_is_claimed() {
+    needs_sandbox();
+    let broken = super::support::candidate("\"status\":\"healthy\"", "\"status\":\"ill\"");
+    let ended = verify(["mutate", "--id", "health-503", "--candidate"])
+        .arg(&broken.path)
+        .ends();
+    ended
+        .exits(1)
+        .complains(["nothing can be said of its mutants", "1.3"]);
+    assert!(!ended.stdout.contains("caught"), "{}", ended.stdout);
 }
 
 /// What differs from the shipped gateway and is as good: nothing of it may be blamed.
@@ -229,22 +149,22 @@ pub const HARMLESS: &[(&str, &str, &str)] = &[
 ];
 
 /// A gateway that differs and is as good.
-pub fn harmless(title: &str, find: &str, replace: &str) -> Scratch {
-    let mut edits = vec![Edit {
-        file: "nginx.conf".to_owned(),
+pub fn harmless(title: &str, find: &str, replace: &str) -> Copy {
+    let edit = |find: &str, replace: &str| Edit {
+        file: "nginx.conf".into(),
         find: find.to_owned(),
         replace: replace.to_owned(),
-    }];
+    };
+    let mut edits = vec![edit(find, replace)];
     if title.starts_with("nginx's own level") {
         for line in ["Tracking user: ", "User tracking success: "] {
-            edits.push(Edit {
-                file: "nginx.conf".to_owned(),
-                find: format!("ngx.log(ngx.WARN, \"[info] {line}"),
-                replace: format!("ngx.log(ngx.INFO, \"{line}"),
-            });
+            edits.push(edit(
+                &format!("ngx.log(ngx.WARN, \"[info] {line}"),
+                &format!("ngx.log(ngx.INFO, \"{line}"),
+            ));
         }
     }
-    mutated(&edits).expect(title)
+    Copy::with(&shipped_gateway(), &edits).expect(title)
 }
 
 #[test]
@@ -253,16 +173,49 @@ fn what_is_as_good_as_the_shipped_gateway_is_let_through() {
     let mut wrong = Vec::new();
     for (title, find, replace) in HARMLESS {
         let gateway = harmless(title, find, replace);
-        let (items, code) = judged(&gateway.path);
-        let not_passed = items
-            .iter()
-            .filter(|(id, status, _)| id != "7.2" && status != "passed");
-        wrong.extend(
-            not_passed.map(|(id, status, why)| format!("{title}: {id} is {status}: {why}")),
-        );
-        if code != Some(3) {
-            wrong.push(format!("{title}: exit {code:?}, not 3 (7.2 is left out)"));
+        let ended = verify(["--quick", "--candidate"])
+            .arg(gateway.candidate())
+            .ends_in_sandbox();
+        let report = ended.report();
+        let all = ["items", "extended"].map(|name| report.0[name].as_array().expect("a list"));
+        let others = |item: &&Value| item["id"] != "7.2" && item["status"] != "passed";
+        for item in all.into_iter().flatten().filter(others) {
+            wrong.push(format!(
+                "{title}: {} is {}: {} {}",
+                item["id"], item["status"], item["reason"], item["failure"]["seen"]
+            ));
+        }
+        if ended.code != Some(3) {
+            wrong.push(format!(
+                "{title}: exit {:?}, not 3 (7.2 is left out)",
+                ended.code
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_plan_s_commands_alone_pass_the_shipped_gateway_and_miss_what_they_cannot_see() {
+    needs_sandbox();
+    let ended = verify([
+        "mutate",
+        "--format",
+        "json",
+        "--id",
+        "health-degraded,health-503",
+    ])
+    .arg("--compare")
+    .arg(root().join("fixtures/by-hand"))
+    .ends();
+    ended.exits(0);
+    let matrix: Matrix = serde_json::from_str(&ended.stdout).expect("a matrix");
+    let noticed = |id: &str| {
+        let mutant = matrix.mutants.iter().find(|mutant| mutant.id == id);
+        mutant.and_then(|mutant| mutant.noticed_by_other)
+    };
+    // `curl -s … | grep healthy` sees the body, and no status.
+    assert_eq!(noticed("health-degraded"), Some(true));
+    assert_eq!(noticed("health-503"), Some(false));
+    assert_eq!(matrix.score.missed_by_other, 1);
 }

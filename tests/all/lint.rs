@@ -98,11 +98,11 @@ fn what_is_as_good_as_the_shipped_gateway_is_no_error() {
         let gateway = harmless(title, find, replace);
         let lint = verify(["lint", "--format", "json"])
             .arg("--candidate")
-            .arg(gateway.path.join("nginx.conf"))
+            .arg(gateway.candidate())
             .arg("--lua")
-            .arg(gateway.path.join("lua"))
+            .arg(gateway.lua())
             .arg("--html")
-            .arg(gateway.path.join("html"))
+            .arg(gateway.html())
             .ends();
         let found: Vec<Value> = serde_json::from_str(&lint.stdout).expect("JSON");
         let errors: Vec<&Value> = found.iter().filter(|one| one["level"] == "error").collect();

@@ -238,20 +238,6 @@ impl Scratch {
     }
 }
 
-/// Copies a folder with all that is in it.
-pub fn copy_tree(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder");
-    for entry in fs::read_dir(from).expect("a folder") {
-        let entry = entry.expect("an entry");
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_tree(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).expect("a copy");
-        }
-    }
-}
-
 /// `text` with `from` replaced, which must be there exactly once.
 #[track_caller]
 pub fn replaced(text: &str, from: &str, to: &str) -> String {

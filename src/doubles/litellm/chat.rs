@@ -62,7 +62,10 @@ pub(super) async fn create(State(proxy): State<Arc<Proxy>>, body: Bytes) -> Resp
     let note = format!("completion answered by {}", completion.model);
     if streamed {
         let frames = completion.frames(with_usage);
-        return noted(stream::answer(frames), format!("{note}, as a stream"));
+        return noted(
+            stream::answer(frames, &proxy.hold),
+            format!("{note}, as a stream"),
+        );
     }
     noted(Json(completion.whole()), note)
 }

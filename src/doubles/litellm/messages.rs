@@ -100,7 +100,7 @@ pub(super) async fn create(State(proxy): State<Arc<Proxy>>, body: Bytes) -> Resp
     let note = format!("message answered by {}", turn.model);
     if turn.stream {
         return noted(
-            stream::answer(frames(&turn)),
+            stream::answer(frames(&turn), &proxy.hold),
             format!("{note}, as a stream"),
         );
     }

@@ -21,11 +21,13 @@ use super::journal::Journal;
 use super::observe::observed;
 use access_log::AccessLog;
 use errors::Failure;
+use hold::Hold;
 use keys::Keys;
 
 mod access_log;
 mod chat;
 mod errors;
+pub mod hold;
 mod info;
 mod keys;
 mod management;
@@ -65,6 +67,7 @@ pub struct LiteLlm {
 struct Proxy {
     config: Config,
     keys: Keys,
+    hold: Hold,
 }
 
 impl Proxy {
@@ -96,6 +99,7 @@ impl LiteLlm {
             proxy: Arc::new(Proxy {
                 config,
                 keys: Keys::default(),
+                hold: Hold::default(),
             }),
             journal: Journal::new(),
             faults: Faults::default(),
@@ -109,8 +113,8 @@ impl LiteLlm {
             .merge(open())
             .fallback(not_found)
             .method_not_allowed_fallback(method_not_allowed);
-        self.log
-            .kept(observed(router, &self.journal, &self.faults, BODY_LIMIT))
+        let observed = observed(router, &self.journal, &self.faults, BODY_LIMIT);
+        self.log.kept(observed.merge(self.proxy.hold.routes()))
     }
 
     /// What it received.

@@ -8,6 +8,8 @@ use axum::response::{IntoResponse, Response};
 use futures::stream::{self, StreamExt as _};
 use serde_json::Value;
 
+use super::hold::Hold;
+
 /// The pause between two frames: long enough that each leaves in a packet of its own, so that a
 /// gateway that buffers is told apart from one that streams.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -37,15 +39,21 @@ pub(super) fn pieces(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The frames as an answer, each sent on its own.
-pub(super) fn answer(frames: Vec<String>) -> Response {
+/// The frames as an answer, each sent on its own, and not before it may.
+pub(super) fn answer(frames: Vec<String>, hold: &Hold) -> Response {
+    let held = hold.stream(frames.len());
     let paced = stream::iter(frames)
         .enumerate()
-        .then(|(number, frame)| async move {
-            if number > 0 {
-                tokio::time::sleep(PAUSE).await;
+        .then(move |(number, frame)| {
+            let held = held.clone();
+            async move {
+                // A stream that is held back is paced by who holds it.
+                if number > 0 && !held.is_watched() {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                held.pass(number).await;
+                Ok::<_, std::convert::Infallible>(frame)
             }
-            Ok::<_, std::convert::Infallible>(frame)
         });
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),

@@ -8,7 +8,7 @@ pub use tracking::{Grammar, GrammarError, Line, Tracked};
 
 use std::time::{Duration, Instant};
 
-use crate::stack::{LogCursor, Service, Stack, StackError};
+use crate::stack::{LogChunk, LogCursor, Service, Stack, StackError};
 
 /// How often the log is looked at while a line is waited for.
 const POLL: Duration = Duration::from_millis(1);
@@ -41,6 +41,14 @@ impl Window {
         }
     }
 
+    /// What each log got in it up to now, as written.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub async fn chunks(&self, stack: &dyn Stack) -> Result<Vec<LogChunk>, StackError> {
+        stack.log_since(self.service, &self.cursor).await
+    }
+
     /// Every record in it up to now.
     ///
     /// # Errors
@@ -52,7 +60,7 @@ impl Window {
 
     /// Every record that can be read by now; some may still be on their way.
     async fn read(&self, stack: &dyn Stack) -> Result<Vec<Record>, StackError> {
-        let chunks = stack.log_since(self.service, &self.cursor).await?;
+        let chunks = self.chunks(stack).await?;
         Ok(chunks.iter().flat_map(parse).collect())
     }
 

@@ -1,7 +1,7 @@
 //! `report.md`: the plan's own template (検証結果レポート), filled in.
 
 use super::{
-    lint, markdown_items,
+    causes, lint, markdown_items,
     text::{line, md_cell, md_code, md_inline},
     words::{self, say},
 };
@@ -20,8 +20,9 @@ pub fn markdown(report: &RunReport, lang: Lang) -> String {
         head(report, lang),
         summary(report, lang),
         findings(report, lang),
-        assessment(report, lang),
     ];
+    parts.extend(causes::markdown(report, lang));
+    parts.push(assessment(report, lang));
     if report.rollback.required || report.rollback.executed {
         parts.push(markdown_items::rollback(report, lang));
     }

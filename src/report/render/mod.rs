@@ -1,5 +1,6 @@
 //! A report in the forms that people and programs read. Pure: nothing here prints or writes.
 
+mod causes;
 mod lint;
 mod markdown;
 mod markdown_items;

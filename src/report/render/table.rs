@@ -6,7 +6,7 @@ use tabled::{
 };
 
 use super::{
-    Style, lint, table_items,
+    Style, causes, lint, table_items,
     text::{columns, line, wrap},
     words::{self, say},
 };
@@ -51,6 +51,7 @@ pub fn table(report: &RunReport, style: Style) -> String {
     if !report.findings.is_empty() {
         parts.push(findings(report, style));
     }
+    parts.extend(causes::table(report, style));
     parts.extend(table_items::details(report, style));
     if !report.lint.is_empty() {
         parts.push(lint::section(report, style));
@@ -178,7 +179,11 @@ fn problem(report: &RunReport, finding: &Finding, style: Style) -> String {
     let title = format!("{} {}: {what}", item.id, item.title.get(style.lang));
     match standing(item) {
         Standing::Skipped => line(&format!("{title}: {}", words::reason(item, style.lang))),
-        _ => line(&title),
+        _ => match (causes::number(report, item.id), style.lang) {
+            (Some(no), Lang::En) => line(&format!("{title} (cause {no})")),
+            (Some(no), Lang::Ja) => line(&format!("{title}（原因{no}）")),
+            (None, _) => line(&title),
+        },
     }
 }
 

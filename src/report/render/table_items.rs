@@ -1,7 +1,7 @@
 //! At a terminal: what did not pass, in full, and the rollback.
 
 use super::{
-    Style,
+    Style, causes,
     table::{BOLD, GREEN, RED, YELLOW},
     text::{columns, line, lines, pad, wrap},
     words::{self, say},
@@ -16,12 +16,13 @@ use crate::{
 const SEEN_LINES: usize = 40;
 
 /// Whatever failed or could not tell, each in full; those that could not tell for the very
-/// same cause, together.
+/// same cause, together. What a cause above accounts for is shown by one of its items.
 pub fn details(report: &RunReport, style: Style) -> Vec<String> {
     let mut groups: Vec<Vec<&ItemReport>> = Vec::new();
     for item in report.items.iter().chain(&report.extended) {
         match standing(item) {
             Standing::Passed | Standing::Skipped => {}
+            Standing::Failed if causes::is_told(report, item.id) => {}
             Standing::Failed => groups.push(vec![item]),
             Standing::Unclear => match groups.last_mut() {
                 Some(group) if same_cause(group[0], item) => group.push(item),
@@ -29,7 +30,10 @@ pub fn details(report: &RunReport, style: Style) -> Vec<String> {
             },
         }
     }
-    groups.iter().map(|group| detail(group, style)).collect()
+    groups
+        .iter()
+        .map(|group| detail(report, group, style))
+        .collect()
 }
 
 fn same_cause(first: &ItemReport, next: &ItemReport) -> bool {
@@ -38,37 +42,42 @@ fn same_cause(first: &ItemReport, next: &ItemReport) -> bool {
         && first.reason == next.reason
 }
 
-fn detail(group: &[&ItemReport], style: Style) -> String {
+fn detail(report: &RunReport, group: &[&ItemReport], style: Style) -> String {
     let lang = style.lang;
     let item = group[0];
     let failed = standing(item) == Standing::Failed;
-    let mut text = style.paint(if failed { RED } else { YELLOW }, &title(group, style));
-    let mut fields: Vec<(&str, String)> = Vec::new();
-    let remedy = lines(item.remedy.get(lang));
+    let next = say(lang, "next", "対応");
+    let title = style.paint(if failed { RED } else { YELLOW }, &title(group, style));
+    let mut shown: Vec<(&str, String)> = Vec::new();
     match &item.failure {
         Some(failure) => {
-            fields.push((say(lang, "done", "実施"), lines(&failure.did)));
-            fields.push((say(lang, "expected", "期待"), lines(&failure.expected)));
-            fields.push((say(lang, "seen", "結果"), lines(&failure.seen)));
+            shown.push((say(lang, "done", "実施"), lines(&failure.did)));
+            shown.push((say(lang, "expected", "期待"), lines(&failure.expected)));
+            shown.push((say(lang, "seen", "結果"), lines(&failure.seen)));
         }
-        None => fields.push((
+        None => shown.push((
             say(lang, "because", "理由"),
             lines(&words::reason(item, lang)),
         )),
     }
     if failed {
-        fields.push((say(lang, "matters", "重要性"), lines(item.why.get(lang))));
-        fields.push((say(lang, "next", "対応"), remedy.clone()));
+        shown.push((say(lang, "matters", "重要性"), lines(item.why.get(lang))));
+        if causes::number(report, item.id).is_none() {
+            shown.push((next, lines(item.remedy.get(lang))));
+        }
     } else {
-        fields.push((
-            say(lang, "next", "対応"),
-            words::rerun_advice(lang).to_owned(),
-        ));
+        shown.push((next, words::rerun_advice(lang).to_owned()));
     }
-    let widest = fields.iter().map(|(label, _)| columns(label)).max();
-    for (label, body) in fields {
+    title + &fields(&shown, style)
+}
+
+/// Labels with their texts beside them. What is to be done next, the last, may hold commands.
+pub fn fields(shown: &[(&str, String)], style: Style) -> String {
+    let widest = shown.iter().map(|(label, _)| columns(label)).max();
+    let mut text = String::new();
+    for (at, (label, body)) in shown.iter().enumerate() {
         let label = pad(label, widest.unwrap_or(0));
-        let commands = body == remedy;
+        let commands = at + 1 == shown.len();
         text.push_str(&field(&label, body.trim_end(), commands, style));
     }
     text

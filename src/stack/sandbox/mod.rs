@@ -220,6 +220,9 @@ impl Stack for Sandbox {
     }
 
     async fn restart(&self, service: Service) -> Result<(), StackError> {
+        if matches!(service, Service::Upstream | Service::Idp) {
+            return self.doubles.lock().await.restart(service).await;
+        }
         let mut process = self.process(service)?.lock().await;
         if service == Service::Gateway {
             let config =

@@ -64,6 +64,8 @@ pub fn gateway_env(keys: &Keys, profile: &Profile) -> Vec<(String, String)> {
 pub struct Doubles {
     idp: Option<Running>,
     upstream: Option<Running>,
+    /// What each serves: its journal outlives its listener.
+    routers: (axum::Router, axum::Router),
     names: JoinHandle<()>,
 }
 
@@ -96,9 +98,11 @@ impl Doubles {
         .into_iter()
         .chain([profile.site.host.clone()])
         .collect();
+        let routers = (idp.router(), upstream.router());
         Ok(Self {
-            idp: Some(serve(Service::Idp, IDP_PORT, idp.router()).await?),
-            upstream: Some(serve(Service::Upstream, UPSTREAM_PORT, upstream.router()).await?),
+            idp: Some(serve(Service::Idp, IDP_PORT, routers.0.clone()).await?),
+            upstream: Some(serve(Service::Upstream, UPSTREAM_PORT, routers.1.clone()).await?),
+            routers,
             names: tokio::spawn(names::serve(socket, known)),
         })
     }
@@ -107,6 +111,21 @@ impl Doubles {
     pub fn check(&mut self) -> Result<(), StackError> {
         if self.names.is_finished() {
             return Err(failed(Service::Gateway, "the name server ended".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Stops one of the doubles and serves it again, with the same journal.
+    pub async fn restart(&mut self, service: Service) -> Result<(), StackError> {
+        self.stop(service).await;
+        match service {
+            Service::Idp => {
+                self.idp = Some(serve(service, IDP_PORT, self.routers.0.clone()).await?);
+            }
+            Service::Upstream => {
+                self.upstream = Some(serve(service, UPSTREAM_PORT, self.routers.1.clone()).await?);
+            }
+            _ => {}
         }
         Ok(())
     }

@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use verify::{
+    mutation::{Catalogue, Copy},
+    plan::Bundle,
+};
+
 use super::{deployment::Deployment, engine, statuses};
 use crate::{
-    broken::{mutants, mutated},
+    broken::shipped_gateway,
     support::{needs_sandbox, root, verify},
 };
 
@@ -23,7 +28,10 @@ const BROKEN: [&str; 7] = [
 fn the_same_gateway_gets_the_same_statuses_on_every_stack() {
     let Some(_engine) = engine() else { return };
     needs_sandbox();
-    let known = mutants();
+    let plan = Bundle::load(&root().join("features")).expect("the plan");
+    let known = Catalogue::load(&root().join("fixtures/mutants"), &plan.items().collect())
+        .expect("the mutants")
+        .mutants;
     let shared = Deployment::start(None, true);
     let mut wrong = Vec::new();
     for name in ["good"].into_iter().chain(BROKEN) {
@@ -34,9 +42,8 @@ fn the_same_gateway_gets_the_same_statuses_on_every_stack() {
                 Vec::new()
             }
         };
-        let gateway = mutated(&edits).expect(name);
-        let candidate = gateway.path.join("nginx.conf");
-        let lua = gateway.path.join("lua");
+        let gateway = Copy::with(&shipped_gateway(), &edits).expect(name);
+        let (candidate, lua) = (gateway.candidate(), gateway.lua());
         let own = |stack: &str| {
             let ended = verify(["--quick", "--stack", stack])
                 .arg("--candidate")

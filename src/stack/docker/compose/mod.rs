@@ -40,6 +40,9 @@ pub const DEPLOY: &str = "--deploy";
 /// The flag that allows what a person would do with a session.
 pub const TEST_USER: &str = "--test-user";
 
+/// What never happens to a deployment happens on a stack of the run's own.
+const OWN_STACK: &str = "a stack of the run's own (--stack sandbox or containers)";
+
 /// What a run on a deployment is told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Setup {
@@ -338,6 +341,11 @@ impl Stack for Compose {
                 self.note_deployment(backup).await
             }
             Act::Restart => self.need("restarting the gateway", deploy, DEPLOY),
+            Act::Reload => self.need("reloading the gateway", deploy, DEPLOY),
+            // People use it: what it does without a service is shown elsewhere.
+            Act::Break(service) => {
+                self.need(format!("ending {service} for a while"), false, OWN_STACK)
+            }
             Act::WriteLog => self.need("writing to the gateway's log", deploy, DEPLOY),
             Act::Load => self.need("load and a pause of Redis", deploy, DEPLOY),
             Act::StartBeside => {
@@ -380,6 +388,10 @@ impl Stack for Compose {
                 self.note_key(key.to_owned()).await
             }
         }
+    }
+
+    fn has_other_clients(&self) -> bool {
+        true
     }
 
     fn given_session(&self, email: &str) -> Option<SecretString> {

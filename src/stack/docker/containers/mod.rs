@@ -86,6 +86,8 @@ pub struct Containers {
     images: BTreeMap<Service, Image>,
     /// Where the gateway's files were laid.
     gateway_places: Vec<String>,
+    /// The address of each service that was killed: the others know it by that.
+    killed: Mutex<BTreeMap<Service, SocketAddr>>,
     watchdog: Mutex<Option<Watchdog>>,
 }
 
@@ -169,6 +171,7 @@ impl Containers {
             secrets: keys.into_secrets(),
             members,
             images: maker.images,
+            killed: Mutex::default(),
             watchdog: Mutex::new(Some(watchdog)),
         };
         stack.find_internal().await?;
@@ -186,21 +189,24 @@ impl Containers {
     /// The gateway's own address: a restart may give it another. Through a published port the
     /// engine's proxy would stand between, and whose connection it is could not be seen.
     async fn find_internal(&self) -> Result<(), StackError> {
-        let gateway = self.member(Service::Gateway)?;
-        let wrong = |what: String| StackError::Service {
-            service: Service::Gateway,
-            what,
-        };
-        let inspected = self.engine.inspect(&gateway.id).await;
-        let inspected = inspected.map_err(|error| wrong(error.to_string()))?;
         // One that ended at once has none: that is an item's to say.
-        if let Some(address) = pair::address(&inspected, INTERNAL) {
+        if let Some(address) = self.address(Service::Gateway).await? {
             *self
                 .internal
                 .write()
                 .unwrap_or_else(std::sync::PoisonError::into_inner) = address;
         }
         Ok(())
+    }
+
+    /// A container's own address, with the gateway's internal port; `None` while it does not run.
+    async fn address(&self, service: Service) -> Result<Option<SocketAddr>, StackError> {
+        let inspected = self.engine.inspect(&self.member(service)?.id).await;
+        let inspected = inspected.map_err(|error| StackError::Service {
+            service,
+            what: error.to_string(),
+        })?;
+        Ok(pair::address(&inspected, INTERNAL))
     }
 
     fn assets(&self, version: Version) -> (&Path, &Path) {
@@ -294,6 +300,13 @@ impl Stack for Containers {
 
     async fn restart(&self, service: Service) -> Result<(), StackError> {
         self.member(service)?.restart().await?;
+        let before = self.killed.lock().await.remove(&service);
+        if before.is_some() && before != self.address(service).await? {
+            return Err(StackError::Service {
+                service,
+                what: "its container came back under another address".to_owned(),
+            });
+        }
         if service == Service::Gateway {
             self.find_internal().await?;
         }
@@ -301,6 +314,9 @@ impl Stack for Containers {
     }
 
     async fn kill(&self, service: Service) -> Result<(), StackError> {
+        if let Some(address) = self.address(service).await? {
+            self.killed.lock().await.insert(service, address);
+        }
         self.member(service)?.kill().await
     }
 

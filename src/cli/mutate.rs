@@ -1,0 +1,347 @@
+//! `verify mutate`: broken versions of the candidate, and which items notice.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use futures::{StreamExt as _, stream};
+
+use super::{
+    args::{Format, MutateArgs, RunArgs, StackKind},
+    error::CliError,
+    inputs::Inputs,
+    log, out, place,
+    run::{StepTable, run_plan},
+    runtime,
+    settings::{Settings, shipped},
+};
+use crate::{
+    engine::{self, Place, Signals, event::RunEnd},
+    gate::ExitStatus,
+    mutation::{self, Catalogue, CatalogueError, Copy, Judged, Matrix, Mutant, Score},
+    plan::{Bundle, ItemId},
+    report::{RunDir, RunReport, Verdict, write_text},
+    verdict::{self, Standing, standing},
+    yaml,
+};
+
+/// The shipped catalogue.
+const MUTANTS: &str = "fixtures/mutants";
+/// The item that compares response times: it is measured only for mutants that concern it, and
+/// then alone on the machine.
+const TIMED: ItemId = ItemId::Plan {
+    phase: 7,
+    number: 2,
+};
+
+/// Runs the plan on every chosen mutant and shows which items noticed.
+pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError> {
+    log(args.output.verbose);
+    let catalogue = args.mutants.unwrap_or_else(|| shipped(MUTANTS));
+    let settings = Settings::settle(RunArgs {
+        files: args.files,
+        output: args.output,
+        ..RunArgs::default()
+    })?;
+    let runtime = runtime()?;
+    let work = Work {
+        inputs: Inputs::read(&settings)?,
+        plan: Plan::load(&settings.plan)?,
+        other: args.compare.as_deref().map(Plan::load).transpose()?,
+        place: runtime.block_on(place::find(StackKind::Sandbox))?,
+        dir: settings.report_dir.join(folder()),
+        settings,
+        jobs: usize::from(args.jobs),
+    };
+    let known: BTreeSet<ItemId> = work.plan.selected.iter().copied().collect();
+    let mutants = chosen(Catalogue::load(&catalogue, &known)?, &args.id)?;
+    runtime.block_on(work.go(&mutants, started))
+}
+
+impl From<CatalogueError> for CliError {
+    fn from(error: CatalogueError) -> Self {
+        Self::usage(error.to_string()).hint("name the catalogue with --mutants PATH")
+    }
+}
+
+/// The folder that a matrix is written into, beside those of runs.
+fn folder() -> String {
+    let now = jiff::ZonedDateTime::now();
+    format!("mutation-{}", now.strftime("%Y%m%dT%H%M%S%3f"))
+}
+
+fn chosen(catalogue: Catalogue, ids: &[String]) -> Result<Vec<Mutant>, CliError> {
+    let known: Vec<&str> = catalogue
+        .mutants
+        .iter()
+        .map(|one| one.id.as_str())
+        .collect();
+    for id in ids {
+        if !known.contains(&id.as_str()) {
+            let error = CliError::usage(format!("--id {id}: the catalogue has no such mutant"));
+            return Err(match yaml::suggest(id, known.iter().copied()) {
+                Some(meant) => error.hint(format!("did you mean `{meant}`?")),
+                None => error,
+            });
+        }
+    }
+    let wanted = |mutant: &Mutant| ids.is_empty() || ids.contains(&mutant.id);
+    Ok(catalogue.mutants.into_iter().filter(wanted).collect())
+}
+
+/// A plan with all of its items.
+struct Plan {
+    bundle: Bundle,
+    selected: Vec<ItemId>,
+}
+
+impl Plan {
+    fn load(dir: &Path) -> Result<Self, CliError> {
+        let bundle = Bundle::load(dir)?;
+        bundle.check(&StepTable)?;
+        let selected = bundle.items().collect();
+        Ok(Self { bundle, selected })
+    }
+}
+
+/// What every run of a matrix shares.
+struct Work {
+    settings: Settings,
+    inputs: Inputs,
+    plan: Plan,
+    other: Option<Plan>,
+    place: Place,
+    dir: PathBuf,
+    jobs: usize,
+}
+
+impl Work {
+    async fn go(&self, mutants: &[Mutant], started: Instant) -> Result<ExitStatus, CliError> {
+        let started_at = jiff::ZonedDateTime::now();
+        let (timed, quick): (Vec<&Mutant>, Vec<&Mutant>) = mutants
+            .iter()
+            .partition(|mutant| mutant.breaks.contains(&TIMED));
+        if let Some(status) = self.unmutated(!timed.is_empty()).await? {
+            return Ok(status);
+        }
+        let mut judged = Vec::new();
+        // What is timed has the machine to itself.
+        for (part, jobs) in [(quick, self.jobs), (timed, 1)] {
+            let mut runs = stream::iter(part)
+                .map(|mutant| self.one(mutant))
+                .buffer_unordered(jobs);
+            while let Some(done) = runs.next().await {
+                let Some(done) = done? else {
+                    return Ok(ExitStatus::Interrupted);
+                };
+                tell(&done);
+                judged.push(done);
+            }
+        }
+        let place_of = |one: &Judged| mutants.iter().position(|mutant| mutant.id == one.id);
+        judged.sort_by_key(place_of);
+        let matrix = Matrix {
+            schema_version: mutation::SCHEMA_VERSION,
+            started_at: started_at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+            duration_ms: started.elapsed().as_secs_f64() * 1e3,
+            jobs: self.jobs,
+            candidate: self.inputs.candidate.clone(),
+            compared_with: (self.other.as_ref()).map(|plan| plan.bundle.title.en.clone()),
+            items: self.plan.selected.clone(),
+            score: Score::of(&judged),
+            mutants: judged,
+        };
+        self.show(&matrix)
+    }
+
+    fn show(&self, matrix: &Matrix) -> Result<ExitStatus, CliError> {
+        let json = serde_json::to_string_pretty(matrix)
+            .map_err(|error| CliError::environment(format!("no JSON: {error}")))?;
+        let markdown = mutation::markdown(matrix);
+        write_text(&self.dir, "mutation.json", &json)?;
+        write_text(&self.dir, "mutation.md", &markdown)?;
+        match self.settings.format {
+            Format::Json => out::print(&json)?,
+            Format::Markdown => out::print(&markdown)?,
+            Format::Table => {
+                out::print(&mutation::table(matrix))?;
+                out::print(&format!(
+                    "Matrix: {}\n",
+                    self.dir.join("mutation.md").display()
+                ))?;
+            }
+        }
+        let all = matrix.score.caught == matrix.score.mutants;
+        Ok(if all {
+            ExitStatus::Pass
+        } else {
+            ExitStatus::Fail
+        })
+    }
+
+    /// The candidate as it is. Where that does not pass, nothing can be said of its mutants:
+    /// the exit code, then.
+    async fn unmutated(&self, timed: bool) -> Result<Option<ExitStatus>, CliError> {
+        let report = self
+            .run(
+                "unmutated",
+                &self.plan,
+                &self.settings,
+                &self.inputs,
+                !timed,
+            )
+            .await?;
+        let left_out = |id: ItemId| id == TIMED && !timed;
+        if let Some(other) = &self.other {
+            let report = self
+                .run(
+                    "unmutated-by-other-plan",
+                    other,
+                    &self.settings,
+                    &self.inputs,
+                    !timed,
+                )
+                .await?;
+            if !silent(&report) {
+                return Err(CliError::usage(format!(
+                    "--compare {}: this plan does not pass the unmutated gateway, so nothing could be compared; see {}",
+                    other.bundle.dir.display(),
+                    self.dir.join("unmutated-by-other-plan").display()
+                )));
+            }
+        }
+        let mut wrong = report
+            .items
+            .iter()
+            .chain(&report.extended)
+            .filter(|item| standing(item) != Standing::Passed && !left_out(item.id))
+            .peekable();
+        if wrong.peek().is_none() && report.run.end == Some(RunEnd::Completed) {
+            out::complain(format_args!(
+                "the unmutated gateway passes, {:.0} ms",
+                report.run.duration_ms
+            ));
+            return Ok(None);
+        }
+        out::complain(
+            "the unmutated gateway does not pass, so nothing can be said of its mutants:",
+        );
+        for item in wrong {
+            let why = item.failure.as_ref().map(|failure| failure.seen.as_str());
+            let why = why.or(item.reason.as_deref()).unwrap_or_default();
+            out::complain(format_args!("  {} {}: {why}", item.id, item.title.en));
+        }
+        out::complain(format_args!(
+            "report: {}",
+            self.dir.join("unmutated").display()
+        ));
+        Ok(Some(match (&report.run.end, report.verdict) {
+            (Some(RunEnd::Interrupted { .. }), _) => ExitStatus::Interrupted,
+            (_, Some(Verdict::Fail | Verdict::Conditional)) => ExitStatus::Fail,
+            _ => ExitStatus::Inconclusive,
+        }))
+    }
+
+    /// What the plan says about one mutant; nothing where the run was interrupted.
+    async fn one(&self, mutant: &Mutant) -> Result<Option<Judged>, CliError> {
+        let files = &self.inputs.files;
+        let copy = match Copy::with(files, &mutant.edits) {
+            Ok(copy) => copy,
+            Err(error) => return Ok(Some(Judged::broken(mutant, error.to_string()))),
+        };
+        let settings = Settings {
+            candidate: copy.candidate(),
+            lua: copy.lua(),
+            html: copy.html(),
+            auth_proxy: copy.auth_proxy(),
+            baseline_lua: Some(
+                files
+                    .baseline_lua
+                    .clone()
+                    .unwrap_or_else(|| files.lua.clone()),
+            ),
+            baseline_html: Some(
+                files
+                    .baseline_html
+                    .clone()
+                    .unwrap_or_else(|| files.html.clone()),
+            ),
+            ..self.settings.clone()
+        };
+        let inputs = Inputs::read(&settings)?;
+        let timed = mutant.breaks.contains(&TIMED);
+        let report = self
+            .run(&mutant.id, &self.plan, &settings, &inputs, !timed)
+            .await?;
+        if matches!(report.run.end, Some(RunEnd::Interrupted { .. })) {
+            return Ok(None);
+        }
+        let left_out: &[ItemId] = if timed { &[] } else { &[TIMED] };
+        let mut judged = mutation::judge(mutant, &report, left_out);
+        if let Some(other) = &self.other {
+            let name = format!("{}-by-other-plan", mutant.id);
+            let report = self.run(&name, other, &settings, &inputs, !timed).await?;
+            judged.noticed_by_other = Some(!silent(&report));
+        }
+        Ok(Some(judged))
+    }
+
+    /// One run, its report written under `name`.
+    async fn run(
+        &self,
+        name: &str,
+        plan: &Plan,
+        settings: &Settings,
+        inputs: &Inputs,
+        quick: bool,
+    ) -> Result<RunReport, CliError> {
+        let settings = Settings {
+            quick,
+            ..settings.clone()
+        };
+        let run = run_plan(&settings, &self.place, &plan.bundle, &plan.selected, inputs)?;
+        let mut dir = RunDir::create(&self.dir, name)?;
+        let mut events = Vec::new();
+        let mut unwritten = Ok(());
+        let mut signals = Signals::new().map_err(|error| {
+            CliError::environment(format!("cannot listen for signals: {error}"))
+        })?;
+        engine::run(
+            &run,
+            &self.place,
+            Instant::now(),
+            &mut signals,
+            &mut |event| {
+                if unwritten.is_ok() {
+                    unwritten = dir.append(&event);
+                }
+                events.push(event);
+            },
+        )
+        .await;
+        let report = verdict::fold(events).map_err(|error| {
+            CliError::environment(format!("{name}: the events make no report: {error}"))
+        })?;
+        unwritten.and_then(|()| dir.finish(&report, settings.lang))?;
+        Ok(report)
+    }
+}
+
+/// Whether nothing was noticed.
+fn silent(report: &RunReport) -> bool {
+    (report.items.iter()).all(|item| standing(item) == Standing::Passed)
+}
+
+/// A line for a mutant that is over.
+fn tell(judged: &Judged) {
+    let mark = if judged.caught() { "✔" } else { "✘" };
+    out::complain(format_args!(
+        "{mark} {:<44} {:>6.0} ms",
+        judged.id, judged.duration_ms
+    ));
+    for what in &judged.complaints {
+        out::complain(format_args!("    {what}"));
+    }
+}

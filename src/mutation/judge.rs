@@ -1,0 +1,162 @@
+//! What the plan said about one mutant, held against what it had to say.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Mutant;
+use crate::{
+    engine::event::RunEnd,
+    plan::ItemId,
+    report::{ItemReport, RunReport},
+    verdict::{Standing, is_selected, standing},
+};
+
+/// What an item said about a mutant.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cell {
+    /// It saw nothing.
+    Passed,
+    /// It noticed, by the candidate's fault.
+    Failed,
+    /// It did not run.
+    Skipped,
+    /// It could not tell.
+    Inconclusive,
+}
+
+impl From<Standing> for Cell {
+    fn from(standing: Standing) -> Self {
+        match standing {
+            Standing::Passed => Self::Passed,
+            Standing::Failed => Self::Failed,
+            Standing::Skipped => Self::Skipped,
+            Standing::Unclear => Self::Inconclusive,
+        }
+    }
+}
+
+/// One mutant with what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// Its id.
+    pub id: String,
+    /// What is broken.
+    pub title: String,
+    /// The items that had to fail.
+    pub breaks: Vec<ItemId>,
+    /// What each item said that was run.
+    pub items: BTreeMap<ItemId, Cell>,
+    /// What is wrong with that, one sentence each. Empty: it was caught, by the right items
+    /// and by no other.
+    pub complaints: Vec<String>,
+    /// The cause as the catalogue has it.
+    pub cause: Option<String>,
+    /// The causes that the diagnosis named, the likeliest first.
+    pub named: Vec<String>,
+    /// Whether the plan that is compared with noticed; `None` where there was none.
+    pub noticed_by_other: Option<bool>,
+    /// How long its run took, in milliseconds.
+    pub duration_ms: f64,
+}
+
+impl Judged {
+    /// A mutant that could not be made or run.
+    #[must_use]
+    pub fn broken(mutant: &Mutant, why: String) -> Self {
+        Self {
+            id: mutant.id.clone(),
+            title: mutant.title.clone(),
+            breaks: mutant.breaks.clone(),
+            items: BTreeMap::new(),
+            complaints: vec![why],
+            cause: mutant.cause.clone(),
+            named: Vec::new(),
+            noticed_by_other: None,
+            duration_ms: 0.0,
+        }
+    }
+
+    /// Whether it was caught by the right items and by no other.
+    #[must_use]
+    pub fn caught(&self) -> bool {
+        self.complaints.is_empty()
+    }
+
+    /// Whether no item at all noticed.
+    #[must_use]
+    pub fn survived(&self) -> bool {
+        !self.items.is_empty() && !self.items.values().any(|cell| *cell == Cell::Failed)
+    }
+}
+
+/// Holds the report on a mutant against its entry in the catalogue. Items that were `left_out`
+/// say nothing.
+#[must_use]
+pub fn judge(mutant: &Mutant, report: &RunReport, left_out: &[ItemId]) -> Judged {
+    let looked_at = |item: &&ItemReport| is_selected(item) && !left_out.contains(&item.id);
+    let all = || report.items.iter().chain(&report.extended);
+    let mut judged = Judged::broken(mutant, String::new());
+    judged.complaints.clear();
+    judged.duration_ms = report.run.duration_ms;
+    judged.named = report
+        .causes
+        .iter()
+        .map(|cause| cause.rule.clone())
+        .collect();
+    for item in all().filter(looked_at) {
+        let cell = Cell::from(standing(item));
+        judged.items.insert(item.id, cell);
+        judged.complaints.extend(complaint(mutant, item, cell));
+    }
+    for item in &mutant.breaks {
+        if !judged.items.contains_key(item) {
+            judged
+                .complaints
+                .push(format!("{item} must fail, and was not run"));
+        }
+    }
+    match &report.run.end {
+        Some(RunEnd::Completed) => {}
+        Some(RunEnd::Broken { reason }) => {
+            judged
+                .complaints
+                .push(format!("the run broke off: {reason}"));
+        }
+        Some(RunEnd::Interrupted { signal }) => {
+            judged
+                .complaints
+                .push(format!("the run was interrupted by {signal}"));
+        }
+        None => judged.complaints.push("the run was killed".to_owned()),
+    }
+    judged
+}
+
+fn complaint(mutant: &Mutant, item: &ItemReport, cell: Cell) -> Option<String> {
+    let breaks = mutant.breaks.contains(&item.id);
+    let may = mutant.may.iter().any(|allowed| allowed.covers(item.id));
+    let must = match (cell, breaks) {
+        (Cell::Failed, true) => return None,
+        (_, true) => "fail",
+        (Cell::Passed, false) => return None,
+        (_, false) if may => return None,
+        (_, false) => "pass",
+    };
+    let word = match cell {
+        Cell::Passed => "passed",
+        Cell::Failed => "failed",
+        Cell::Skipped => "was skipped",
+        Cell::Inconclusive => "could not tell",
+    };
+    let seen = item.failure.as_ref().map(|failure| failure.seen.as_str());
+    let why = seen.or(item.reason.as_deref()).unwrap_or_default();
+    let why: String = why.lines().take(3).collect::<Vec<_>>().join(" / ");
+    let why = if why.is_empty() {
+        why
+    } else {
+        format!(": {why}")
+    };
+    Some(format!("{} must {must}, and {word}{why}", item.id))
+}

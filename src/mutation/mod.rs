@@ -1,0 +1,19 @@
+//! How well a plan finds broken gateways: a catalogue of mutants of the candidate, what each
+//! item said about them, and what is wrong with that.
+//!
+//! Nothing here runs anything: [`Catalogue`] and [`Copy`] come before the runs, [`Matrix`] after.
+
+mod catalogue;
+mod copy;
+mod judge;
+mod matrix;
+mod render;
+
+pub use catalogue::{Catalogue, CatalogueError, Edit, Mutant};
+pub use copy::{Copy, EditError};
+pub use judge::{Cell, Judged, judge};
+pub use matrix::{Coverage, Matrix, SCHEMA_VERSION, Score};
+pub use render::{markdown, table};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,21 @@
+//! Checks beyond the plan: what an attacker, the data or the time of day will try. A file a
+//! subject.
+
+pub mod addresses;
+pub mod admins;
+pub mod banned;
+pub mod crowd;
+pub mod deep_link;
+pub mod forged;
+pub mod identity;
+pub mod log_lines;
+pub mod noise;
+pub mod outage;
+pub mod outside;
+pub mod redirects;
+pub mod reload;
+pub mod secrets;
+pub mod sizes;
+pub mod streaming;
+pub mod tracker;
+pub mod trouble;

@@ -1,0 +1,150 @@
+//! The gateway's log of the whole run: nothing at error or above that the run did not cause.
+
+use std::collections::BTreeMap;
+
+use super::crowd::nonce_in;
+use crate::{
+    evidence::EvidenceKind,
+    probe::{
+        http::Answered,
+        log::{Level, Record},
+        nonce,
+    },
+    stack::Service,
+    steps,
+    steps::{
+        run::Run,
+        world::{Args, Blame, StepError, StepResult, World, expect},
+    },
+};
+
+steps! {
+    /// Every record at error or above since the candidate's start is of a request of the run that
+    /// was refused with 4xx, of a time in which the run itself kept a service from answering, of
+    /// somebody else's request, or of the stack's own.
+    Then "^the gateway's log has nothing at error or above that the run itself did not cause$" => nothing_unexplained;
+    /// An error line without a request, written to every log of the gateway, is found in each.
+    Then "^an error that is written to it is found by the same search$" => error_found;
+}
+
+/// What excuses a record at error or above.
+struct Excuses<'a> {
+    run: &'a Run,
+    answered: Answered,
+}
+
+impl Excuses<'_> {
+    fn of(&self, number: usize, record: &Record) -> Option<String> {
+        let notes = self.run.notes();
+        if notes.marks.iter().any(|mark| record.message.contains(mark)) {
+            return Some("a mark of the run".to_owned());
+        }
+        if self.run.stack.is_own_noise(&record.message) {
+            return Some("the stack's own".to_owned());
+        }
+        // A service that is down is no reason for a worker to die.
+        let mild = record.level.is_some_and(|level| level < Level::Alert);
+        let trouble = { notes.troubles.iter() }.find(|one| one.excuses(number, record));
+        if let Some(trouble) = trouble
+            && mild
+        {
+            return Some(trouble.what.clone());
+        }
+        let others = self.run.stack.has_other_clients();
+        let Some(request) = &record.request else {
+            // A timer names the client whose request began it, and is the gateway's own.
+            let timer = record.raw.contains("context: ngx.timer");
+            let foreign = others && record.raw.contains(", client: ") && !timer;
+            return foreign.then(|| "somebody else's connection".to_owned());
+        };
+        let line = request
+            .rsplit_once(" HTTP/")
+            .map_or(request.as_str(), |(line, _)| line);
+        match self.answered.get(line) {
+            Some(statuses) => statuses
+                .iter()
+                .find(|status| (400..500).contains(*status))
+                .map(|status| format!("a request of the run, answered {status}")),
+            None if nonce_in(request).is_some() => Some("sent by the run by hand".to_owned()),
+            None => others.then(|| "somebody else's request".to_owned()),
+        }
+    }
+}
+
+/// The records at error or above since the candidate's start that nothing excuses, and the
+/// others, each with its excuse.
+async fn sifted(run: &Run) -> Result<(Vec<Record>, Vec<(String, Record)>), StepError> {
+    let (since, _) = run.need_candidate().await?;
+    let records = since.records(&*run.stack).await?;
+    let excuses = Excuses {
+        run,
+        answered: run.http.answered(),
+    };
+    let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut held, mut excused) = (Vec::new(), Vec::new());
+    for record in records {
+        let number = numbers.entry(record.source.clone()).or_default();
+        let own = *number;
+        *number += 1;
+        if record.level.is_some_and(|level| level >= Level::Error) {
+            match excuses.of(own, &record) {
+                Some(why) => excused.push((why, record)),
+                None => held.push(record),
+            }
+        }
+    }
+    Ok((held, excused))
+}
+
+async fn nothing_unexplained(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let (held, excused) = sifted(&run).await?;
+    let shown: Vec<String> = excused
+        .iter()
+        .map(|(why, record)| format!("({why}) {}", record.raw))
+        .collect();
+    world.saw(
+        EvidenceKind::Log,
+        &format!(
+            "{} records at error or above that the run did not cause, {} others",
+            held.len(),
+            excused.len()
+        ),
+        &shown.join("\n"),
+    );
+    let raw: Vec<&str> = held
+        .iter()
+        .take(5)
+        .map(|record| record.raw.as_str())
+        .collect();
+    expect(
+        Blame::Candidate,
+        held.is_empty(),
+        "read the gateway's log of the whole run",
+        "no record at error, crit, alert or emerg that the run itself did not cause",
+        format!("{}: {}", held.len(), raw.join("\n")),
+    )
+}
+
+async fn error_found(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let mark = format!("verify-error-{}", nonce());
+    let now = jiff::ZonedDateTime::now().strftime("%Y/%m/%d %H:%M:%S");
+    let line = format!("{now} [error] 0#0: {mark}\n");
+    let sources = run.stack.append_log(Service::Gateway, &line).await?;
+    let (held, _) = sifted(&run).await?;
+    run.notes().marks.push(mark.clone());
+    let mut found: Vec<String> = held
+        .into_iter()
+        .filter(|record| record.message.contains(&mark))
+        .map(|record| record.source)
+        .collect();
+    found.sort();
+    expect(
+        Blame::Control,
+        !sources.is_empty() && found == sources,
+        "write an error line without a request to every log of the gateway",
+        format!("the same search finds it in {sources:?}"),
+        format!("found in {found:?}"),
+    )
+}

@@ -1,0 +1,343 @@
+//! No log of the run holds a secret.
+
+use std::time::{Duration, Instant};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+
+use crate::{
+    evidence::EvidenceKind,
+    probe::{NONCE, http::Request, jwt, nonce},
+    stack::{LogCursor, Service},
+    steps,
+    steps::{
+        run::Run,
+        world::{Args, Blame, StepError, StepResult, World, expect},
+    },
+};
+
+/// How often the logs are looked at while a mark is waited for.
+const POLL: Duration = Duration::from_millis(1);
+
+/// What is shorter is found in ordinary text.
+const SHORTEST: usize = 12;
+
+/// How much of a line is shown on each side of what it must not hold, in letters.
+const AROUND: usize = 80;
+
+steps! {
+    /// A good token, one signed with another key and a session that is none, in their headers,
+    /// and a token in a query string, which is the client's own doing.
+    When "^tokens and a session come that are good, worthless, and in the wrong place$" => all_come;
+    /// The logs of the gateway since the candidate's start, of oauth2-proxy, Redis and the
+    /// upstream hold none of the stack's secrets, passwords, tokens and cookies of the run.
+    Then "^no log of the run holds a secret$" => none_leaked;
+    /// A mark written to each of these logs is found in each.
+    Then "^a mark in the same logs is found by the same search$" => mark_found;
+}
+
+/// A text that no log may hold.
+struct Needle {
+    what: &'static str,
+    text: SecretString,
+}
+
+/// A log of the run.
+struct Log {
+    name: String,
+    text: String,
+}
+
+/// The part of a secret by which it is known however it is quoted: of a JWT its signature, of
+/// anything else its longest run of letters and digits. `None` where that is too short to tell.
+fn core(secret: &str) -> Option<&str> {
+    let parts: Vec<&str> = secret.split('.').collect();
+    let core = match parts.as_slice() {
+        [head, _, signature] if head.starts_with("eyJ") => *signature,
+        _ => secret
+            .split(|letter: char| !letter.is_ascii_alphanumeric() && !"-_".contains(letter))
+            .max_by_key(|run| run.len())?,
+    };
+    (core.len() >= SHORTEST).then_some(core)
+}
+
+fn needles(run: &Run) -> Vec<Needle> {
+    let secrets = run.stack.secrets();
+    let is = |known: &SecretString, text: &str| known.expose_secret() == text;
+    let what = |text: &str| {
+        if secrets
+            .jwt_secret
+            .as_ref()
+            .is_some_and(|known| is(known, text))
+        {
+            "JWT_SECRET"
+        } else if secrets.passwords.values().any(|known| is(known, text)) {
+            "a password"
+        } else if secrets.others.iter().any(|known| is(known, text)) {
+            "a key or secret of the stack"
+        } else if text.starts_with("eyJ") {
+            "a token"
+        } else {
+            "a cookie"
+        }
+    };
+    let public = run.notes().in_address.clone();
+    run.redactor
+        .secrets()
+        .iter()
+        .filter(|secret| !public.iter().any(|public| is(secret, public)))
+        .filter_map(|secret| {
+            let text = secret.expose_secret();
+            Some(Needle {
+                what: what(text),
+                text: SecretString::from(core(text)?.to_owned()),
+            })
+        })
+        .collect()
+}
+
+/// Where a text stands in logs: the log's name, and the line with the text itself taken out.
+fn places(run: &Run, logs: &[Log], text: &str) -> Vec<String> {
+    let shown = |log: &Log, line: &str| {
+        let clean = run.recorder.redact(&line.replace(text, "[HERE]"));
+        let at = clean.find("[HERE]").unwrap_or(0);
+        let before = clean.get(..at).unwrap_or_default().chars().count();
+        let part: String = clean
+            .chars()
+            .skip(before.saturating_sub(AROUND))
+            .take(2 * AROUND)
+            .collect();
+        format!("{}: …{part}…", log.name)
+    };
+    logs.iter()
+        .filter(|log| log.text.contains(text))
+        .flat_map(|log| {
+            let lines = log.text.lines().filter(|line| line.contains(text));
+            lines.map(|line| shown(log, line)).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Every log of the run as it is now.
+async fn logs(run: &Run) -> Result<Vec<Log>, StepError> {
+    let mut logs = Vec::new();
+    let (since, _) = run.need_candidate().await?;
+    let stack = &*run.stack;
+    let all = [
+        (Service::Gateway, since.chunks(stack).await?),
+        (
+            Service::Auth,
+            stack
+                .log_since(Service::Auth, &LogCursor::default())
+                .await?,
+        ),
+        (
+            Service::Redis,
+            stack
+                .log_since(Service::Redis, &LogCursor::default())
+                .await?,
+        ),
+    ];
+    for (service, chunks) in all {
+        logs.extend(chunks.into_iter().map(|chunk| Log {
+            name: name(service, &chunk.source),
+            text: String::from_utf8_lossy(&chunk.bytes).into_owned(),
+        }));
+    }
+    if run.upstream.is_kept() {
+        let before = run.notes().upstream_log.clone();
+        logs.push(Log {
+            name: Service::Upstream.to_string(),
+            text: before + &run.upstream.log().await?,
+        });
+    }
+    Ok(logs)
+}
+
+fn name(service: Service, source: &str) -> String {
+    format!("{service} {source}")
+}
+
+async fn all_come(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let admin = run.email("admin")?;
+    let (good, public) = (run.mint(&admin, 1).await?, run.mint(&admin, 1).await?);
+    let failed = |error: jwt::JwtError| StepError::harness("sign a token", "a JWT", error);
+    let claims = json!({&run.profile.jwt.id_claim: nonce(), &run.profile.jwt.email_claim: admin});
+    let key = SecretString::from(format!("{}{}", nonce(), nonce()));
+    let worthless = jwt::sign(&claims, &key).map_err(failed)?;
+    let cookie = format!("{}{}{}", nonce(), nonce(), nonce());
+    for secret in [&worthless, &cookie] {
+        run.redactor.learn(secret);
+    }
+    run.notes().in_address.push(public.jwt.clone());
+
+    let mut in_address = run.page(&run.profile.llm.path)?.0;
+    in_address
+        .query_pairs_mut()
+        .append_pair("access_token", &public.jwt);
+    let cookie = format!("{}={cookie}", run.profile.login.cookie);
+    let session = world.session()?.browser.copy();
+    let page = run.page("/")?.0;
+    let cookies = session.cookies(&page).unwrap_or_default();
+    let requests = [
+        run.model_request(Some(&good.jwt), &nonce(), &[])?,
+        run.model_request(Some(&worthless), &nonce(), &[])?,
+        Request::get(run.page("/")?.0).header("cookie", &cookie),
+        Request::get(page).header("cookie", &cookies),
+        Request::json("POST", in_address, "{}".to_owned()),
+    ];
+    let mut seen = Vec::new();
+    for (number, request) in requests.iter().enumerate() {
+        let answer = run.http.send(request).await?;
+        if number == 0 && answer.status != 200 {
+            let seen = answer.summary();
+            return Err(StepError::Skip(format!(
+                "a good token is not let in: {seen}"
+            )));
+        }
+        seen.push(format!(
+            "{} {}: {}",
+            request.method,
+            request.url,
+            answer.summary()
+        ));
+    }
+    world.saw(
+        EvidenceKind::Exchange,
+        "tokens and sessions, good and worthless",
+        &seen.join("\n"),
+    );
+    // The first of them goes on to the upstream: its nonce is the mark in the upstream's log.
+    world.scene.note = requests
+        .first()
+        .and_then(|request| {
+            let mut pairs = request.url.query_pairs();
+            pairs.find(|(name, _)| name == NONCE)
+        })
+        .map(|(_, nonce)| nonce.into_owned())
+        .unwrap_or_default();
+    Ok(())
+}
+
+async fn none_leaked(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    for service in [Service::Gateway, Service::Auth, Service::Redis] {
+        // A service without a shell cannot be asked; its lines have had the time of the whole
+        // run to arrive, and the mark shows whether they do.
+        let settled = run.stack.log_settled(service).await;
+        if service == Service::Gateway {
+            settled?;
+        }
+    }
+    let logs = logs(&run).await?;
+    let needles = needles(&run);
+    let sizes: Vec<String> = logs
+        .iter()
+        .map(|log| format!("{}: {} bytes", log.name, log.text.len()))
+        .collect();
+    world.saw(
+        EvidenceKind::Log,
+        &format!("{} secrets looked for", needles.len()),
+        &sizes.join("\n"),
+    );
+    for public in run.notes().in_address.clone() {
+        let places = core(&public).map(|core| places(&run, &logs, core));
+        if let Some(places) = places.filter(|places| !places.is_empty()) {
+            world.saw(
+                EvidenceKind::Remark,
+                "a token that a client writes into an address is logged with it",
+                &places.join("\n"),
+            );
+        }
+    }
+    expect(
+        Blame::Control,
+        !needles.is_empty(),
+        "collect the run's secrets",
+        "some",
+        "none",
+    )?;
+    let found: Vec<String> = needles
+        .iter()
+        .flat_map(|needle| {
+            let places = places(&run, &logs, needle.text.expose_secret());
+            { places.into_iter() }.map(|place| format!("{} in {place}", needle.what))
+        })
+        .collect();
+    let shown: Vec<&str> = found.iter().take(5).map(String::as_str).collect();
+    expect(
+        Blame::Candidate,
+        found.is_empty(),
+        format!("look for {} secrets in {} logs", needles.len(), logs.len()),
+        "none of them in any",
+        format!("{} times: {}", found.len(), shown.join("\n")),
+    )
+}
+
+async fn mark_found(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let mark = format!("verify{}{}", nonce(), nonce());
+    run.notes().marks.push(mark.clone());
+    let now = jiff::ZonedDateTime::now().strftime("%Y/%m/%d %H:%M:%S");
+    let line = format!("{now} [notice] 0#0: {mark}\n");
+    let mut expected = Vec::new();
+    for service in [Service::Gateway, Service::Auth, Service::Redis] {
+        match run.stack.append_log(service, &line).await {
+            Ok(sources) => expected.extend(sources.iter().map(|source| name(service, source))),
+            Err(error) if service == Service::Gateway => return Err(error.into()),
+            Err(error) => world.saw(
+                EvidenceKind::Remark,
+                &format!("no mark could be written to the log of {service}"),
+                &error.to_string(),
+            ),
+        }
+    }
+    let started = Instant::now();
+    let core = core(&mark).unwrap_or_default().to_owned();
+    let missing = loop {
+        let logs = logs(&run).await?;
+        let found = |name: &String, text: &str| {
+            let one = |log: &&Log| log.name == *name;
+            let own: Vec<&Log> = logs.iter().filter(one).collect();
+            own.iter().any(|log| log.text.contains(text))
+        };
+        let mut missing: Vec<String> = { expected.iter() }
+            .filter(|name| !found(name, &core))
+            .cloned()
+            .collect();
+        let upstream = Service::Upstream.to_string();
+        if run.upstream.is_kept() && !found(&upstream, &world.scene.note) {
+            missing.push(upstream);
+        }
+        if missing.is_empty() || started.elapsed() > run.deadline() {
+            break missing;
+        }
+        tokio::time::sleep(POLL).await;
+    };
+    expect(
+        Blame::Control,
+        missing.is_empty(),
+        format!("write a mark to {}", expected.join(", ")),
+        "the same search finds it in each, and in the upstream's log a request of the run",
+        format!("not found in {}", missing.join(", ")),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_known_by_what_quoting_leaves_of_it() {
+        assert_eq!(
+            core("eyJhbGciOiJIUzI1NiJ9.eyJhIjoxfQ.c2lnbmF0dXJlLW9mLWl0"),
+            Some("c2lnbmF0dXJlLW9mLWl0")
+        );
+        assert_eq!(
+            core("djIuYWJjZGVmZ2hp=|1700000000|x=="),
+            Some("djIuYWJjZGVmZ2hp")
+        );
+        assert_eq!(core("short|1700000000"), None);
+    }
+}

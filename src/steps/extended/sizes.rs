@@ -1,0 +1,329 @@
+//! Requests as large and as slow as users' are, and some beyond every limit.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+
+use crate::{
+    evidence::EvidenceKind,
+    probe::{
+        http::{Connection, Request, Response, target_of},
+        nonce,
+    },
+    stack::Act,
+    steps,
+    steps::{
+        phase3::kept_out,
+        run::Run,
+        world::{Args, Blame, StepError, StepResult, World, expect},
+    },
+};
+
+/// How many pieces of one byte a slow client's head begins with.
+const SLOW_BYTES: usize = 20;
+
+/// How many pieces a slow client's body comes in.
+const SLOW_PIECES: usize = 8;
+
+steps! {
+    /// At once: a session with a cookie and a token with a header of the profile's length, a
+    /// prompt of the profile's length, a body that comes in pieces and a head that comes byte by
+    /// byte over the profile's time.
+    When "^requests come that are as large and as slow as users' are$" => large_and_slow;
+    /// None was refused, sent to the login or failed, and the large prompt's end was answered.
+    Then "^each of them is served$" => all_served;
+    /// A header field and bodies beyond every limit, one after another, an ordinary request
+    /// behind each.
+    When "^requests come that are beyond every limit$" => beyond;
+    /// 400, 413, 414 or 431 within the profile's time, and the ordinary request behind it is served.
+    Then "^each of them is refused with 400, 413, 414 or 431, and the next request is served$" => all_refused;
+}
+
+/// A request and what came of it.
+#[derive(Debug)]
+pub struct Borne {
+    what: String,
+    /// The answer, or why there was none.
+    answer: Result<Response, String>,
+    took: Duration,
+    /// What the answer must hold.
+    holds: String,
+    /// What the next, ordinary request was answered, where one was sent.
+    next: Option<Result<Response, String>>,
+}
+
+impl Borne {
+    fn summary(&self) -> String {
+        let text = |answer: &Result<Response, String>| match answer {
+            Ok(answer) => answer.summary(),
+            Err(why) => why.clone(),
+        };
+        let next = self.next.as_ref().map(text);
+        format!(
+            "{}: {} ({} ms){}",
+            self.what,
+            text(&self.answer),
+            self.took.as_millis(),
+            next.map(|next| format!("; the next request: {next}"))
+                .unwrap_or_default()
+        )
+    }
+}
+
+/// A request as it is to be sent.
+struct Asked {
+    what: String,
+    request: Request,
+    way: Way,
+    holds: String,
+}
+
+/// How it is sent.
+enum Way {
+    /// At once.
+    AtOnce,
+    /// By hand: an answer before the request's end is heard.
+    ByHand,
+    /// By hand, in pieces: so many bytes of the head one by one, the body in so many pieces.
+    Slowly { bytes: usize, pieces: usize },
+    /// By hand, and its body is announced with this length and does not come.
+    Announced(u64),
+}
+
+fn in_session(world: &World, run: &Run, path: &str) -> Result<Request, StepError> {
+    let (url, _) = run.page(path)?;
+    let session = world.scene.session.as_ref();
+    let cookies = session.and_then(|session| session.browser.cookies(&url));
+    Ok(Request::get(url).header("cookie", &cookies.unwrap_or_default()))
+}
+
+fn with_token(world: &World, run: &Run, prompt: &str) -> Result<Request, StepError> {
+    let jwt = world.scene.tokens.last().map(|token| token.jwt.clone());
+    run.model_request(Some(&jwt.unwrap_or_default()), prompt, &[])
+}
+
+/// The bytes of a request that asks the server to close.
+fn bytes_of(request: &Request, announced: Option<u64>) -> (Vec<u8>, Vec<u8>) {
+    let url = &request.url;
+    let target = target_of(url);
+    let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
+    let body = request.body.clone().unwrap_or_default().into_bytes();
+    let mut head = format!("{} {target} HTTP/1.1\r\nHost: {host}\r\n", request.method);
+    for (name, value) in &request.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    let length = announced.or((!body.is_empty()).then_some(body.len() as u64));
+    if let Some(length) = length {
+        head.push_str(&format!("Content-Length: {length}\r\n"));
+    }
+    head.push_str("Connection: close\r\n\r\n");
+    (head.into_bytes(), body)
+}
+
+async fn by_hand(
+    run: &Run,
+    request: &Request,
+    way: &Way,
+    limit: Duration,
+) -> Result<Response, String> {
+    let announced = match way {
+        Way::Announced(length) => Some(*length),
+        _ => None,
+    };
+    let (head, body) = bytes_of(request, announced);
+    let (single, body_pieces) = match way {
+        Way::Slowly { bytes, pieces } => ((*bytes).min(head.len()), *pieces),
+        _ => (0, 1),
+    };
+    let body: &[u8] = if announced.is_some() { &[] } else { &body };
+    let (one_by_one, rest) = head.split_at(single);
+    let mut pieces: Vec<&[u8]> = one_by_one.chunks(1).collect();
+    pieces.push(rest);
+    pieces.extend(body.chunks(body.len().div_ceil(body_pieces.max(1)).max(1)));
+    let slow = Duration::from_millis(run.profile.thresholds.rough.slow_ms);
+    let pause = match way {
+        Way::Slowly { .. } => slow / u32::try_from(pieces.len()).unwrap_or(1),
+        _ => Duration::ZERO,
+    };
+    let address = run.http.address(&request.url);
+    let address = address.ok_or("the host is no part of the stack")?;
+    let connection = Connection::open(address).await;
+    let connection = connection.map_err(|error| error.to_string())?;
+    let answer = connection.slowly(&pieces, pause, limit).await;
+    let answer = answer.map_err(|error| format!("no answer: {error}"))?;
+    let target = target_of(&request.url);
+    run.http.note(&request.method, target, answer.status);
+    Ok(answer)
+}
+
+async fn send(run: &Run, asked: Asked) -> Borne {
+    let limit = Duration::from_millis(run.profile.thresholds.rough.answer_ms);
+    let started = Instant::now();
+    let answer = match asked.way {
+        Way::AtOnce => {
+            let answer = run.http.send(&asked.request).await;
+            answer.map_err(|error| error.to_string())
+        }
+        way => by_hand(run, &asked.request, &way, limit).await,
+    };
+    Borne {
+        what: asked.what,
+        answer,
+        took: started.elapsed(),
+        holds: asked.holds,
+        next: None,
+    }
+}
+
+fn keep(world: &mut World, title: &str, borne: Vec<Borne>) {
+    let lines: Vec<String> = borne.iter().map(Borne::summary).collect();
+    world.saw(EvidenceKind::Exchange, title, &lines.join("\n"));
+    world.scene.borne = borne;
+}
+
+async fn large_and_slow(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    run.stack.may(Act::Load).await?;
+    let rough = run.profile.thresholds.rough.clone();
+    let long = "x".repeat(rough.header_bytes);
+    let asked = |what: String, request, way| Asked {
+        what,
+        request,
+        way,
+        holds: String::new(),
+    };
+    let mut cookie = in_session(world, &run, "/")?;
+    if let Some((_, value)) = cookie.headers.last_mut() {
+        value.push_str(&format!("; other={long}"));
+    }
+    let (bytes, pieces) = (SLOW_BYTES, SLOW_PIECES);
+    let mut all = vec![
+        asked(
+            format!("a cookie of {} bytes beside the session's", long.len()),
+            cookie,
+            Way::AtOnce,
+        ),
+        asked(
+            format!("a token with a header field of {} bytes", long.len()),
+            with_token(world, &run, &nonce())?.header("x-verify-long", &long),
+            Way::AtOnce,
+        ),
+        asked(
+            format!("a head that takes {} ms", rough.slow_ms),
+            in_session(world, &run, "/")?,
+            Way::Slowly { bytes, pieces: 1 },
+        ),
+        asked(
+            format!("a prompt in {pieces} pieces in {} ms", rough.slow_ms),
+            with_token(world, &run, &nonce())?,
+            Way::Slowly { bytes: 0, pieces },
+        ),
+    ];
+    if run.upstream.is_kept() {
+        let end = nonce();
+        let prompt = format!("{} {end}", "words ".repeat(rough.body_bytes / 6));
+        all.push(Asked {
+            what: format!("a prompt of {} bytes", prompt.len()),
+            request: with_token(world, &run, &prompt)?,
+            way: Way::AtOnce,
+            holds: end,
+        });
+    } else {
+        let why = "The upstream is no double: a model would be paid for reading it.";
+        world.saw(EvidenceKind::Remark, "no large prompt was sent", why);
+    }
+    let borne = join_all(all.into_iter().map(|asked| send(&run, asked))).await;
+    keep(world, "large and slow requests", borne);
+    Ok(())
+}
+
+async fn all_served(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let served = |borne: &&Borne| {
+        let holds = |answer: &Response| {
+            kept_out(&run, answer).is_none()
+                && (answer.status < 400 || answer.status == 404)
+                && answer.body.contains(&borne.holds)
+        };
+        borne.answer.as_ref().is_ok_and(holds)
+    };
+    let wrong: Vec<String> = { world.scene.borne.iter() }
+        .filter(|borne| !served(borne))
+        .map(Borne::summary)
+        .collect();
+    expect(
+        Blame::Candidate,
+        !world.scene.borne.is_empty() && wrong.is_empty(),
+        "send requests as large and as slow as users' are",
+        "each is served",
+        wrong.join("\n"),
+    )
+}
+
+async fn beyond(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let rough = run.profile.thresholds.rough.clone();
+    let long = "x".repeat(rough.header_limit_bytes);
+    let length = rough.body_limit_bytes;
+    let mut posted = in_session(world, &run, "/")?;
+    posted.method = "POST".to_owned();
+    let header = in_session(world, &run, "/")?.header("x-verify-long", &long);
+    let all = [
+        (
+            format!("a header field of {} bytes", long.len()),
+            header,
+            Way::ByHand,
+        ),
+        (
+            format!("a session's body of {length} bytes"),
+            posted,
+            Way::Announced(length),
+        ),
+        (
+            format!("a token's body of {length} bytes"),
+            with_token(world, &run, &nonce())?,
+            Way::Announced(length),
+        ),
+    ];
+    let mut borne = Vec::new();
+    for (what, request, way) in all {
+        let asked = Asked {
+            what,
+            request,
+            way,
+            holds: String::new(),
+        };
+        let mut one = send(&run, asked).await;
+        let next = run.http.send(&in_session(world, &run, "/")?).await;
+        one.next = Some(next.map_err(|error| error.to_string()));
+        borne.push(one);
+    }
+    keep(world, "requests beyond every limit", borne);
+    Ok(())
+}
+
+async fn all_refused(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let limit = Duration::from_millis(run.profile.thresholds.rough.answer_ms);
+    let refused = |borne: &&Borne| {
+        let status = borne.answer.as_ref().ok().map(|answer| answer.status);
+        let next = borne.next.as_ref().and_then(|next| next.as_ref().ok());
+        matches!(status, Some(400 | 413 | 414 | 431))
+            && borne.took <= limit
+            && next.is_some_and(|next| kept_out(&run, next).is_none())
+    };
+    let wrong: Vec<String> = { world.scene.borne.iter() }
+        .filter(|borne| !refused(borne))
+        .map(Borne::summary)
+        .collect();
+    expect(
+        Blame::Candidate,
+        !world.scene.borne.is_empty() && wrong.is_empty(),
+        "send requests beyond every limit",
+        format!(
+            "400, 413, 414 or 431 within {} ms, and the next request is served",
+            limit.as_millis()
+        ),
+        wrong.join("\n"),
+    )
+}
