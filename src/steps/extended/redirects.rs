@@ -204,6 +204,13 @@ async fn login(world: &mut World, _: Args) -> StepResult {
             }
         }
     }
+    let (mut wrong, mut seen) = (Vec::new(), Vec::new());
+    for (what, next) in paths(&run).await? {
+        match next {
+            Ok(request) => requests.push((what, request)),
+            Err(line) => wrong.push(line),
+        }
+    }
     let ways = join_all(requests.into_iter().map(async |(what, request)| {
         (
             what,
@@ -211,7 +218,6 @@ async fn login(world: &mut World, _: Args) -> StepResult {
         )
     }))
     .await;
-    let (mut wrong, mut seen) = (Vec::new(), Vec::new());
     for (what, walked) in ways {
         let (hops, elsewhere) = walked?;
         let end = hops
@@ -223,7 +229,6 @@ async fn login(world: &mut World, _: Args) -> StepResult {
             None => seen.push(format!("{what}: {} hops, ends at {end}", hops.len())),
         }
     }
-    wrong.extend(paths(&run).await?);
     world.saw(
         EvidenceKind::Exchange,
         "ways through the login",
@@ -242,9 +247,9 @@ async fn login(world: &mut World, _: Args) -> StepResult {
     )
 }
 
-/// The same values as paths of the site, byte for byte, without a session: the first hop, and the
-/// page that it will come back to.
-async fn paths(run: &Run) -> Result<Vec<String>, StepError> {
+/// The same values as paths of the site, byte for byte, without a session: the request that the
+/// answer leads to, or the answer itself where that leads elsewhere at once.
+async fn paths(run: &Run) -> Result<Vec<(String, Result<Request, String>)>, StepError> {
     let targets = [
         format!("//{ELSEWHERE}/"),
         format!("///{ELSEWHERE}/%2e%2e"),
@@ -261,22 +266,18 @@ async fn paths(run: &Run) -> Result<Vec<String>, StepError> {
     });
     let home = run.plain_page("/")?;
     let tried = run.try_all(attempts.collect()).await?;
-    let wrong = tried.iter().filter(|one| {
-        let back = one.response.location().and_then(|to| home.join(to).ok());
-        let pages = back
-            .iter()
-            .flat_map(|to| to.query_pairs())
-            .any(|(_, page)| {
-                let as_answer = Response {
-                    status: 302,
-                    headers: vec![("location".to_owned(), page.into_owned())],
-                    body: String::new(),
-                };
-                leads_elsewhere(&home, &as_answer).is_some()
-            });
-        pages || leads_elsewhere(&home, &one.response).is_some()
-    });
-    Ok(wrong.map(|one| one.line()).collect())
+    let mut ways = Vec::new();
+    for one in tried {
+        let Some(to) = one.response.location() else {
+            continue;
+        };
+        let elsewhere = leads_elsewhere(&home, &one.response);
+        match home.join(to).ok().filter(|_| elsewhere.is_none()) {
+            Some(next) => ways.push((one.what.clone(), Ok(Request::get(next)))),
+            None => ways.push((one.what.clone(), Err(one.line()))),
+        }
+    }
+    Ok(ways)
 }
 
 async fn control_page(world: &mut World, _: Args) -> StepResult {
