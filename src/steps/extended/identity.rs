@@ -4,7 +4,7 @@ use futures::future::try_join_all;
 
 use super::{
     outside::{Attempt, Tried, all_must, control, holds, kept_out, none_reached, refused},
-    tracker::{named_lines, one_pair},
+    tracker::{named_lines, one_pair, tracked_request},
 };
 use crate::{
     evidence::EvidenceKind,
@@ -174,16 +174,9 @@ async fn in_session(world: &mut World, _: Args) -> StepResult {
     let names = names(&run);
     let (mut attempts, mut sent) = (Vec::new(), Vec::new());
     for (context, found) in &run.profile.contexts {
-        // Control: without a claim the session is let in where it may be.
+        // Control: without a claim the session is let in where it may be, and tracked as itself.
         if !found.admin {
-            let response = run.send_raw(&run.raw_in(&session, &found.path)?).await?;
-            control(expect(
-                Blame::Candidate,
-                !kept_out(&run, &response) && response.status < 500,
-                format!("ask for the context {context} as {}", session.email),
-                "an answer of what is behind it",
-                response.summary(),
-            ))?;
+            control(tracked_request(world, &run, &session, context).await)?;
         }
         for who in [0, 1] {
             let mark = nonce();
