@@ -31,6 +31,7 @@ static TABLES: &[&[registry::StepDef]] = &[
     phase6::STEPS,
     phase7::STEPS,
     extended::identity::STEPS,
+    extended::internal_port::STEPS,
     extended::forged::STEPS,
     extended::banned::STEPS,
     extended::addresses::STEPS,
