@@ -17,7 +17,7 @@ Feature: Extended checks
   @extended @item-X.2
   Scenario: Forged tokens are refused
     Given the candidate runs
-    And the admin has a token "verify-forged" for 1 days
+    And the admin has a token "verify-guard" for 1 days
     And the genuine token works
     When the model is asked with forged tokens of every kind
     And the model is asked with tokens that are not in force
@@ -53,6 +53,43 @@ Feature: Extended checks
     Then no call without a session is answered with 200
     And none of the strangers becomes active
     But the gateway's own call in the context "Default" does make its user active
+
+  @extended @item-X.9
+  Scenario: A deep link survives the login
+    Given the candidate runs
+    And a fresh browser
+    When it asks for a deep link in the context "Default"
+    And it submits the form as the plain user with the right password
+    Then it comes back to exactly the deep link
+    And the upstream received exactly the deep link
+
+  @extended @item-X.10
+  Scenario: No link to the site ends at another one
+    Given the candidate runs
+    Then no way through the login ends at another site
+    But the same way with a page of the site ends there
+    And no sign-out ends at another site
+    And asked as another host the site sends nobody there
+
+  @extended @item-X.11
+  Scenario: Only an admin can do what only an admin may
+    Given the candidate runs
+    And the admin has a token "verify-admins-only" for 1 days
+    And the tokens and the bans are known
+    When the plain user, and somebody without a session, try everything that only an admin may do
+    Then each attempt is refused, and none reaches the upstream
+    And the tokens and the bans are as before
+    But the admin can do all of it
+
+  @extended @item-X.12
+  Scenario: Nobody outside writes a line of the log
+    Given the candidate runs
+    And the admin has a session
+    And the log from here on
+    And a genuine tracking pair of the session in the context "Default" is read
+    When outsiders write such a pair for invented addresses wherever they can
+    Then no line of the log begins with what they wrote
+    And no tracking line of an invented address is read
 
   @extended @item-X.8
   Scenario: A streamed answer arrives piece by piece
@@ -91,8 +128,6 @@ Feature: Extended checks
     And new workers of the same master answer
     And tracking works as before
 
-  # From here on services are ended and started again: what has no need of that stands before.
-
   @extended @item-X.6
   Scenario: Without Redis nobody is let in, and with it all are served again
     Given the candidate runs
@@ -108,8 +143,6 @@ Feature: Extended checks
     When the upstream is down for a while
     Then each is told so in JSON in time, and none is passed off as served
     And all of them are served again, by a gateway that was not restarted
-
-  # At the end: both look at the whole run.
 
   @extended @item-X.13
   Scenario: No log holds a secret

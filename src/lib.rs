@@ -18,6 +18,7 @@ pub mod engine;
 pub mod evidence;
 pub mod gate;
 pub mod ledger;
+pub mod lint;
 pub mod mutation;
 pub mod plan;
 pub mod probe;

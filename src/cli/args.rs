@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
-use crate::plan;
+use crate::{
+    plan,
+    stack::fake::{Sense, Trouble},
+};
 
 /// What `--help` says after the options.
 const AFTER_HELP: &str = "\
@@ -23,6 +26,7 @@ Examples:
   verify --phase 3                         the six items of phase 3: a partial run
   verify --item 4.4,5.1 -v                 two items, with the harness's own log
   verify --tags '@phase-2 and not @item-2.3' --list
+  verify lint --candidate new.conf         what its files alone say, in milliseconds
   verify gate reports/latest               the verdict of the last run, as exit code
   verify render reports/latest --format markdown --lang ja
   verify --stack compose --project NAME    read-only, on a deployment that runs
@@ -32,6 +36,16 @@ Examples:
 Settings come from verify.yaml (the flags' names as keys), then from the environment
 (VERIFY_CANDIDATE and so on), then from the flags; each replaces those before.
 NO_COLOR and pipes give plain lines.";
+
+/// What `lint --help` says after the options.
+const AFTER_LINT: &str = "\
+Exit codes:
+  0    no finding, or only notes
+  1    findings at level error or warning
+  2    usage or configuration error
+
+A rule that is not sure keeps silent. The same findings stand in the report of a run, where
+they have no part in the verdict.";
 
 /// Proves whether a new gateway configuration may be deployed.
 ///
@@ -61,6 +75,10 @@ pub enum Command {
     /// Run the plan (this is what `verify` alone does).
     #[command(after_long_help = AFTER_HELP)]
     Run(Box<RunArgs>),
+    /// Read plan, profile, candidate and Lua, start nothing, and say what cannot work or cannot
+    /// be seen.
+    #[command(after_long_help = AFTER_LINT)]
+    Lint(Box<LintArgs>),
     /// Decide from a saved report alone: its verdict as text and exit code.
     Gate(GateArgs),
     /// Show a saved report in any format.
@@ -255,6 +273,29 @@ pub struct CleanupArgs {
     pub profile: Option<PathBuf>,
 }
 
+/// The flags of `lint`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct LintArgs {
+    /// What standard output gets.
+    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
+    pub format: LintFormat,
+    /// The language of the findings [default: en].
+    #[arg(
+        long,
+        value_enum,
+        env = "VERIFY_LANG",
+        hide_env_values = true,
+        help_heading = "Output"
+    )]
+    pub lang: Option<Lang>,
+    /// The harness's own log on standard error; -vv for more.
+    #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
+    pub verbose: u8,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub files: FileArgs,
+}
+
 /// The flags that name files.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Files")]
@@ -350,6 +391,20 @@ pub struct HowArgs {
     /// How long a run may take before it is broken off [default: 60].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400), env = "VERIFY_DEADLINE", hide_env_values = true)]
     pub deadline: Option<u32>,
+    /// For the harness's own tests: a sandbox in which the harness is blind in one sense.
+    #[arg(long, value_name = "SENSE", hide = true)]
+    pub blind: Option<Sense>,
+    /// For the harness's own tests: a sandbox in which a service comes to grief.
+    #[arg(
+        long,
+        value_name = "SERVICE:FAULT@PHASE",
+        hide = true,
+        conflicts_with = "blind"
+    )]
+    pub trouble: Option<Trouble>,
+    /// For the harness's own tests: a sandbox whose gateway other people use, too.
+    #[arg(long, hide = true, conflicts_with_all = ["blind", "trouble"])]
+    pub foreign_traffic: bool,
 }
 
 /// The flags that say what comes out.
@@ -495,6 +550,18 @@ pub enum Format {
     Json,
     /// report.md
     Markdown,
+}
+
+/// What standard output gets of a linter's findings.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum LintFormat {
+    /// For a person.
+    #[default]
+    Table,
+    /// A JSON array, as in report.json
+    Json,
+    /// SARIF 2.1.0, for code hosts
+    Sarif,
 }
 
 /// A language.

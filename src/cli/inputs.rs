@@ -50,11 +50,18 @@ impl Inputs {
                 baseline_lua: further("--baseline-lua", &settings.baseline_lua)?,
                 baseline_html: further("--baseline-html", &settings.baseline_html)?,
             },
-            profile: Profile::load(&settings.profile).map_err(|error| {
-                CliError::from(error).hint("the profile is named by --profile NAME|FILE")
-            })?,
+            profile: profile(settings)?,
         })
     }
+}
+
+/// The profile that the settings name.
+///
+/// # Errors
+/// When it is none.
+pub fn profile(settings: &Settings) -> Result<Profile, CliError> {
+    Profile::load(&settings.profile)
+        .map_err(|error| CliError::from(error).hint("the profile is named by --profile NAME|FILE"))
 }
 
 fn refuse(flag: &str, path: &Path, what: impl std::fmt::Display) -> CliError {
@@ -66,7 +73,7 @@ fn whole(flag: &str, path: &Path) -> Result<PathBuf, CliError> {
 }
 
 /// A configuration: a file, readable, with something in it.
-fn config(flag: &str, path: &Path) -> Result<FileRef, CliError> {
+pub fn config(flag: &str, path: &Path) -> Result<FileRef, CliError> {
     let refuse = |what: String| refuse(flag, path, what);
     let data = fs::metadata(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
     if data.is_dir() {
@@ -93,7 +100,8 @@ fn config(flag: &str, path: &Path) -> Result<FileRef, CliError> {
     })
 }
 
-fn folder(flag: &str, path: &Path) -> Result<PathBuf, CliError> {
+/// A folder that can be read, absolute.
+pub fn folder(flag: &str, path: &Path) -> Result<PathBuf, CliError> {
     let data = fs::metadata(path)
         .map_err(|error| refuse(flag, path, format!("cannot be read: {error}")))?;
     if !data.is_dir() {

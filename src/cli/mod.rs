@@ -6,6 +6,7 @@ mod deployment;
 mod doctor;
 mod error;
 mod inputs;
+mod lint;
 mod live;
 mod mutate;
 mod out;
@@ -52,6 +53,7 @@ fn dispatch(cli: Cli, started: Instant) -> Result<ExitStatus, CliError> {
     match cli.command {
         None => run::run(cli.run, started),
         Some(Command::Run(args)) => run::run(*args, started),
+        Some(Command::Lint(args)) => lint::lint(*args),
         Some(Command::Gate(args)) => saved::gate(&args),
         Some(Command::Render(args)) => saved::render(&args),
         Some(Command::Mutate(args)) => mutate::mutate(*args, started),

@@ -50,7 +50,7 @@ pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError
         inputs: Inputs::read(&settings)?,
         plan: Plan::load(&settings.plan)?,
         other: args.compare.as_deref().map(Plan::load).transpose()?,
-        place: runtime.block_on(place::find(StackKind::Sandbox))?,
+        place: runtime.block_on(place::find(StackKind::Sandbox, None))?,
         dir: settings.report_dir.join(folder()),
         settings,
         jobs: usize::from(args.jobs),

@@ -5,6 +5,7 @@ use crate::{
     engine::Place,
     stack::{
         docker::{EngineError, containers, labels},
+        fake::Twist,
         programs,
     },
 };
@@ -13,13 +14,17 @@ use crate::{
 pub const COMPOSE_FILE: &str = "docker-compose.test.yml";
 
 /// The place of a run. `auto` takes containers where an engine answers and the images are
-/// there or can be pulled, else the sandbox, and says in one line why.
+/// there or can be pulled, else the sandbox, and says in one line why. Only a sandbox can
+/// have a `twist`.
 ///
 /// # Errors
 /// What a stack needs and is not there: exit 4.
-pub async fn find(kind: StackKind) -> Result<Place, CliError> {
+pub async fn find(kind: StackKind, twist: Option<Twist>) -> Result<Place, CliError> {
     match kind {
-        StackKind::Sandbox => Ok(Place::Sandbox(programs::find()?)),
+        StackKind::Sandbox => Ok(match twist {
+            Some(twist) => Place::Fake(programs::find()?, twist),
+            None => Place::Sandbox(programs::find()?),
+        }),
         StackKind::Containers => {
             containers::available(&shipped(COMPOSE_FILE)).await?;
             Ok(own_containers())

@@ -55,6 +55,7 @@ pub fn rollback(args: RollbackArgs, started: Instant) -> Result<ExitStatus, CliE
         held.project
     ));
     let work = Work {
+        lint: &[],
         settings: &settings,
         bundle: &bundle,
         inputs: &inputs,
@@ -173,6 +174,7 @@ fn prove(
     setup.allowed.host_edit |= deployed.host_file.is_some();
     let place = Place::Compose(Box::new(setup));
     let again = Work {
+        lint: &[],
         inputs: &inputs,
         ..*work
     };

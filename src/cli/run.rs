@@ -10,6 +10,7 @@ use super::{
     deployment::{self, Held},
     error::CliError,
     inputs::Inputs,
+    lint,
     live::Live,
     log, out, place, rollback, runtime, saved,
     settings::Settings,
@@ -21,6 +22,7 @@ use crate::{
     },
     gate::{self, Decision, ExitStatus, Policy},
     ledger::Ledger,
+    lint::Finding,
     plan::{Bundle, ItemId, Lang, Vocabulary},
     probe::log::Grammar,
     report::{Rollback, RunDir, RunInfo, RunReport, StoreError, Verdict, render},
@@ -63,9 +65,10 @@ pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
                 let (place, held) = deployment::prepare(&settings, &mut inputs).await?;
                 Ok((place, Some(held)))
             }
-            kind => Ok((place::find(kind).await?, None)),
+            kind => Ok((place::find(kind, settings.twist).await?, None)),
         }
     })?;
+    let found = lint::before_run(&settings, &inputs.profile);
     let mut worst = ExitStatus::Pass;
     for number in 1..=settings.repeat {
         let began = if number == 1 { started } else { Instant::now() };
@@ -73,6 +76,7 @@ pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
             settings: &settings,
             bundle: &bundle,
             inputs: &inputs,
+            lint: &found,
             started: began,
         };
         let status = once(&mut process, &work, &place, held.as_ref(), &selected)?;
@@ -155,6 +159,8 @@ pub struct Work<'a> {
     pub bundle: &'a Bundle,
     /// The files.
     pub inputs: &'a Inputs,
+    /// What the linter found.
+    pub lint: &'a [Finding],
     /// When it began.
     pub started: Instant,
 }
@@ -179,7 +185,10 @@ pub fn go(
     selected: &[ItemId],
 ) -> Result<Ran, CliError> {
     let settings = work.settings;
-    let plan = run_plan(settings, place, work.bundle, selected, work.inputs)?;
+    let plan = RunPlan {
+        lint: work.lint.to_vec(),
+        ..run_plan(settings, place, work.bundle, selected, work.inputs)?
+    };
     let mut dir = RunDir::create(&settings.report_dir, &plan.run.id)?;
     let mut live = Live::new(settings.lang);
     let mut events = Vec::new();
@@ -364,6 +373,7 @@ pub fn run_plan(
         bundle: bundle_dir,
         profile: inputs.profile.clone(),
         files: inputs.files.clone(),
+        lint: Vec::new(),
         quick: settings.quick,
         deadline_ms: u64::from(settings.deadline) * 1000,
     })

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     plan::{self, Choice},
-    stack::docker::compose::{Allowed, Named},
+    stack::{
+        docker::compose::{Allowed, Named},
+        fake::Twist,
+    },
     yaml,
 };
 
@@ -62,6 +65,8 @@ pub struct Settings {
     pub lang: plan::Lang,
     /// How many runs.
     pub repeat: u32,
+    /// What is not as it is in a real run: for the harness's own tests.
+    pub twist: Option<Twist>,
     /// Whether candidate and baseline were named, and not left to their defaults.
     pub named: NamedFiles,
     /// Which deployment, and what may be done there.
@@ -179,6 +184,15 @@ impl Settings {
             ..
         } = args;
         let stack = how.stack.or(file.stack).unwrap_or_default();
+        let blind = how.blind.map(Twist::Blind);
+        let twist = blind
+            .or(how.trouble.map(Twist::Trouble))
+            .or(how.foreign_traffic.then_some(Twist::Traffic));
+        if twist.is_some() && stack != StackKind::Sandbox {
+            return Err(CliError::usage(
+                "--blind, --trouble and --foreign-traffic go with --stack sandbox",
+            ));
+        }
         let rollback = settled_rollback(how.rollback.or(file.rollback), stack, deployment.deploy)?;
         let named = NamedFiles {
             candidate: files.candidate.is_some() || file.candidate.is_some(),
@@ -224,6 +238,7 @@ impl Settings {
             format: output.format.or(file.format).unwrap_or_default(),
             lang: output.lang.or(file.lang).unwrap_or_default().into(),
             repeat: args.repeat.unwrap_or(1),
+            twist,
             named,
             deployment: DeploymentSettings {
                 which: Named {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     evidence::Evidence,
+    lint::Finding,
     plan::{ItemId, Phase, Rule},
     report::{Component, RunInfo},
 };
@@ -25,6 +26,11 @@ pub enum RunEvent {
         /// The plan's rules that tell causes from symptoms.
         #[serde(default)]
         rules: Vec<Rule>,
+    },
+    /// What the linter found before anything was started; told where there is something.
+    Linted {
+        /// By file and line.
+        findings: Vec<Finding>,
     },
     /// A program that takes part in the run.
     Component(Component),

@@ -51,6 +51,11 @@ pub async fn run(
         selected: plan.selected.clone(),
         rules: plan.rules.clone(),
     });
+    if !plan.lint.is_empty() {
+        on_event(RunEvent::Linted {
+            findings: plan.lint.clone(),
+        });
+    }
     let end = drive(plan, place, signals, on_event)
         .await
         .unwrap_or_else(|error| RunEnd::Broken {
@@ -125,7 +130,7 @@ async fn drive(
 /// Starts a worker, in a sandbox where the run takes place in one. The plan as the worker sees
 /// it: with its paths inside.
 fn spawn(plan: &RunPlan, place: &Place) -> io::Result<(Child, RunPlan)> {
-    if let Place::Sandbox(programs) = place {
+    if let Some(programs) = place.sandboxed() {
         let (mut launch, inside) = sandbox::launch(programs, plan)?;
         return Ok((launch.command.spawn()?, inside));
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    lint::Finding,
     plan::{ItemId, Phase, Rule},
     profile::Profile,
     report::RunInfo,
@@ -27,6 +28,9 @@ pub struct RunPlan {
     pub profile: Profile,
     /// The gateway's files.
     pub files: GatewayFiles,
+    /// What the linter found, for the report; the worker has no use for it.
+    #[serde(skip)]
+    pub lint: Vec<Finding>,
     /// Leave the comparison of response times out.
     pub quick: bool,
     /// The deadline of the whole run, in milliseconds.

@@ -26,6 +26,7 @@ use crate::{
             compose::{self, Compose},
             containers::{self, Containers},
         },
+        fake::{Fake, Twist},
         programs::Programs,
         sandbox::Sandbox,
     },
@@ -50,6 +51,8 @@ pub struct Job {
 pub enum Place {
     /// As processes in private namespaces: the worker is inside them.
     Sandbox(Programs),
+    /// The same, with a twist: for the harness's own tests.
+    Fake(Programs, Twist),
     /// As containers of the run's own.
     Containers(containers::Setup),
     /// On a deployment that runs already.
@@ -62,15 +65,29 @@ impl Place {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Sandbox(_) => "sandbox",
+            Self::Fake(..) => "fake",
             Self::Containers(_) => "containers",
             Self::Compose(_) => "compose",
         }
     }
 
-    async fn up(self, plan: &RunPlan) -> Result<Arc<dyn Stack>, StackError> {
+    /// The programs of the sandbox that it takes place in, where it does.
+    pub(super) fn sandboxed(&self) -> Option<&Programs> {
+        match self {
+            Self::Sandbox(programs) | Self::Fake(programs, _) => Some(programs),
+            Self::Containers(_) | Self::Compose(_) => None,
+        }
+    }
+
+    async fn up(self, plan: &RunPlan, recorder: &Recorder) -> Result<Arc<dyn Stack>, StackError> {
         let files = plan.files.clone();
         Ok(match self {
             Self::Sandbox(programs) => Arc::new(Sandbox::up(programs, files, &plan.profile).await?),
+            Self::Fake(programs, twist) => {
+                let profile = twist.profile(&plan.profile);
+                let real = Arc::new(Sandbox::up(programs, files, &profile).await?);
+                Arc::new(Fake::with(real, twist, &profile, recorder.clone()).await?)
+            }
             Self::Containers(setup) => {
                 Arc::new(Containers::up(&setup, &plan.run.id, files, &plan.profile).await?)
             }
@@ -113,7 +130,7 @@ pub async fn work() -> Result<(), WorkerError> {
         registry::compile();
         features(&plan)
     });
-    let stack = job.place.up(&job.plan).await;
+    let stack = job.place.up(&job.plan, &recorder).await;
     let features = parsing
         .await
         .map_err(|error| WorkerError::Feature(error.to_string()))??;
@@ -175,6 +192,7 @@ async fn go_through(
         );
     }
     let bridge = scenarios(&run, features).await;
+    stack.begins(None).await;
     late::look_again(&run, bridge.deferred()).await;
     // Its events are all that it does; a panic in it is a missing version in the report.
     let _ = components.await;
@@ -229,7 +247,8 @@ async fn scenarios(run: &Arc<Run>, features: Vec<gherkin::Feature>) -> Bridge {
             entering.recorder.tell(&RunEvent::ItemStarted { item });
         }
         world.enter(Arc::clone(&entering), item);
-        Box::pin(async {})
+        let stack = Arc::clone(&entering.stack);
+        Box::pin(async move { stack.begins(item).await })
     })
     .with_default_cli()
     .filter_run(features, move |_, _, scenario| {

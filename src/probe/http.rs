@@ -146,8 +146,8 @@ pub struct Http {
     answered: Arc<Mutex<Answered>>,
 }
 
-/// The statuses that requests were answered with, by their line without the protocol's version:
-/// `GET /path?query`.
+/// Every request to the gateway, by its line without the protocol's version, `GET /path?query`,
+/// with the statuses that it was answered with: none where no answer came.
 pub type Answered = BTreeMap<String, Vec<u16>>;
 
 impl Http {
@@ -167,6 +167,15 @@ impl Http {
             endpoints,
             answered: Arc::default(),
         })
+    }
+    /// Whether a request with this first line (`GET /path?query HTTP/1.1`) was sent by this
+    /// client or by a clone of it.
+    #[must_use]
+    pub fn has_sent(&self, line: &str) -> bool {
+        let request = line
+            .rsplit_once(" HTTP/")
+            .map_or(line, |(request, _)| request);
+        self.lock().contains_key(request)
     }
 
     /// Where the host of an address is reached.
@@ -226,6 +235,11 @@ impl Http {
         let address = self
             .address(url)
             .ok_or_else(|| no_answer("the host is no part of the stack".to_owned()))?;
+        // Known before it can have left a trace anywhere.
+        if self.service(url) == Service::Gateway {
+            let line = format!("{} {}", request.method, target_of(url));
+            self.lock().entry(line).or_default();
+        }
         let target = format!("http://{address}{}", target_of(url));
         let method = reqwest::Method::from_bytes(request.method.as_bytes())
             .map_err(|error| no_answer(error.to_string()))?;

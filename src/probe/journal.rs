@@ -71,6 +71,12 @@ impl Journal {
         self.address.is_some()
     }
 
+    /// Where the double listens, `None` where the service is none.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
     /// Where the journal ends now: what comes later is read from here. 0 where there is none.
     ///
     /// # Errors

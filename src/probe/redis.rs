@@ -28,10 +28,15 @@ enum Way {
     Cli(Arc<dyn RedisCli>),
 }
 
+/// What stands between Redis and who reads its answers: from a command's name and the answer to
+/// what is seen of it. For the harness's own tests.
+pub type Glass = Arc<dyn Fn(&str, Value) -> Value + Send + Sync>;
+
 /// The stack's Redis.
 #[derive(Clone)]
 pub struct Redis {
     way: Way,
+    glass: Option<Glass>,
 }
 
 impl std::fmt::Debug for Redis {
@@ -50,13 +55,26 @@ impl Redis {
     pub fn at(address: SocketAddr) -> Self {
         Self {
             way: Way::Address(address),
+            glass: None,
         }
     }
 
     /// Redis by its own command-line client.
     #[must_use]
     pub fn by_cli(cli: Arc<dyn RedisCli>) -> Self {
-        Self { way: Way::Cli(cli) }
+        Self {
+            way: Way::Cli(cli),
+            glass: None,
+        }
+    }
+
+    /// The same, with every answer seen through a glass.
+    #[must_use]
+    pub fn seen_through(self, glass: Glass) -> Self {
+        Self {
+            glass: Some(glass),
+            ..self
+        }
     }
 
     /// Asks Redis.
@@ -87,6 +105,10 @@ impl Redis {
                     .extract_error()
                     .map_err(error)?
             }
+        };
+        let value = match &self.glass {
+            Some(glass) => glass(&name(command), value),
+            None => value,
         };
         T::from_redis_value(value).map_err(|wrong| error(wrong.into()))
     }
@@ -228,6 +250,17 @@ impl Redis {
         self.command(key, redis::cmd("DEL").arg(key)).await
     }
 
+    /// Deletes many keys at once.
+    ///
+    /// # Errors
+    /// Where Redis does not answer.
+    pub async fn delete_all(&self, keys: &[String]) -> Result<(), RedisError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.command("many keys", redis::cmd("DEL").arg(keys)).await
+    }
+
     /// Holds every write back for a while, or until [`Redis::unpause`]; reads pass.
     ///
     /// # Errors
@@ -279,6 +312,14 @@ impl Redis {
 
 fn lossy(bytes: Vec<u8>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A command's first word.
+fn name(command: &Cmd) -> String {
+    match command.args_iter().next() {
+        Some(Arg::Simple(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+        _ => String::new(),
+    }
 }
 
 fn words(command: &Cmd) -> Vec<String> {

@@ -138,14 +138,29 @@ pub struct Users {
     /// of the run's own lets them log in. No blank and no colon: they go through an environment.
     #[serde(default)]
     pub odd: Vec<String>,
+    /// Who else there is, where a stack is to have other people on it.
+    #[serde(skip)]
+    pub guests: Option<Guests>,
+}
+
+/// People who are not the run's.
+#[derive(Clone, Debug)]
+pub struct Guests {
+    /// Has admin rights, too.
+    pub admin: String,
+    /// The others.
+    pub users: Vec<String>,
 }
 
 impl Users {
     /// All of them.
     pub fn emails(&self) -> impl Iterator<Item = &str> {
+        let guests = self.guests.iter();
+        let guests = guests.flat_map(|guests| guests.users.iter().chain([&guests.admin]));
         [&self.admin, &self.test, &self.plain]
             .into_iter()
             .chain(&self.odd)
+            .chain(guests)
             .map(String::as_str)
     }
 }
@@ -226,6 +241,10 @@ pub struct LogPatterns {
     pub failed: String,
     /// The level that both lines carry.
     pub level: String,
+    /// What the gateway writes before the text of each, besides where it was logged and words in
+    /// brackets. A text behind anything else may be a client's, and counts for nothing.
+    #[serde(default)]
+    pub before: Option<String>,
 }
 
 /// Keys in Redis.

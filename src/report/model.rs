@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::event::{Failure, RunEnd, StepRecord},
     evidence::Evidence,
+    lint,
     plan::{Checklist, ItemId, Priority, Text},
 };
 
@@ -33,6 +34,9 @@ pub struct RunReport {
     /// first.
     #[serde(default)]
     pub causes: Vec<Cause>,
+    /// What the linter found before anything was started. It has no part in the verdict.
+    #[serde(default)]
+    pub lint: Vec<lint::Finding>,
     /// The judgement; `None` for a partial run.
     pub verdict: Option<Verdict>,
     /// Why the verdict is what it is, one sentence each.

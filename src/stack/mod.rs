@@ -9,9 +9,10 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::{probe::redis::Redis, report::Component};
+use crate::{plan::ItemId, probe::redis::Redis, report::Component};
 
 pub mod docker;
+pub mod fake;
 pub mod keys;
 pub mod measure;
 pub mod procfs;
@@ -312,6 +313,13 @@ pub trait Stack: Send + Sync {
     fn internal(&self) -> SocketAddr;
     /// The way to Redis.
     fn redis(&self) -> Redis;
+    /// Whether other people use the gateway while the run goes on. Where not, everything that
+    /// happens to it is the run's own doing.
+    fn is_shared(&self) -> bool {
+        false
+    }
+    /// Told before each item, and when none runs any more.
+    async fn begins(&self, _item: Option<ItemId>) {}
     /// Whether the candidate is deployed already, so that only what it does can be looked at.
     fn runs_candidate(&self) -> bool {
         false
@@ -385,9 +393,10 @@ pub trait Stack: Send + Sync {
     fn service_log(&self, _service: Service) -> Option<std::path::PathBuf> {
         None
     }
-    /// What somebody else did to the gateway while the run went on, where that can be told: it
-    /// is not the candidate's fault.
-    async fn interference(&self) -> Option<String> {
+    /// What somebody else did to the gateway or to its world while the run went on, where that
+    /// can be told: it is not the candidate's fault. `answered`: the gateway came up and
+    /// answered since its last start, so it does not end by itself.
+    async fn interference(&self, _answered: bool) -> Option<String> {
         None
     }
     /// Starts two small gateways, one with each configuration.

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     run::{Deployment, Made, Run},
-    world::StepError,
+    world::{Blame, StepError, expect},
 };
 use crate::{
     probe::{
@@ -72,6 +72,15 @@ impl Run {
             .stack
             .read_file(Service::Gateway, self.stack.config_path())
             .await?;
+        // Control: what runs has a configuration. An empty backup would go unnoticed until it
+        // is needed.
+        expect(
+            Blame::Control,
+            !deployed.is_empty(),
+            "read the deployed configuration",
+            "the configuration that runs",
+            "an empty file",
+        )?;
         let backup = self.free_backup_path(&deployed).await;
         self.stack.may(Act::Deploy(&backup)).await?;
         self.stack
@@ -205,6 +214,16 @@ impl Run {
     /// Skips what needs a candidate that does not come up.
     pub async fn need_candidate(&self) -> Result<(Window, ServiceState), StepError> {
         let mut made = self.made.lock().await;
+        // A gateway whose master somebody killed still answers by its workers for a while: what
+        // it does then says nothing.
+        let answered = matches!(made.deployment, Deployment::Candidate { .. });
+        if answered && let Some(what) = self.stack.interference(answered).await {
+            return Err(StepError::harness(
+                "look at what the candidate runs with",
+                "nothing that somebody else did to it",
+                what,
+            ));
+        }
         if matches!(made.deployment, Deployment::Baseline) && self.stack.runs_candidate() {
             let since = Window::open(&*self.stack, Service::Gateway).await?;
             let answered = self.answers(&since).await?;

@@ -4,7 +4,7 @@ use super::run::Run;
 use crate::{
     engine::{bridge::Deferred, event::Outcome},
     evidence::EvidenceKind,
-    steps::world::{Blame, StepError, expect},
+    steps::world::{Blame, expect},
 };
 
 /// Looks again at everything that must stay as it is, and tells how the items ended that
@@ -39,15 +39,7 @@ pub async fn look_again(run: &Run, deferred: Vec<Deferred>) {
                 )
             };
             if let Err(error) = refused.await {
-                outcome = match (run.broken_service().await, error) {
-                    (Some(broken), StepError::Candidate(failure)) => StepError::harness(
-                        "use the revoked token again",
-                        "all services answer",
-                        format!("{broken}; {}", failure.seen),
-                    )
-                    .into(),
-                    (_, error) => error.into(),
-                };
+                outcome = run.excused(error).await.into();
             }
         }
         run.finish_item(item, outcome, duration_ms);

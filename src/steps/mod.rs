@@ -14,6 +14,7 @@ mod phase6;
 mod phase7;
 pub mod registry;
 pub mod run;
+mod senses;
 mod session;
 mod tracking;
 pub mod world;
@@ -35,6 +36,10 @@ static TABLES: &[&[registry::StepDef]] = &[
     extended::tracker::STEPS,
     extended::outage::STEPS,
     extended::streaming::STEPS,
+    extended::deep_link::STEPS,
+    extended::redirects::STEPS,
+    extended::admins::STEPS,
+    extended::log_lines::STEPS,
     extended::sizes::STEPS,
     extended::crowd::STEPS,
     extended::reload::STEPS,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     operations::{Answer, values},
-    run::Token,
+    run::{Run, Token},
     world::{Args, Blame, StepError, StepResult, World, expect},
 };
 use crate::{
@@ -16,7 +16,8 @@ use crate::{
 steps! {
     /// A token of the admin for so many days, generated if there is none of that name yet.
     Given "^the admin has a token \"(?P<name>[^\"]+)\" for (?P<days>[0-9]+) days$" => has_token;
-    /// Counts the entries of the list of tokens.
+    /// Counts the entries of the list of tokens; where other people use the gateway, those of
+    /// the session's user.
     Given "^the number of tokens is known$" => count_tokens;
     /// Asks for a new token.
     When "^the session generates a token \"(?P<name>[^\"]+)\" for (?P<days>[0-9]+) days$" => generates;
@@ -94,8 +95,26 @@ async fn list(world: &mut World) -> Result<(Answer, Vec<Value>), StepError> {
     }
 }
 
+/// The entries that the run itself could have made. Where it is alone, that is all of them;
+/// where other people use the gateway, those of its own user: the list shows everyone's.
+fn own_entries(run: &Run, answer: &Answer, entries: Vec<Value>, email: &str) -> Vec<Value> {
+    if !run.stack.is_shared() {
+        return entries;
+    }
+    let own = |entry: &Value| answer.of_entry(entry, "email").is_none_or(|of| of == email);
+    entries.into_iter().filter(own).collect()
+}
+
+/// The list of tokens as it is now, less those of other people.
+async fn own_list(world: &mut World) -> Result<(Answer, Vec<Value>), StepError> {
+    let (answer, entries) = list(world).await?;
+    let email = world.session()?.email.clone();
+    let entries = own_entries(&*world.run()?, &answer, entries, &email);
+    Ok((answer, entries))
+}
+
 async fn count_tokens(world: &mut World, _: Args) -> StepResult {
-    world.scene.count_before = match list(world).await {
+    world.scene.count_before = match own_list(world).await {
         Ok((_, entries)) => Some(entries.len()),
         // The list is another item's: without it the growth is not looked at here.
         Err(StepError::Candidate(failure)) => {
@@ -240,7 +259,7 @@ async fn list_grew(world: &mut World, args: Args) -> StepResult {
         return Ok(());
     };
     let count: usize = args.number("count")?;
-    let (answer, entries) = list(world).await?;
+    let (answer, entries) = own_list(world).await?;
     let ids: Vec<&str> = entries
         .iter()
         .filter_map(|entry| answer.of_entry(entry, "id")?.as_str())
@@ -266,7 +285,7 @@ async fn list_unchanged(world: &mut World, did: &str) -> StepResult {
         return Ok(());
     };
     let expected = before + world.scene.tokens.len();
-    let (_, entries) = list(world).await?;
+    let (_, entries) = own_list(world).await?;
     expect(
         Blame::Candidate,
         entries.len() == expected,

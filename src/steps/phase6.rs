@@ -170,7 +170,8 @@ async fn seen_again(world: &mut World, args: Args) -> StepResult {
 async fn not_stranger(world: &mut World, _: Args) -> StepResult {
     let stranger = format!("never-{}@example.com", crate::probe::nonce());
     let (seen, summary) = last_seen(world, &stranger).await?;
-    // The list is read by the same reader that found the admin in it.
+    // The list is read by the same reader that found the admin in it; Redis is put to the test.
+    world.run()?.redis_shows().await?;
     let plain = world
         .run()?
         .redis

@@ -196,9 +196,44 @@ impl Run {
         }
     }
 
+    /// What is left of an error when the services round the gateway, and then the harness's own
+    /// senses, were looked at: a dead Redis is not the candidate's fault, nor is a log that
+    /// brings nothing.
+    pub async fn excused(&self, error: StepError) -> StepError {
+        let (seen, blames) = match &error {
+            StepError::Candidate(failure) => (failure.seen.clone(), true),
+            StepError::Skip(reason) => (reason.clone(), false),
+            StepError::Harness(_) => return error,
+        };
+        if let Some(broken) = self.broken_service().await {
+            return StepError::harness(
+                "look at the services round the gateway",
+                "all of them answer",
+                format!("{broken}. Seen through it: {seen}"),
+            );
+        }
+        let blind = if blames {
+            self.blind().await
+        } else {
+            self.blind_to_state().await
+        };
+        match blind {
+            Some(blind) => StepError::harness(
+                blind.did,
+                blind.expected,
+                format!("{}. Seen through it: {seen}", blind.seen),
+            ),
+            None => error,
+        }
+    }
+
     /// The first service round the gateway that does not answer, if any.
-    pub async fn broken_service(&self) -> Option<String> {
-        if let Some(what) = self.stack.interference().await {
+    async fn broken_service(&self) -> Option<String> {
+        let answered = matches!(
+            self.made.lock().await.deployment,
+            Deployment::Candidate { .. }
+        );
+        if let Some(what) = self.stack.interference(answered).await {
             return Some(what);
         }
         if let Err(error) = self.redis.ping().await {

@@ -156,6 +156,8 @@ pub struct Scene {
     pub answers: Vec<Hop>,
     /// What was tried, and what came of it.
     pub tried: Vec<super::extended::outside::Tried>,
+    /// Lines of a log that were written by somebody outside.
+    pub forged: Vec<String>,
     /// Users with odd addresses.
     pub visitors: Vec<super::extended::addresses::Visitor>,
     /// The processes that accepted connections, `None` where none was found.
@@ -266,23 +268,11 @@ impl World {
     }
 
     /// Ends a step. Cucumber knows a failed step by its panic: the payload is the error
-    /// itself, which the bridge takes apart again. Before the candidate is blamed, or said to
-    /// lack something, the services round it are looked at: a dead Redis is not its fault.
+    /// itself, which the bridge takes apart again.
     pub async fn conclude(&self, result: StepResult) {
         let Err(mut error) = result else { return };
-        if let (Some(run), StepError::Candidate(_) | StepError::Skip(_)) = (&self.run, &error)
-            && let Some(broken) = run.broken_service().await
-        {
-            let seen = match &error {
-                StepError::Candidate(failure) => failure.seen.clone(),
-                StepError::Skip(reason) => reason.clone(),
-                StepError::Harness(_) => String::new(),
-            };
-            error = StepError::harness(
-                "look at the services round the gateway",
-                "all of them answer",
-                format!("{broken}. Seen through it: {seen}"),
-            );
+        if let Some(run) = &self.run {
+            error = run.excused(error).await;
         }
         std::panic::panic_any(error);
     }

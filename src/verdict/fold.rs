@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     engine::event::{Outcome, RunEnd, RunEvent},
+    lint,
     plan::{Item, ItemId, Phase, Rule},
     report::{
         Cause, Component, ItemReport, PhaseSummary, Rollback, RunInfo, RunReport, SCHEMA_VERSION,
@@ -113,6 +114,8 @@ struct Folding {
     /// The chosen items.
     items: BTreeMap<ItemId, Progress>,
     stack: Stack,
+    /// What the linter found; `None` where it was not heard of.
+    lint: Option<Vec<lint::Finding>>,
     /// How long the run took and how it ended.
     end: Option<(f64, RunEnd)>,
 }
@@ -152,6 +155,7 @@ impl Folding {
             rules,
             items,
             stack: Stack::Unknown,
+            lint: None,
             end: None,
         })
     }
@@ -170,6 +174,11 @@ impl Folding {
         };
         match event {
             RunEvent::RunStarted { .. } => return Err(here.order("the run had started already")),
+            RunEvent::Linted { findings } => {
+                if self.lint.replace(findings).is_some() {
+                    return Err(here.order("the linter had been heard already"));
+                }
+            }
             RunEvent::Component(component) => self.component(component),
             RunEvent::StackUp { duration_ms } => self.stack(Stack::Up(duration_ms), here)?,
             RunEvent::StackFailed { reason } => self.stack(Stack::Failed(reason), here)?,
@@ -274,13 +283,9 @@ impl Folding {
             }
         }
         let causes = diagnose(&self.rules, &items, &extended);
-        judged(
-            self.run,
-            summaries(&self.phases, &items),
-            items,
-            extended,
-            causes,
-        )
+        let phases = summaries(&self.phases, &items);
+        let lint = self.lint.unwrap_or_default();
+        judged(self.run, phases, items, extended, causes, lint)
     }
 
     /// How long the run took; where it was killed, as much of it as is known.
@@ -360,6 +365,7 @@ fn judged(
     items: Vec<ItemReport>,
     extended: Vec<ItemReport>,
     causes: Vec<Cause>,
+    lint: Vec<lint::Finding>,
 ) -> RunReport {
     let mut report = RunReport {
         schema_version: SCHEMA_VERSION,
@@ -369,6 +375,7 @@ fn judged(
         items,
         extended,
         causes,
+        lint,
         verdict: None,
         reasons: Vec::new(),
         rollback: Rollback {
@@ -386,6 +393,7 @@ fn judged(
 fn name(event: &RunEvent) -> &'static str {
     match event {
         RunEvent::RunStarted { .. } => "run_started",
+        RunEvent::Linted { .. } => "linted",
         RunEvent::Component(_) => "component",
         RunEvent::StackUp { .. } => "stack_up",
         RunEvent::StackFailed { .. } => "stack_failed",

@@ -95,7 +95,7 @@ fn where_the_unmutated_gateway_does_not_pass_nothing_is_claimed() {
 }
 
 /// What differs from the shipped gateway and is as good: nothing of it may be blamed.
-const HARMLESS: &[(&str, &str, &str)] = &[
+pub const HARMLESS: &[(&str, &str, &str)] = &[
     (
         "the log goes to a file",
         "error_log /dev/stderr warn;",
@@ -148,26 +148,31 @@ const HARMLESS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// A gateway that differs and is as good.
+pub fn harmless(title: &str, find: &str, replace: &str) -> Copy {
+    let edit = |find: &str, replace: &str| Edit {
+        file: "nginx.conf".into(),
+        find: find.to_owned(),
+        replace: replace.to_owned(),
+    };
+    let mut edits = vec![edit(find, replace)];
+    if title.starts_with("nginx's own level") {
+        for line in ["Tracking user: ", "User tracking success: "] {
+            edits.push(edit(
+                &format!("ngx.log(ngx.WARN, \"[info] {line}"),
+                &format!("ngx.log(ngx.INFO, \"{line}"),
+            ));
+        }
+    }
+    Copy::with(&shipped_gateway(), &edits).expect(title)
+}
+
 #[test]
 fn what_is_as_good_as_the_shipped_gateway_is_let_through() {
     needs_sandbox();
     let mut wrong = Vec::new();
     for (title, find, replace) in HARMLESS {
-        let edit = |find: &str, replace: &str| Edit {
-            file: "nginx.conf".into(),
-            find: find.to_owned(),
-            replace: replace.to_owned(),
-        };
-        let mut edits = vec![edit(find, replace)];
-        if title.starts_with("nginx's own level") {
-            for line in ["Tracking user: ", "User tracking success: "] {
-                edits.push(edit(
-                    &format!("ngx.log(ngx.WARN, \"[info] {line}"),
-                    &format!("ngx.log(ngx.INFO, \"{line}"),
-                ));
-            }
-        }
-        let gateway = Copy::with(&shipped_gateway(), &edits).expect(title);
+        let gateway = harmless(title, find, replace);
         let ended = verify(["--quick", "--candidate"])
             .arg(gateway.candidate())
             .ends_in_sandbox();

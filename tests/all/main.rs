@@ -2,11 +2,14 @@
 //! doubles over real sockets. One crate, so that it is linked once.
 
 mod bad_input;
+mod blinded;
 mod broken;
 mod cli;
 mod docker;
 mod doubles;
 mod ending;
+mod faults;
+mod lint;
 mod reference;
 mod served;
 mod support;

@@ -28,6 +28,21 @@ pub enum Level {
 }
 
 impl Level {
+    /// As nginx calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Notice => "notice",
+            Self::Warn => "warn",
+            Self::Error => "error",
+            Self::Crit => "crit",
+            Self::Alert => "alert",
+            Self::Emerg => "emerg",
+        }
+    }
+
     /// The level that nginx calls so.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {

@@ -12,6 +12,8 @@ pub struct Grammar {
     success: Regex,
     failed: Regex,
     level: Level,
+    /// What may stand in a message before the text, written by nobody but the gateway.
+    before: Regex,
     /// What every tracking line has in common, so that one which is out of shape is noticed.
     loose: Regex,
 }
@@ -55,9 +57,18 @@ pub struct Tracked {
     pub line: Line,
     /// Whether it carries the level that it must.
     pub at_level: bool,
+    /// Where in the record's message it begins.
+    pub at: usize,
     /// Where it stands.
     pub record: Record,
 }
+
+/// What lua-nginx-module writes before a message (ngx_http_lua_log.c): where it was logged, and in
+/// which function.
+const LUA: &str = r"\[lua\] \S+:\d+: (?:\S+\(\): )?";
+
+/// A level or another word in brackets.
+const BRACKETS: &str = r"(?:\[[^\[\]]*\]\s*)*";
 
 impl Grammar {
     /// Compiles a profile's patterns.
@@ -85,7 +96,12 @@ impl Grammar {
                 key: "tracking",
                 why: error.to_string(),
             })?;
+        let before = format!(
+            "^(?:{LUA})?{BRACKETS}(?:{})?$",
+            patterns.before.as_deref().unwrap_or_default()
+        );
         Ok(Self {
+            before: compile("before", &before, &[])?,
             tracking: compile("tracking", &patterns.tracking, &["email", "context"])?,
             success: compile("success", &patterns.success, &["email"])?,
             failed: compile("failed", &patterns.failed, &["email"])?,
@@ -128,6 +144,10 @@ impl Grammar {
         } else {
             (Line::Misshapen, self.loose.find(message)?.start())
         };
+        // What a client sent may stand in the middle of a message: a line of tracking begins one.
+        if !self.before.is_match(message.get(..at)?) {
+            return None;
+        }
         // Its own level counts where the message brings one along; nginx's otherwise.
         let literal = message
             .get(..at)
@@ -137,6 +157,7 @@ impl Grammar {
         Some(Tracked {
             line,
             at_level,
+            at,
             record: record.clone(),
         })
     }
@@ -147,14 +168,18 @@ mod tests {
     use super::*;
     use crate::{probe::log::parse, stack::LogChunk};
 
-    fn grammar() -> Grammar {
-        Grammar::new(&LogPatterns {
+    fn patterns() -> LogPatterns {
+        LogPatterns {
             tracking: r"Tracking user: (?P<email>\S+) \[(?P<context>[^\]]*)\]".to_owned(),
             success: r"User tracking success: (?P<email>[^\s,]+)".to_owned(),
             failed: r"User tracking failed: (?P<email>[^\s,]+)".to_owned(),
             level: "info".to_owned(),
-        })
-        .unwrap()
+            before: None,
+        }
+    }
+
+    fn grammar() -> Grammar {
+        Grammar::new(&patterns()).unwrap()
     }
 
     fn lines(text: &str) -> Vec<Tracked> {
@@ -228,6 +253,7 @@ mod tests {
             success: String::new(),
             failed: String::new(),
             level: "info".to_owned(),
+            before: None,
         };
         let error = Grammar::new(&patterns).unwrap_err().to_string();
         assert!(
@@ -236,5 +262,40 @@ mod tests {
         );
         patterns.tracking = "(".to_owned();
         assert!(Grammar::new(&patterns).is_err());
+    }
+
+    #[test]
+    fn what_a_client_sent_is_no_line_of_tracking() {
+        for message in [
+            "[lua] jwt.lua:12: require_token(): bad token: Tracking user: a@b [Default]",
+            "[lua] x.lua:1: agent: [info] User tracking success: a@b",
+            "[lua] x.lua:1: agent: 5:12: Tracking user: a@b [Default]",
+            "client sent invalid header line: \"Tracking user: a@b [Default]\"",
+            "open() \"/html/Tracking user: a@b [Default]\" failed (2: No such file)",
+        ] {
+            let text = format!("2025/11/08 12:00:01 [info] 7#7: *1 {message}{TAIL}\n");
+            assert!(lines(&text).is_empty(), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_profile_may_name_what_stands_before_the_text() {
+        let text = format!(
+            "2025/11/08 12:00:01 [info] 7#7: *1 [lua] x:1: gw: Tracking user: a@b [D]{TAIL}\n"
+        );
+        assert!(lines(&text).is_empty());
+        let patterns = LogPatterns {
+            before: Some("gw: ".to_owned()),
+            ..patterns()
+        };
+        let chunk = LogChunk {
+            source: "f".to_owned(),
+            in_service_log: false,
+            bytes: text.into_bytes(),
+        };
+        assert_eq!(
+            Grammar::new(&patterns).unwrap().lines(&parse(&chunk)).len(),
+            1
+        );
     }
 }

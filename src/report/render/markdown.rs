@@ -1,7 +1,7 @@
 //! `report.md`: the plan's own template (検証結果レポート), filled in.
 
 use super::{
-    causes, markdown_items,
+    causes, lint, markdown_items,
     text::{line, md_cell, md_code, md_inline},
     words::{self, say},
 };
@@ -27,6 +27,9 @@ pub fn markdown(report: &RunReport, lang: Lang) -> String {
         parts.push(markdown_items::rollback(report, lang));
     }
     parts.push(checklist(report, lang));
+    if !report.lint.is_empty() {
+        parts.push(lint::markdown(report, lang));
+    }
     parts.push(markdown_items::items(report, lang));
     parts.push(components(report, lang));
     parts.push(reproduce(report, lang));

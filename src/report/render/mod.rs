@@ -1,6 +1,7 @@
 //! A report in the forms that people and programs read. Pure: nothing here prints or writes.
 
 mod causes;
+mod lint;
 mod markdown;
 mod markdown_items;
 mod table;
@@ -8,6 +9,7 @@ mod table_items;
 mod text;
 mod words;
 
+pub use lint::lint;
 pub use markdown::markdown;
 pub use table::table;
 

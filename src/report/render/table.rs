@@ -6,7 +6,7 @@ use tabled::{
 };
 
 use super::{
-    Style, causes, table_items,
+    Style, causes, lint, table_items,
     text::{columns, line, wrap},
     words::{self, say},
 };
@@ -53,6 +53,9 @@ pub fn table(report: &RunReport, style: Style) -> String {
     }
     parts.extend(causes::table(report, style));
     parts.extend(table_items::details(report, style));
+    if !report.lint.is_empty() {
+        parts.push(lint::section(report, style));
+    }
     if report.rollback.required || report.rollback.executed {
         parts.push(table_items::rollback(report, style));
     }

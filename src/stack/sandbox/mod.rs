@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 
 mod components;
 mod guard;
+mod interference;
 mod launch;
 mod layout;
 mod logs;
@@ -228,6 +229,7 @@ impl Stack for Sandbox {
             let config =
                 fs::read(layout::CONFIG).map_err(Self::io(service, "reading the configuration"))?;
             process.stop().await?;
+            interference::ports_free()?;
             *process = Process::start(services::gateway(
                 &self.programs,
                 &String::from_utf8_lossy(&config),
@@ -295,6 +297,22 @@ impl Stack for Sandbox {
         let denied =
             fs::read_to_string("/proc/self/setgroups").is_ok_and(|text| text.trim() == "deny");
         denied && message == "initgroups(root, 0) failed (1: Operation not permitted)"
+    }
+
+    async fn interference(&self, answered: bool) -> Option<String> {
+        if let Some(full) = interference::full_disk() {
+            return Some(full);
+        }
+        for (service, process) in &self.processes {
+            // Only of the gateway's own ending can it be told whose doing it is.
+            let answered = answered || *service != Service::Gateway;
+            let mut process = process.lock().await;
+            let found = interference::with_program(*service, &mut process, answered);
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
     }
 
     fn service_log(&self, service: Service) -> Option<std::path::PathBuf> {

@@ -4,7 +4,7 @@ use std::{
     fs::{File, OpenOptions},
     io,
     path::PathBuf,
-    process::Stdio,
+    process::{ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -72,6 +72,11 @@ impl Process {
     /// Whether its main process lives.
     pub fn running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// How its main process ended, where it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
     }
 
     /// Asks it to end, and ends it when it does not.

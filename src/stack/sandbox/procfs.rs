@@ -26,6 +26,11 @@ pub fn children(parent: u32) -> io::Result<Vec<Instance>> {
     Ok(found)
 }
 
+/// Whether a process was stopped by a signal.
+pub fn is_stopped(pid: u32) -> bool {
+    stat(pid).is_some_and(|stat| stat.state == 'T')
+}
+
 fn pids() -> io::Result<impl Iterator<Item = u32>> {
     Ok(fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()))
 }

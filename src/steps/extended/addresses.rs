@@ -286,16 +286,16 @@ impl Visitor {
                 "it exists",
             )?;
         }
-        self.is_told(run, &did, &mark).await
+        self.is_told(world, run, &did, &mark).await
     }
 
     /// The upstream was told exactly this address, where it is told one at all.
-    async fn is_told(&self, run: &Run, did: &str, mark: &str) -> StepResult {
+    async fn is_told(&self, world: &World, run: &Run, did: &str, mark: &str) -> StepResult {
         if !run.upstream.is_kept() {
             return Ok(());
         }
         let header = &run.profile.llm.user_header;
-        let entries = run.upstream.since(0).await?;
+        let entries = run.upstream.since(world.scene.upstream_cursor).await?;
         let told: Vec<&str> = entries
             .iter()
             .filter(|entry| holds(entry, mark))
@@ -478,10 +478,7 @@ async fn clean(world: &World) -> StepResult {
             keys.extend(addresses.map(|email| pattern.replace("{email}", email)));
         }
     }
-    for key in keys {
-        run.redis.delete(&key).await?;
-    }
-    Ok(())
+    Ok(run.redis.delete_all(&keys).await?)
 }
 
 async fn cleaned(world: &mut World, _: Args) -> StepResult {

@@ -135,7 +135,7 @@ async fn both_refused(world: &mut World, _: Args) -> StepResult {
 async fn admin_let_in(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
     let used = async {
-        let token = run.need_token("verify-claims", 1).await?;
+        let token = run.need_token("verify-guard", 1).await?;
         let tried = run.try_all(everywhere(&run, "the admin's", &token)).await?;
         let did = "use the admin's token while another user is banned";
         all_must(world, did, "it is let in", &tried, is_let_in)

@@ -301,7 +301,7 @@ async fn not_told(world: &World, did: &str, tried: &[Tried]) -> StepResult {
 
 async fn token_stays(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
-    let token = run.need_token("verify-claims", 1).await?;
+    let token = run.need_token("verify-guard", 1).await?;
     let bearer = format!("Bearer {}", token.jwt);
     let plain = nonce();
     let raw = run.message(&plain).header("Authorization", &bearer);

@@ -2,13 +2,17 @@
 //! subject.
 
 pub mod addresses;
+pub mod admins;
 pub mod banned;
 pub mod crowd;
+pub mod deep_link;
 pub mod forged;
 pub mod identity;
+pub mod log_lines;
 pub mod noise;
 pub mod outage;
 pub mod outside;
+pub mod redirects;
 pub mod reload;
 pub mod secrets;
 pub mod sizes;

@@ -61,12 +61,12 @@ impl Excuses<'_> {
             .rsplit_once(" HTTP/")
             .map_or(request.as_str(), |(line, _)| line);
         match self.answered.get(line) {
-            Some(statuses) => statuses
+            Some(statuses) if !statuses.is_empty() => statuses
                 .iter()
                 .find(|status| (400..500).contains(*status))
                 .map(|status| format!("a request of the run, answered {status}")),
-            None if nonce_in(request).is_some() => Some("sent by the run by hand".to_owned()),
-            None => others.then(|| "somebody else's request".to_owned()),
+            _ if nonce_in(request).is_some() => Some("sent by the run by hand".to_owned()),
+            _ => others.then(|| "somebody else's request".to_owned()),
         }
     }
 }

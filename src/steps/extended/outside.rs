@@ -169,9 +169,7 @@ impl Run {
         for key in self.active_keys(pattern) {
             found.extend(self.redis.keys(&key).await?);
         }
-        for key in &found {
-            self.redis.delete(key).await?;
-        }
+        self.redis.delete_all(&found).await?;
         Ok(found)
     }
 

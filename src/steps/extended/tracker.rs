@@ -240,9 +240,7 @@ async fn own_call(world: &mut World, args: Args) -> StepResult {
     let run = world.run()?;
     let email = world.session()?.email.clone();
     run.may_make_active(&email).await?;
-    for key in run.active_keys(&email) {
-        run.redis.delete(&key).await?;
-    }
+    run.redis.delete_all(&run.active_keys(&email)).await?;
     let context = args.text("context");
     let session: Session = world.session()?.copy();
     control(tracked_request(world, &run, &session, context).await)?;

@@ -320,6 +320,10 @@ impl Stack for Compose {
         !self.setup.allowed.deploy
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     async fn may(&self, act: Act<'_>) -> Result<(), StackError> {
         let deploy = self.setup.allowed.deploy;
         match act {
@@ -501,7 +505,7 @@ impl Stack for Compose {
         self.attached.member(service)?.append_log(line).await
     }
 
-    async fn interference(&self) -> Option<String> {
+    async fn interference(&self, _answered: bool) -> Option<String> {
         match self.attached.member(Service::Gateway) {
             Ok(gateway) => gateway.interference().await,
             Err(error) => Some(error.to_string()),

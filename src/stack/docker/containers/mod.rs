@@ -348,7 +348,7 @@ impl Stack for Containers {
         self.member(service)?.append_log(line).await
     }
 
-    async fn interference(&self) -> Option<String> {
+    async fn interference(&self, _answered: bool) -> Option<String> {
         match self.member(Service::Gateway) {
             Ok(gateway) => gateway.interference().await,
             Err(error) => Some(error.to_string()),

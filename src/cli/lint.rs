@@ -1,0 +1,130 @@
+//! `verify lint`: what the files alone say. Nothing is started.
+
+use std::thread;
+
+use super::{
+    args::{LintArgs, LintFormat, RunArgs, StackKind},
+    error::CliError,
+    inputs, log, out,
+    run::StepTable,
+    settings::Settings,
+};
+use crate::{
+    gate::ExitStatus,
+    lint::{self, Files, Finding, Inputs, Level, render, sarif},
+    plan::{Bundle, BundleError, Problem, Text},
+    profile::Profile,
+};
+
+/// A parser may go as deep as a file nests; a hostile file nests deeply.
+const STACK: usize = 64 * 1024 * 1024;
+
+/// Reads the files and says what cannot work or cannot be seen.
+///
+/// # Errors
+/// Files that are not there, a profile that is none.
+pub fn lint(args: LintArgs) -> Result<ExitStatus, CliError> {
+    log(args.verbose);
+    let format = args.format;
+    let lang = args.lang;
+    let mut as_run = RunArgs {
+        files: args.files,
+        ..RunArgs::default()
+    };
+    as_run.output.lang = lang;
+    let settings = Settings::settle(as_run)?;
+    inputs::config("--candidate", &settings.candidate)?;
+    inputs::folder("--lua", &settings.lua)?;
+    inputs::folder("--html", &settings.html)?;
+    if let Some(lualib) = &settings.lualib {
+        inputs::folder("--lualib", lualib)?;
+    }
+    let profile = inputs::profile(&settings)?;
+    let found = look(&settings, &profile, problems(&settings)?);
+    let text = match format {
+        LintFormat::Table => render::table(&found, out::style(settings.lang)),
+        LintFormat::Json => render::json(&found).map_err(unshown)?,
+        LintFormat::Sarif => sarif::sarif(&found, settings.lang).map_err(unshown)?,
+    };
+    out::print(&text)?;
+    let clean = found.iter().all(|finding| finding.level == Level::Note);
+    Ok(if clean {
+        ExitStatus::Pass
+    } else {
+        ExitStatus::Fail
+    })
+}
+
+fn unshown(error: serde_json::Error) -> CliError {
+    CliError::usage(format!("a path cannot be written as JSON: {error}"))
+}
+
+/// What is wrong with the plan. A bundle that is not there, or whose plan cannot be read, is
+/// an error.
+fn problems(settings: &Settings) -> Result<Vec<Problem>, CliError> {
+    let checked = Bundle::load(&settings.plan).and_then(|bundle| bundle.check(&StepTable));
+    match checked {
+        Ok(()) => Ok(Vec::new()),
+        Err(BundleError::Problems { problems, .. }) => Ok(problems),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the linter finds before a run, whose plan is known to be right. Where a deployment is
+/// looked at, there is something to lint only where a candidate was named; its Lua is the
+/// deployment's.
+pub fn before_run(settings: &Settings, profile: &Profile) -> Vec<Finding> {
+    if settings.stack == StackKind::Compose && !settings.named.candidate {
+        return Vec::new();
+    }
+    look(settings, profile, Vec::new())
+}
+
+/// Lints on a thread of its own: whatever becomes of it there, nothing else suffers.
+fn look(settings: &Settings, profile: &Profile, plan: Vec<Problem>) -> Vec<Finding> {
+    let own_lua = settings.stack != StackKind::Compose;
+    let files = Files {
+        candidate: &settings.candidate,
+        lua: own_lua.then_some(settings.lua.as_path()),
+        html: own_lua.then_some(settings.html.as_path()),
+        lualib: settings.lualib.as_deref(),
+        profile: &settings.profile,
+    };
+    thread::scope(|scope| {
+        let linter = thread::Builder::new()
+            .name("lint".to_owned())
+            .stack_size(STACK)
+            .spawn_scoped(scope, || lint::lint(&Inputs::read(&files, profile, plan)));
+        let found = linter.map(thread::ScopedJoinHandle::join);
+        match found {
+            Ok(Ok(found)) => found,
+            _ => vec![gave_up(settings)],
+        }
+    })
+}
+
+/// The linter's own failure is a note.
+fn gave_up(settings: &Settings) -> Finding {
+    let text = |en: &str, ja: &str| Text {
+        en: en.to_owned(),
+        ja: ja.to_owned(),
+    };
+    Finding {
+        rule: "lint-failed".to_owned(),
+        level: Level::Note,
+        file: settings.candidate.clone(),
+        line: 1,
+        what: text(
+            "the linter came to no end with these files",
+            "静的チェックを完了できませんでした",
+        ),
+        why: text(
+            "nothing is said about them before the run",
+            "起動前の指摘はありません",
+        ),
+        remedy: text(
+            "this is a defect of verify, please report it",
+            "verify の不具合です。報告してください",
+        ),
+    }
+}

@@ -1,0 +1,159 @@
+//! A harness that cannot see says so: for each sense that is blind, every item that uses it is
+//! inconclusive, and none blames the candidate or passes.
+
+use std::{fs, sync::Mutex, thread};
+
+use super::support::{Ended, Scratch, needs_sandbox, replaced, root, verify};
+
+/// The senses, as `--blind` names them.
+const SENSES: [&str; 9] = [
+    "log-cut",
+    "log-other",
+    "upstream-journal",
+    "idp-journal",
+    "redis",
+    "sockets",
+    "states-gone",
+    "states-unreadable",
+    "files",
+];
+
+/// The shipped profile, with a shorter wait for what cannot come, and no claim on response
+/// times: how fast the machine is decides nothing here.
+fn profile() -> Scratch {
+    let shipped = fs::read_to_string(root().join("fixtures/profiles/plan.yaml"));
+    let shipped = shipped.expect("the shipped profile");
+    let shipped = replaced(&shipped, "deadline_ms: 1000\n", "deadline_ms: 300\n");
+    let shipped = replaced(&shipped, "slower_ratio: 0.10\n", "slower_ratio: 1000\n");
+    Scratch::file("plan.yaml", shipped)
+}
+
+fn blinded(sense: &str) -> Ended {
+    let profile = profile();
+    verify(["--blind", sense, "--profile", profile.str()]).ends_in_sandbox()
+}
+
+/// One cell of the table: whether the item read through the blinded sense, and what became of it.
+struct Cell {
+    item: String,
+    sense: &'static str,
+    read: bool,
+    status: String,
+    candidate: bool,
+    why: String,
+}
+
+/// What one run with one blind sense came to.
+fn cells(sense: &'static str) -> Vec<Cell> {
+    let ended = blinded(sense);
+    ended.exits(4);
+    let report = ended.report();
+    assert_eq!(report.0["run"]["stack"], "fake", "{sense}");
+    assert_eq!(report.verdict(), "inconclusive", "{sense}");
+    assert_eq!(report.0["rollback"]["required"], false, "{sense}");
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let extended = report.0["extended"].as_array().into_iter().flatten();
+    let items = report.items().iter().chain(extended);
+    items
+        .map(|item| {
+            let evidence = item["evidence"].as_array().into_iter().flatten();
+            let mut titles = evidence.map(|evidence| text(&evidence["title"]));
+            Cell {
+                item: text(&item["id"]),
+                sense,
+                read: titles.any(|title| title == "read through the blinded sense"),
+                status: text(&item["status"]),
+                candidate: item["fault"] == "candidate",
+                why: format!("{} {}", item["reason"], item["failure"]),
+            }
+        })
+        .collect()
+}
+
+/// Every cell, two senses at a time.
+fn table() -> Vec<Cell> {
+    let left = Mutex::new(SENSES.iter());
+    let all = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let next = left.lock().expect("no panic while it is held").next();
+                    let Some(sense) = next else { break };
+                    let found = cells(sense);
+                    all.lock().expect("no panic while it is held").extend(found);
+                }
+            });
+        }
+    });
+    all.into_inner().expect("no panic while it was held")
+}
+
+/// What is wrong with a cell, whatever the table says that it should be.
+fn complaint(cell: &Cell) -> Option<String> {
+    let Cell {
+        item, sense, why, ..
+    } = cell;
+    match (cell.status.as_str(), cell.candidate) {
+        (_, true) | ("failed", _) => Some(format!("{sense}: {item} blames the candidate: {why}")),
+        ("passed", _) if cell.read => Some(format!("{sense}: {item} read blindly, and passed")),
+        ("passed" | "inconclusive", _) => None,
+        (status, _) => Some(format!("{sense}: {item} is {status}: {why}")),
+    }
+}
+
+/// The table as text, an item a line.
+fn drawn(cells: &[Cell]) -> String {
+    let mut items: Vec<&str> = Vec::new();
+    for cell in cells {
+        if !items.contains(&cell.item.as_str()) {
+            items.push(&cell.item);
+        }
+    }
+    let head: String = SENSES.iter().map(|sense| format!("{sense:18}")).collect();
+    let mut lines = vec![format!("{:6}{head}", "")];
+    for item in items {
+        let status = |sense: &&str| {
+            let of = |cell: &&Cell| cell.item == item && cell.sense == *sense;
+            let cell = cells.iter().find(of).expect("every run has every item");
+            format!("{:18}", cell.status)
+        };
+        let row: String = SENSES.iter().map(status).collect();
+        lines.push(format!("{item:6}{row}"));
+    }
+    let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn no_item_passes_or_blames_the_candidate_by_a_sense_that_is_blind() {
+    needs_sandbox();
+    let cells = table();
+    let wrong: Vec<String> = cells.iter().filter_map(complaint).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for sense in SENSES {
+        let read = cells.iter().any(|cell| cell.sense == sense && cell.read);
+        assert!(read, "{sense}: nothing was read through it");
+    }
+    insta::assert_snapshot!(drawn(&cells));
+}
+
+#[test]
+fn a_blind_run_is_for_the_sandbox_alone_and_in_no_help() {
+    for stack in ["containers", "compose", "auto"] {
+        verify(["--blind", "redis", "--stack", stack])
+            .ends()
+            .exits(2)
+            .complains(["go with --stack sandbox"])
+            .started_nothing();
+    }
+    verify(["--blind", "smell"])
+        .ends()
+        .exits(2)
+        .complains(["there is no sense `smell`"]);
+    let help = verify(["--help"]).ends();
+    help.exits(0);
+    for flag in ["--blind", "--trouble", "--foreign-traffic"] {
+        assert!(!help.stdout.contains(flag), "{}", help.stdout);
+    }
+}
