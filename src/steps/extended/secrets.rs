@@ -104,7 +104,11 @@ fn present<'a>(needles: &'a [Needle], logs: &[Log]) -> Result<Vec<&'a Needle>, S
         .collect();
     // The pattern is made of secrets: what the error would quote is not shown.
     let any = regex::Regex::new(&texts.join("|")).map_err(|_| {
-        StepError::harness("look for secrets", "a pattern of them", "it does not compile")
+        StepError::harness(
+            "look for secrets",
+            "a pattern of them",
+            "it does not compile",
+        )
     })?;
     let hit = |log: &&Log| any.is_match(&log.text);
     let hits: Vec<&Log> = logs.iter().filter(hit).collect();
