@@ -11,10 +11,12 @@ use crate::{
 };
 
 mod guard;
+mod like;
 mod operation;
 pub mod rough;
 
 pub use guard::{Identity, InternalPort, Tracker};
+pub use like::Like;
 pub use operation::{Operation, Values, fill, fill_value};
 
 /// A gateway's surface.
@@ -23,6 +25,14 @@ pub use operation::{Operation, Values, fill, fill_value};
 pub struct Profile {
     /// Its name, for the report.
     pub name: String,
+    /// The profile that it is like, in every section that it leaves out. Without one, every
+    /// section must be there.
+    #[serde(default, skip_serializing)]
+    pub like: Option<Like>,
+    /// Whether its contexts are those of the profile that it is like: then nobody said that this
+    /// gateway has that surface, and nothing is held against its files before a run.
+    #[serde(skip)]
+    pub inherits_contexts: bool,
     /// The public site.
     pub site: Site,
     /// Who uses it.
@@ -339,6 +349,13 @@ impl Profile {
     ///
     /// When the file is not one: FILE:LINE:COLUMN, and what was probably meant.
     pub fn load(path: &Path) -> Result<Self, YamlError> {
-        yaml::load(path)
+        let text = std::fs::read_to_string(path).map_err(|source| YamlError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        match yaml::parse::<like::Head>(&text, path)?.like {
+            Some(_) => like::complete(&text, path),
+            None => yaml::parse(&text, path),
+        }
     }
 }

@@ -16,12 +16,14 @@ pub mod registry;
 pub mod run;
 mod senses;
 mod session;
+mod traces;
 mod tracking;
 pub mod world;
 
 /// The tables of step definitions, a file each.
 static TABLES: &[&[registry::StepDef]] = &[
     general::STEPS,
+    traces::STEPS,
     phase1::STEPS,
     phase2::STEPS,
     phase3::STEPS,

@@ -10,6 +10,7 @@ mod doubles;
 mod ending;
 mod faults;
 mod lint;
+mod own_plan;
 mod reference;
 mod served;
 mod support;
