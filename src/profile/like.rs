@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AdminPage, Context, Deployment, Health, Identity, Jwt, Llm, LogPatterns, Login, Operation,
+    AdminPage, Ban, Context, Deployment, Health, Identity, Jwt, Llm, LogPatterns, Login, Operation,
     Profile, RedisKeys, Site, Thresholds, Tracker, Users,
 };
 use crate::yaml::{self, YamlError};
@@ -49,6 +49,7 @@ struct Given {
     operations: Option<BTreeMap<String, Operation>>,
     jwt: Option<Jwt>,
     llm: Option<Llm>,
+    ban: Option<Ban>,
     thresholds: Option<Thresholds>,
     deployment: Option<Deployment>,
 }
@@ -81,6 +82,7 @@ pub(super) fn complete(text: &str, path: &Path) -> Result<Profile, YamlError> {
         operations: given.operations.unwrap_or(base.operations),
         jwt: given.jwt.unwrap_or(base.jwt),
         llm: given.llm.unwrap_or(base.llm),
+        ban: given.ban.unwrap_or(base.ban),
         thresholds: given.thresholds.unwrap_or(base.thresholds),
         deployment: given.deployment.unwrap_or(base.deployment),
     })
