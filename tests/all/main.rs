@@ -12,5 +12,6 @@ mod faults;
 mod lint;
 mod own_plan;
 mod reference;
+mod rest;
 mod served;
 mod support;

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     evidence::EvidenceKind,
     probe::{NONCE, log::Window, nonce},
+    profile::WhenBanned,
     stack::{Act, Service},
     steps,
     steps::{
@@ -32,8 +33,8 @@ steps! {
     /// Each has a token, minted with the run's secret, and so has a neighbour of each: an address
     /// that is the same but for case, or once decoded. Those of the profile's `users.odd` log in, too.
     Given "^users with odd addresses, and their neighbours, have tokens and sessions$" => odd_users;
-    /// Each asks the model with the token, or for the profile's last untracked context in the
-    /// session: Redis holds each as active under exactly the address, its metadata and the list of
+    /// Each asks the model with the token, or for the profile's last context that is not an admin's
+    /// and that a ban reaches, in the session: Redis holds each as active under exactly the address, its metadata and the list of
     /// active users name exactly it, the log has its pair, and the upstream is told exactly it.
     Then "^each is tracked under exactly that address$" => tracked;
     /// Each is banned: the ban's key is exactly the address', the user is refused, the neighbour
@@ -177,7 +178,7 @@ impl Visitor {
             .contexts
             .iter()
             .rev()
-            .find(|(_, found)| !found.admin);
+            .find(|(_, found)| !found.admin && found.banned == WhenBanned::Refused);
         let (Some(session), Some((context, found))) = (&self.session, open) else {
             return Ok(None);
         };
