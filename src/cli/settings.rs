@@ -199,8 +199,10 @@ impl Settings {
             baseline: files.baseline.is_some() || file.baseline.is_some(),
             assets: files.lua.is_some() || files.html.is_some() || files.lualib.is_some(),
         };
-        let shipped_file = |flag: Option<PathBuf>, set: Option<PathBuf>, default: &str| {
-            flag.or(set).unwrap_or_else(|| shipped(default))
+        let plan = files.plan.or(file.plan);
+        let brought = |name: &str| brought(plan.as_deref(), name);
+        let shipped_file = |named: Option<PathBuf>, set: Option<PathBuf>, default: &str| {
+            named.or(set).unwrap_or_else(|| shipped(default))
         };
         Ok(Self {
             choice: Choice {
@@ -210,16 +212,24 @@ impl Settings {
             },
             candidate: shipped_file(
                 files.candidate,
-                file.candidate,
+                file.candidate.or_else(|| brought("nginx.conf")),
                 "fixtures/gateway/nginx_v11.1.conf",
             ),
             baseline: shipped_file(
                 files.baseline,
-                file.baseline,
+                file.baseline.or_else(|| brought("baseline.conf")),
                 "fixtures/gateway/nginx_v10.conf",
             ),
-            lua: shipped_file(files.lua, file.lua, "fixtures/gateway/lua"),
-            html: shipped_file(files.html, file.html, "fixtures/gateway/html"),
+            lua: shipped_file(
+                files.lua,
+                file.lua.or_else(|| brought("lua")),
+                "fixtures/gateway/lua",
+            ),
+            html: shipped_file(
+                files.html,
+                file.html.or_else(|| brought("html")),
+                "fixtures/gateway/html",
+            ),
             lualib: files.lualib.or(file.lualib),
             baseline_lua: files.baseline_lua.or(file.baseline_lua),
             baseline_html: files.baseline_html.or(file.baseline_html),
@@ -228,8 +238,12 @@ impl Settings {
                 file.auth_proxy,
                 "fixtures/auth-proxy/oauth2-proxy.cfg",
             ),
-            profile: profile_file(&files.profile.or(file.profile).unwrap_or("plan".into()))?,
-            plan: shipped_file(files.plan, file.plan, "features"),
+            profile: profile_file(
+                &(files.profile.or(file.profile))
+                    .or_else(|| brought("profile.yaml"))
+                    .unwrap_or("plan".into()),
+            )?,
+            plan: plan.unwrap_or_else(|| shipped("features")),
             report_dir: (output.report_dir.or(file.report_dir)).unwrap_or("reports".into()),
             stack,
             allow_conditional: how.allow_conditional || file.allow_conditional,
@@ -332,6 +346,14 @@ fn profiles(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// What the folder of a plan that was named brings along for itself: its profile
+/// (`profile.yaml`), its gateway (`nginx.conf`, `lua/`, `html/`) and what that replaces
+/// (`baseline.conf`). It stands in place of what is shipped, behind whatever is named.
+fn brought(plan: Option<&Path>, name: &str) -> Option<PathBuf> {
+    plan.map(|folder| folder.join(name))
+        .filter(|path| path.exists())
 }
 
 /// Something that `verify` ships: in the working directory, else in the nearest directory

@@ -15,14 +15,48 @@ pub enum Lang {
     Ja,
 }
 
-/// A text in both languages of the plan.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A text in both languages of the plan. Read from `{en: …, ja: …}`, or from one text that then
+/// stands for both.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Text {
     /// The English text.
     pub en: String,
     /// The Japanese text.
     pub ja: String,
+}
+
+/// A [`Text`] whose languages are told apart.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InBoth {
+    en: String,
+    ja: String,
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> de::Visitor<'de> for TextVisitor {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text, or one in each language: {en: …, ja: …}")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
+        let (en, ja) = (text.to_owned(), text.to_owned());
+        Ok(Text { en, ja })
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Text, A::Error> {
+        let InBoth { en, ja } = InBoth::deserialize(de::value::MapAccessDeserializer::new(map))?;
+        Ok(Text { en, ja })
+    }
 }
 
 impl Text {
@@ -201,6 +235,19 @@ mod tests {
         for text in ["1.1", "3.4", "7.2", "X.12"] {
             assert_eq!(text.parse::<ItemId>().unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn one_text_stands_for_both_languages() {
+        let read = |json: &str| serde_json::from_str::<Text>(json);
+        assert_eq!(
+            read("\"a\"").unwrap(),
+            read(r#"{"en": "a", "ja": "a"}"#).unwrap()
+        );
+        assert!(
+            read(r#"{"en": "a"}"#).is_err()
+                && read(r#"{"en": "a", "ja": "b", "de": "c"}"#).is_err()
+        );
     }
 
     #[test]

@@ -11,11 +11,15 @@ use crate::{
 };
 
 mod guard;
+mod like;
 mod operation;
+mod otherwise;
 pub mod rough;
 
 pub use guard::{Identity, InternalPort, Tracker};
+pub use like::Like;
 pub use operation::{Operation, Values, fill, fill_value};
+pub use otherwise::{Ban, Jwt, RevokedToken, WhenBanned};
 
 /// A gateway's surface.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +27,14 @@ pub use operation::{Operation, Values, fill, fill_value};
 pub struct Profile {
     /// Its name, for the report.
     pub name: String,
+    /// The profile that it is like, in every section that it leaves out. Without one, every
+    /// section must be there.
+    #[serde(default, skip_serializing)]
+    pub like: Option<Like>,
+    /// Whether its contexts are those of the profile that it is like: then nobody said that this
+    /// gateway has that surface, and nothing is held against its files before a run.
+    #[serde(skip)]
+    pub inherits_contexts: bool,
     /// The public site.
     pub site: Site,
     /// Who uses it.
@@ -55,6 +67,9 @@ pub struct Profile {
     pub jwt: Jwt,
     /// The API of the language models.
     pub llm: Llm,
+    /// How long a ban lasts.
+    #[serde(default)]
+    pub ban: Ban,
     /// Figures that decide.
     pub thresholds: Thresholds,
     /// Where its parts are found in a deployment that runs.
@@ -120,6 +135,10 @@ fn http() -> u16 {
     80
 }
 
+fn yes() -> bool {
+    true
+}
+
 fn revoked() -> String {
     "revoked:token:{id}".to_owned()
 }
@@ -179,6 +198,10 @@ pub struct Login {
     pub scopes: Vec<String>,
     /// The names of the form's fields.
     pub form: Form,
+    /// A tracked path that a session which was handed to the run visits first, where the admin API
+    /// believes only those who were seen. A login ends at such a page by itself.
+    #[serde(default)]
+    pub visit: Option<String>,
 }
 
 /// The login form of the identity provider.
@@ -227,13 +250,17 @@ pub struct Context {
     /// Whether only an admin may visit it.
     #[serde(default)]
     pub admin: bool,
+    /// What it answers a banned user.
+    #[serde(default)]
+    pub banned: WhenBanned,
 }
 
 /// Patterns of the lines that tell of tracking, as regular expressions over a line's message.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogPatterns {
-    /// A user is about to be tracked: groups `email` and `context`.
+    /// A user is about to be tracked: groups `email` and `context`. Without a group `context` the
+    /// line names none, and all that can be looked for is exactly one pair a request.
     pub tracking: String,
     /// It worked: group `email`.
     pub success: String,
@@ -241,6 +268,10 @@ pub struct LogPatterns {
     pub failed: String,
     /// The level that both lines carry.
     pub level: String,
+    /// Messages at error and above that are no fault, whole. They are counted, and not held against
+    /// the candidate; a record of several lines is never one.
+    #[serde(default)]
+    pub harmless: Vec<String>,
     /// What the gateway writes before the text of each, besides where it was logged and words in
     /// brackets. A text behind anything else may be a client's, and counts for nothing.
     #[serde(default)]
@@ -266,16 +297,6 @@ pub struct RedisKeys {
     pub revoked: String,
 }
 
-/// The JWTs that the gateway issues.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Jwt {
-    /// The claim that holds the e-mail address.
-    pub email_claim: String,
-    /// The claim that holds the token's id.
-    pub id_claim: String,
-}
-
 /// The API of the language models.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -293,8 +314,14 @@ pub struct Llm {
     pub text: String,
     /// Values of the answer that must be, by JSON pointer.
     pub expect: BTreeMap<String, serde_json::Value>,
-    /// The header by which the upstream learns the user.
+    /// The header by which the upstream learns the user, and a client may claim to be another.
     pub user_header: String,
+    /// Whether the upstream gets that header. Where not, it must never come, a client's neither.
+    #[serde(default = "yes")]
+    pub user_header_sent: bool,
+    /// Where the JSON body that the upstream gets names the user, JSON pointers.
+    #[serde(default)]
+    pub user_body: Vec<String>,
     /// How an answer is asked for and given piece by piece.
     #[serde(default)]
     pub stream: rough::Streamed,
@@ -339,6 +366,13 @@ impl Profile {
     ///
     /// When the file is not one: FILE:LINE:COLUMN, and what was probably meant.
     pub fn load(path: &Path) -> Result<Self, YamlError> {
-        yaml::load(path)
+        let text = std::fs::read_to_string(path).map_err(|source| YamlError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        match yaml::parse::<like::Head>(&text, path)?.like {
+            Some(_) => like::complete(&text, path),
+            None => yaml::parse(&text, path),
+        }
     }
 }

@@ -16,6 +16,7 @@ pub mod registry;
 pub mod run;
 mod senses;
 mod session;
+mod traces;
 mod tracking;
 pub mod watch;
 pub mod world;
@@ -23,6 +24,7 @@ pub mod world;
 /// The tables of step definitions, a file each.
 static TABLES: &[&[registry::StepDef]] = &[
     general::STEPS,
+    traces::STEPS,
     phase1::STEPS,
     phase2::STEPS,
     phase3::STEPS,

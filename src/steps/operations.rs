@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     probe::{browser::Hop, http::Request, jwt, now_ms},
-    profile::{Operation, Values, fill},
+    profile::{Operation, Values},
     stack::Act,
 };
 
@@ -100,7 +100,7 @@ impl Run {
         operation: &Operation,
         values: &Values,
     ) -> Result<Request, StepError> {
-        let (url, _) = self.page(&fill(&operation.path, values))?;
+        let (url, _) = self.page(&operation.path(values))?;
         Ok(match operation.body(values) {
             Some(body) => Request::json(&operation.method, url, body.to_string()),
             None => Request {
@@ -145,7 +145,12 @@ impl Run {
             let session = match self.stack.given_session(email) {
                 Some(cookie) => {
                     self.stack.may(Act::Visit(email)).await?;
-                    Ok(self.given_session(email, &cookie)?)
+                    let mut session = self.given_session(email, &cookie)?;
+                    if let Some(path) = &self.profile.login.visit {
+                        let (page, _) = self.page(path)?;
+                        session.browser.send(Request::get(page)).await?;
+                    }
+                    Ok(session)
                 }
                 None => match self.log_in(email).await? {
                     Ok((session, _)) => Ok(session),
@@ -255,6 +260,17 @@ impl Run {
         let expires_at = issued + days * 86_400;
         let mut claims =
             json!({"iat": issued, "exp": expires_at, "models": self.profile.llm.models});
+        let own = values([
+            ("email", json!(email)),
+            ("id", json!(id)),
+            ("name", json!("minted")),
+            ("host", json!(self.profile.site.authority())),
+            ("iat", json!(issued)),
+            ("exp", json!(expires_at)),
+        ]);
+        for (name, value) in self.profile.jwt.claims_of(&own) {
+            claims[name] = value;
+        }
         claims[&self.profile.jwt.id_claim] = json!(id);
         claims[&self.profile.jwt.email_claim] = json!(email);
         let jwt = jwt::sign(&claims, secret)

@@ -477,6 +477,21 @@ async fn warm_up(world: &mut World, _: Args) -> StepResult {
     Ok(())
 }
 
+impl World {
+    /// Says how often the profile's harmless messages stand among records.
+    fn note_harmless(&self, run: &Run, records: &[&Record]) {
+        for (number, pattern) in run.profile.log.harmless.iter().enumerate() {
+            let is_it = |record: &&&Record| run.grammar.harmless(record) == Some(number);
+            let count = records.iter().filter(is_it).count();
+            self.saw(
+                EvidenceKind::Remark,
+                &format!("{count} records at error or above are harmless, as the profile says"),
+                pattern,
+            );
+        }
+    }
+}
+
 /// Whether a request with this first line is the run's own.
 fn is_own(run: &Run, line: &str) -> bool {
     let health = format!(" {} ", run.profile.health.path);
@@ -501,11 +516,13 @@ async fn log_is_clean(world: &mut World, _: Args) -> StepResult {
         run.stack.is_shared() && line.is_some_and(|line| !is_own(&run, line))
     };
     let at_error = |record: &&Record| record.level.is_some_and(|level| level >= Level::Error);
+    let harmless = |record: &Record| run.grammar.harmless(record).is_some();
     let noise = |record: &Record| run.stack.is_own_noise(&record.message);
-    let (excused, errors): (Vec<&Record>, Vec<&Record>) = records
-        .iter()
-        .filter(at_error)
-        .partition(|record| refused(record) || noise(record) || foreign(record));
+    let (excused, errors): (Vec<&Record>, Vec<&Record>) =
+        records.iter().filter(at_error).partition(|record| {
+            harmless(record) || refused(record) || noise(record) || foreign(record)
+        });
+    world.note_harmless(&run, &excused);
     let warnings = records
         .iter()
         .filter(|record| record.level == Some(Level::Warn))
@@ -517,7 +534,7 @@ async fn log_is_clean(world: &mut World, _: Args) -> StepResult {
     sources.sort_unstable();
     sources.dedup();
     let title = format!(
-        "{} records since the restart: {} at error or above, {} more of refused requests, of other people's or of the sandbox itself, {warnings} warnings",
+        "{} records since the restart: {} at error or above, {} more that are harmless, of refused requests, of other people's or of the sandbox itself, {warnings} warnings",
         records.len(),
         errors.len(),
         excused.len()

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     run::{Run, Sent},
-    tracking::{Pairs, judge},
+    tracking::{Pairs, judge, note_untold_context},
     world::{Args, Blame, StepError, StepResult, World, expect},
 };
 use crate::{
@@ -193,6 +193,7 @@ async fn one_pair(world: &mut World, args: Args) -> StepResult {
         "tracking lines of the request",
         &pairs.text(),
     );
+    note_untold_context(world, &run);
     if records.iter().any(|record| !record.in_service_log) {
         world.saw(
             EvidenceKind::Remark,
@@ -429,8 +430,11 @@ async fn all_pairs(world: &mut World, _: Args) -> StepResult {
             world.scene.sent.len()
         );
         let (pairs, times) = if untied {
-            let same = |other: &&Sent| other.email == one.email && other.context == one.context;
-            let pairs = Pairs::of_user(&run.grammar, &records, &one.email).in_context(&one.context);
+            let context = run.grammar.told(&one.context);
+            let same = |other: &&Sent| {
+                other.email == one.email && run.grammar.told(&other.context) == context
+            };
+            let pairs = Pairs::of_user(&run.grammar, &records, &one.email).in_context(context);
             (pairs, sent.iter().filter(same).count())
         } else {
             (
@@ -455,7 +459,9 @@ async fn grammar_holds(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
     let records = since_restart(&run).await?.records(&*run.stack).await?;
     let lines = run.grammar.lines(&records);
-    let contexts: BTreeSet<&str> = run.profile.contexts.keys().map(String::as_str).collect();
+    note_untold_context(world, &run);
+    let names = run.profile.contexts.keys();
+    let contexts: BTreeSet<&str> = names.map(|name| run.grammar.told(name)).collect();
     let fits = |line: &Line| match line {
         Line::Tracking { context, .. } => contexts.contains(context.as_str()),
         Line::Success { .. } | Line::Failed { .. } => true,
@@ -467,7 +473,10 @@ async fn grammar_holds(world: &mut World, _: Args) -> StepResult {
         .map(|line| line.record.raw.as_str())
         .collect();
     let did = "read every tracking line since the restart";
-    let form = "[info] Tracking user: <email> [<context>] / [info] User tracking success: <email>";
+    let form = match run.grammar.tells_context() {
+        true => "[info] Tracking user: <email> [<context>] / [info] User tracking success: <email>",
+        false => "[info] Tracking user: <email> / [info] User tracking success: <email>",
+    };
     expect(
         Blame::Candidate,
         wrong.is_empty(),

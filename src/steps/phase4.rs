@@ -10,6 +10,8 @@ use super::{
 use crate::{
     evidence::EvidenceKind,
     probe::{http::Request, jwt, now_ms},
+    profile::RevokedToken,
+    stack::Act,
     steps,
 };
 
@@ -32,7 +34,8 @@ steps! {
     Then "^the list of tokens grew by exactly (?P<count>[0-9]+)$" => list_grew;
     /// The same request without a session is refused, and the list does not grow.
     Then "^without a session no token is generated$" => refused_without_session;
-    /// A body that is no JSON is answered with 400, and the list does not grow.
+    /// A body that is no JSON is answered with 400, and the list does not grow. Where the profile
+    /// says that the gateway takes it for an empty body, that is what must be seen.
     Then "^broken JSON is answered with 400 and the list is unchanged$" => broken_json;
     /// Asks for the list of tokens.
     When "^the session lists the tokens$" => lists;
@@ -52,7 +55,8 @@ steps! {
     Then "^from the very next request the token \"(?P<name>[^\"]+)\" is refused, and at the end of the run still$" => refused_from_now;
     /// Another token of the same user is let in.
     Then "^the token \"(?P<name>[^\"]+)\" still works$" => still_works;
-    /// The list or the token's own information says so.
+    /// The list or the token's own information says so; where the profile says that a revoked
+    /// token is gone, the list has it no more, and it is not known any more.
     Then "^the list or its information says that the token \"(?P<name>[^\"]+)\" is revoked$" => said_revoked;
 }
 
@@ -195,14 +199,31 @@ async fn is_jwt(world: &mut World, args: Args) -> StepResult {
         ),
         ("expires_at = exp", token.expires_at == time("exp")),
     ];
-    let wrong: Vec<&str> = holds
+    let own = values([
+        ("email", json!(email)),
+        ("id", json!(token.id)),
+        ("name", json!(token.name)),
+        ("host", json!(run.profile.site.authority())),
+        ("iat", claims["iat"].clone()),
+        ("exp", claims["exp"].clone()),
+    ]);
+    let further = run.profile.jwt.claims_of(&own);
+    let mut wrong: Vec<&str> = holds
         .iter()
         .filter(|(_, holds)| !holds)
         .map(|(what, _)| *what)
         .collect();
+    let others = further
+        .iter()
+        .filter(|(name, value)| claims[*name] != **value);
+    wrong.extend(others.map(|(name, _)| name.as_str()));
     let expected = format!(
-        "HS256, {email_claim} {email}, {id_claim} {}, exp - iat {seconds}, iat about {now}",
-        token.id
+        "HS256, {email_claim} {email}, {id_claim} {}, exp - iat {seconds}, iat about {now}{}",
+        token.id,
+        further
+            .iter()
+            .map(|(name, value)| format!(", {name} {value}"))
+            .collect::<String>()
     );
     expect(
         Blame::Candidate,
@@ -332,14 +353,39 @@ async fn broken_json(world: &mut World, _: Args) -> StepResult {
     let hop = world.session()?.browser.send(request).await?;
     world.saw_hop(&hop);
     let did = "generate a token with broken JSON";
+    let status = operation.broken_json;
     expect(
         Blame::Candidate,
-        hop.response.status == 400,
+        hop.response.status == status,
         did,
-        "400",
+        status,
         hop.response.summary(),
     )?;
-    list_unchanged(world, did).await
+    if status != operation.status {
+        return list_unchanged(world, did).await;
+    }
+    world.saw(
+        EvidenceKind::Remark,
+        "broken JSON is not refused",
+        &format!("As the profile says, it is answered with {status} like an empty body."),
+    );
+    let answer = Answer { hop, operation };
+    let made = answer.text("id").unwrap_or_default();
+    run.stack.may(Act::KeepToken(&made)).await?;
+    let revoked = run
+        .operate(
+            world.session()?,
+            "revoke token",
+            &values([("id", json!(made))]),
+        )
+        .await?;
+    expect(
+        Blame::Candidate,
+        revoked.ok(),
+        "revoke what came of broken JSON",
+        "200, JSON",
+        revoked.summary(),
+    )
 }
 
 async fn lists(world: &mut World, _: Args) -> StepResult {
@@ -420,13 +466,23 @@ async fn tells_token(world: &mut World, args: Args) -> StepResult {
     let exp = jwt::decode(&token.jwt)
         .ok()
         .and_then(|decoded| decoded.claims["exp"].as_i64());
-    let expected = [
+    let all = [
         ("id", json!(token.id)),
         ("name", json!(token.name)),
         ("email", json!(token.email)),
         ("models", json!(run.profile.llm.models)),
         ("expires_at", json!(exp)),
     ];
+    let told = |name: &str| answer.operation.answer.contains_key(name);
+    let (expected, untold): (Vec<_>, Vec<_>) = all.into_iter().partition(|(name, _)| told(name));
+    if !untold.is_empty() {
+        let names: Vec<&str> = untold.iter().map(|(name, _)| *name).collect();
+        world.saw(
+            EvidenceKind::Remark,
+            "not all of it is told by this gateway",
+            &format!("The profile has no place for: {}.", names.join(", ")),
+        );
+    }
     let wrong: Vec<&str> = expected
         .iter()
         .filter(|(name, value)| answer.value(name).as_ref() != Some(value))
@@ -535,9 +591,26 @@ async fn said_revoked(world: &mut World, args: Args) -> StepResult {
     let token = token(world, args.text("name"))?;
     let shown = info(world, &token.id).await?;
     let (answer, entries) = list(world).await?;
-    let entry = entries
-        .iter()
-        .find(|entry| answer.of_entry(entry, "id") == Some(&json!(token.id)));
+    let of = |id: &str| {
+        let is_it = |entry: &&Value| answer.of_entry(entry, "id") == Some(&json!(id));
+        entries.iter().find(is_it)
+    };
+    let entry = of(&token.id);
+    if world.run()?.profile.jwt.revoked == RevokedToken::Gone {
+        let mut others = world.scene.tokens.iter().filter(|one| one.id != token.id);
+        let listed = others.any(|one| of(&one.id).is_some());
+        let status = shown.hop.response.status;
+        return expect(
+            Blame::Candidate,
+            listed && entry.is_none() && status == 404,
+            "ask for the revoked token, and list the tokens",
+            "404, and a list without it that has another token of the same user",
+            format!(
+                "{status}; the list has it: {}, another: {listed}",
+                entry.is_some()
+            ),
+        );
+    }
     let in_list = entry.and_then(|entry| answer.of_entry(entry, "revoked").cloned());
     let says = shown.value("revoked") == Some(json!(true)) || in_list == Some(json!(true));
     expect(

@@ -1,17 +1,21 @@
 //! Phase 5: the API of the language models, with a JWT.
 
 use secrecy::SecretString;
+use serde_json::{Value, json};
 
 use super::{
-    run::Token,
+    run::{Run, Token},
     world::{Args, Blame, StepError, StepResult, World, expect},
 };
 use crate::{
     doubles::journal::Entry,
     evidence::EvidenceKind,
-    probe::{jwt, nonce},
+    probe::{browser::Hop, http::Request, jwt, nonce},
     steps,
 };
+
+/// Whom a client claims to be.
+const OTHER: &str = "somebody-else@example.com";
 
 steps! {
     /// A token of the test user that the gateway did not issue, signed with the run's secret.
@@ -21,7 +25,8 @@ steps! {
     Given "^the upstream's journal from here on$" => journal_from_here;
     /// Sends the profile's request with a prompt that nobody sent before.
     When "^the (?P<whose>admin|test user)'s token asks the model with a prompt of its own$" => asks_model;
-    /// The same, and the client itself sends the gateway's user header with another address.
+    /// The same, and the client itself sends the gateway's user header with another address, and
+    /// has it in its body wherever the gateway names the user there.
     When "^the (?P<whose>admin|test user)'s token asks the model, claiming to be another user$" => claims_other;
     /// Status 200, the values of the profile, and a text that was made for this prompt.
     Then "^the answer is a message made for this prompt$" => made_for_prompt;
@@ -69,30 +74,35 @@ fn token_of(world: &World, role: &str) -> Result<Token, StepError> {
     })
 }
 
-async fn ask(world: &mut World, role: &str, headers: &[(&str, &str)]) -> StepResult {
+/// Asks the model; where a client claims to be somebody, its body does, too, at the places where the
+/// gateway names the user.
+async fn ask_claiming(
+    world: &mut World,
+    role: &str,
+    headers: &[(&str, &str)],
+    claimed: Option<&str>,
+) -> StepResult {
     let run = world.run()?;
     let token = token_of(world, role)?;
     world.scene.note = nonce();
-    let hop = run
-        .ask_model(Some(&token.jwt), &world.scene.note, headers)
-        .await?;
+    let mut request = run.model_request(Some(&token.jwt), &world.scene.note, headers)?;
+    if let Some(claimed) = claimed {
+        claim_in_body(&mut request, &run.profile.llm.user_body, claimed);
+    }
+    let response = run.http.send(&request).await?;
+    let hop = Hop { request, response };
     world.saw_hop(&hop);
     world.scene.last = Some(hop);
     Ok(())
 }
 
 async fn asks_model(world: &mut World, args: Args) -> StepResult {
-    ask(world, args.text("whose"), &[]).await
+    ask_claiming(world, args.text("whose"), &[], None).await
 }
 
 async fn claims_other(world: &mut World, args: Args) -> StepResult {
     let header = world.run()?.profile.llm.user_header.clone();
-    ask(
-        world,
-        args.text("whose"),
-        &[(&header, "somebody-else@example.com")],
-    )
-    .await
+    ask_claiming(world, args.text("whose"), &[(&header, OTHER)], Some(OTHER)).await
 }
 
 async fn made_for_prompt(world: &mut World, _: Args) -> StepResult {
@@ -196,14 +206,8 @@ async fn other_key(world: &mut World, _: Args) -> StepResult {
 async fn told_email(world: &mut World, args: Args) -> StepResult {
     let run = world.run()?;
     let email = run.email(args.text("whose"))?;
-    let header = run.profile.llm.user_header.clone();
     let entries = received(world).await?;
-    let told: Vec<&str> = entries
-        .iter()
-        .flat_map(|entry| &entry.headers)
-        .filter(|(name, _)| *name == header)
-        .map(|(_, value)| value.as_str())
-        .collect();
+    let told: Vec<Told> = entries.iter().map(|entry| told(&run, entry)).collect();
     let answer = world
         .scene
         .last
@@ -212,14 +216,84 @@ async fn told_email(world: &mut World, args: Args) -> StepResult {
         .unwrap_or_default();
     expect(
         Blame::Candidate,
-        entries.len() == 1 && told == [email.as_str()],
+        told.len() == 1 && told.iter().all(|told| told.is(&run, &email)),
         format!("ask the model with the token of {email}"),
-        format!("one request at the upstream with {header}: {email}, once"),
         format!(
-            "{} requests, {header}: {told:?}; the client was answered {answer}",
+            "one request at the upstream with {}",
+            expected(&run, &email)
+        ),
+        format!(
+            "{} requests, {told:?}; the client was answered {answer}",
             entries.len()
         ),
     )
+}
+
+/// By what a request named its user to the upstream.
+#[derive(Debug)]
+pub(super) struct Told {
+    header: Vec<String>,
+    body: Vec<Value>,
+}
+
+/// What a request told the upstream, at the places of the profile.
+pub(super) fn told(run: &Run, entry: &Entry) -> Told {
+    let llm = &run.profile.llm;
+    let header = llm.user_header.to_ascii_lowercase();
+    let body: Value = serde_json::from_str(&entry.body).unwrap_or_default();
+    let at = |pointer: &String| body.pointer(pointer).cloned().unwrap_or_default();
+    Told {
+        header: entry.header_values(&header).map(str::to_owned).collect(),
+        body: llm.user_body.iter().map(at).collect(),
+    }
+}
+
+impl Told {
+    /// Whether it is this user everywhere, and nothing where nothing is sent. A profile that
+    /// names no place could tell nothing.
+    pub(super) fn is(&self, run: &Run, email: &str) -> bool {
+        let llm = &run.profile.llm;
+        let header = match llm.user_header_sent {
+            true => self.header == [email],
+            false => self.header.is_empty(),
+        };
+        (llm.user_header_sent || !self.body.is_empty())
+            && header
+            && self.body.iter().all(|value| value == email)
+    }
+}
+
+/// What the upstream must be told, for a person.
+pub(super) fn expected(run: &Run, email: &str) -> String {
+    let llm = &run.profile.llm;
+    let header = match llm.user_header_sent {
+        true => format!("{}: {email}, once", llm.user_header),
+        false => format!("no {}", llm.user_header),
+    };
+    let body = llm.user_body.iter();
+    body.fold(header, |text, pointer| {
+        format!("{text}; {email} at {pointer} of its body")
+    })
+}
+
+/// Writes a claim into a JSON body, at these pointers; objects on the way are made.
+fn claim_in_body(request: &mut Request, pointers: &[String], claimed: &str) {
+    if pointers.is_empty() {
+        return;
+    }
+    let body = request.body.as_deref().unwrap_or_default();
+    let mut json: Value = serde_json::from_str(body).unwrap_or_default();
+    for pointer in pointers {
+        let mut place = &mut json;
+        for name in pointer.split('/').skip(1) {
+            if !place.is_object() {
+                *place = json!({});
+            }
+            place = &mut place[name];
+        }
+        *place = claimed.into();
+    }
+    request.body = Some(json.to_string());
 }
 
 async fn jwt_kept(world: &mut World, args: Args) -> StepResult {

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     evidence::EvidenceKind,
     probe::{http::Request, log::Window, now_ms},
+    profile::WhenBanned,
     stack::{Act, Service},
     steps,
 };
@@ -37,7 +38,8 @@ steps! {
     Given "^the test user's session and token both work$" => both_work;
     /// The admin bans the test user for so many days.
     When "^the admin bans the test user for (?P<days>[0-9]+) days$" => bans;
-    /// The ban's key exists under exactly that address, with a TTL of so many days less at most a minute.
+    /// The ban's key exists under exactly that address, with a TTL of so many days less at most a
+    /// minute; of the profile's length, where it has bans of one length only.
     Then "^Redis holds the ban under exactly that address for (?P<days>[0-9]+) days$" => ban_in_redis;
     /// The next request with the session, and the next with the token, are refused.
     Then "^from the next request on both the session and the token are refused$" => both_refused;
@@ -47,7 +49,8 @@ steps! {
     Given "^the test user is banned$" => is_banned;
     /// Logs in at the identity provider with the right password, in a fresh browser.
     When "^the banned user logs in with the right password$" => banned_logs_in;
-    /// None of the site's locations answers 200.
+    /// None of the site's locations answers 200, but for those that a ban does not reach, as the
+    /// profile says; those are told.
     Then "^no location answers the banned user with 200$" => nothing_open;
     /// The user's key is not made again.
     Then "^the banned user does not become active again$" => not_active;
@@ -270,7 +273,16 @@ fn ban_key(run: &Run) -> Result<String, StepError> {
 async fn ban_in_redis(world: &mut World, args: Args) -> StepResult {
     let run = world.run()?;
     let key = ban_key(&run)?;
-    let asked = args.number::<i64>("days")? * 86_400;
+    let days: i64 = args.number("days")?;
+    let lasts = run.profile.ban.fixed_days.unwrap_or(days);
+    if lasts != days {
+        world.saw(
+            EvidenceKind::Remark,
+            &format!("a ban of {days} days cannot be had"),
+            &format!("Every ban of this gateway lasts {lasts} days, as the profile says: that is what was looked for."),
+        );
+    }
+    let asked = lasts * 86_400;
     let (value, ttl) = (run.redis.get(&key).await?, run.redis.ttl(&key).await?);
     let seen = format!(
         "GET {key} = {}, TTL {ttl:?} s",
@@ -379,18 +391,23 @@ async fn banned_logs_in(world: &mut World, _: Args) -> StepResult {
         .into_iter()
         .filter(|hop| run.profile.site.has(&hop.request.url))
         .collect();
-    let paths: Vec<String> = run
-        .profile
-        .contexts
-        .values()
-        .map(|context| context.path.clone())
-        .chain([run.profile.admin_page.path.clone()])
+    let contexts = run.profile.contexts.values();
+    let paths: Vec<(String, WhenBanned)> = contexts
+        .map(|context| (context.path.clone(), context.banned))
+        .chain([(run.profile.admin_page.path.clone(), WhenBanned::Refused)])
         .collect();
-    for path in paths {
+    for (path, banned) in paths {
         let (url, _) = run.page(&path)?;
         let hop = browser.send(Request::get(url)).await?;
         world.saw_hop(&hop);
-        world.scene.answers.push(hop);
+        match banned {
+            WhenBanned::Refused => world.scene.answers.push(hop),
+            WhenBanned::Served => world.saw(
+                EvidenceKind::Remark,
+                &format!("a ban does not reach {path}"),
+                &format!("It answers the banned user {}. The profile says so, and it is not held against the candidate.", hop.response.status),
+            ),
+        }
     }
     Ok(())
 }

@@ -160,6 +160,7 @@ pub fn judge(
     context: &str,
     times: Option<usize>,
 ) -> StepResult {
+    let context = run.grammar.told(context);
     let tracking = pairs.count(&Line::Tracking {
         email: email.to_owned(),
         context: context.to_owned(),
@@ -173,6 +174,10 @@ pub fn judge(
     };
     let at_level = pairs.0.iter().all(|tracked| tracked.at_level);
     let level = &run.profile.log.level;
+    let label = match run.grammar.tells_context() {
+        true => format!(" [{context}]"),
+        false => String::new(),
+    };
     let many = match times {
         Some(_) => "exactly one",
         None => "a",
@@ -192,10 +197,21 @@ pub fn judge(
         counted && at_level,
         did,
         format!(
-            "{many} pair: [{level}] Tracking user: {email} [{context}] / [{level}] User tracking success: {email}"
+            "{many} pair: [{level}] Tracking user: {email}{label} / [{level}] User tracking success: {email}"
         ),
         seen,
     )
+}
+
+/// Says, where the lines of tracking name no context, what was looked for in its place.
+pub fn note_untold_context(world: &World, run: &Run) {
+    if !run.grammar.tells_context() {
+        world.saw(
+            EvidenceKind::Remark,
+            "which context a line belongs to is not told",
+            "The gateway's lines name none, as the profile says: what was checked is that each request has exactly one pair, of its user.",
+        );
+    }
 }
 
 /// Waits for the tracking pair of a user in the scenario's window, whichever request caused it,

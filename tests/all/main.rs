@@ -11,6 +11,8 @@ mod doubles;
 mod ending;
 mod faults;
 mod lint;
+mod own_plan;
 mod reference;
+mod rest;
 mod served;
 mod support;

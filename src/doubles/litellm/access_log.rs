@@ -20,6 +20,10 @@ const MAX_LINES: usize = 50_000;
 /// The header in which the gateway names the user.
 const USER: HeaderName = HeaderName::from_static("x-litellm-user-email");
 
+/// The user that a request's body names, on its response.
+#[derive(Clone)]
+pub(super) struct User(pub(super) String);
+
 /// The header that tells the reader of the log where to go on.
 const NEXT: HeaderName = HeaderName::from_static("x-verify-next");
 
@@ -97,6 +101,8 @@ async fn log(State(log): State<AccessLog>, request: Request, next: Next) -> Resp
         String::from_utf8_lossy(value.as_bytes()).replace(char::is_control, "?")
     });
     let response = next.run(request).await;
+    let in_body = response.extensions().get::<User>();
+    let user = user.or_else(|| in_body.map(|User(user)| user.replace(char::is_control, "?")));
     let user = user.as_deref().unwrap_or("-");
     log.write(format!(
         r#"INFO: {peer} - "{asked}" {} user={user}"#,

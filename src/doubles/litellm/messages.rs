@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::access_log::User;
 use super::errors::Failure;
 use super::{Proxy, keys, mock, stream};
 use crate::doubles::observe::noted;
@@ -90,7 +91,17 @@ struct Turn {
 
 /// `POST /v1/messages`
 pub(super) async fn create(State(proxy): State<Arc<Proxy>>, body: Bytes) -> Response {
-    let turn = match read(&proxy, &body, true) {
+    let mut response = answer(&proxy, &body);
+    // LiteLLM's own field for the end user, where no header names one.
+    let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if let Some(user) = asked["user"].as_str() {
+        response.extensions_mut().insert(User(user.to_owned()));
+    }
+    response
+}
+
+fn answer(proxy: &Proxy, body: &[u8]) -> Response {
+    let turn = match read(proxy, body, true) {
         Ok(turn) => turn,
         Err(failure) => return failure.anthropic(),
     };

@@ -24,20 +24,31 @@ pub fn all(inputs: &Inputs) -> Vec<Finding> {
     let mut found = plan::uncovered(inputs);
     found.extend(environment::unread(inputs));
     found.extend(environment::includes(inputs));
-    found.extend(environment::page(inputs));
+    // Where the profile takes over another's surface untold, no rule about it can be sure.
+    let knows_surface = !inputs.profile.inherits_contexts;
+    if knows_surface {
+        found.extend(environment::page(inputs));
+    }
     let seen = Seen::new(inputs);
     found.extend(lua::syntax(&seen));
     if !inputs.config.unread.is_empty() {
         // What the parser did not understand may be what a rule would miss.
         return found;
     }
-    let rules: [fn(&Seen<'_>) -> Vec<Finding>; 17] = [
+    let of_any: [fn(&Seen<'_>) -> Vec<Finding>; 5] = [
         lua::modules,
         lua::files,
         environment::variables,
+        logging::hidden,
+        upstreams::keepalive,
+    ];
+    found.extend(of_any.iter().flat_map(|rule| rule(&seen)));
+    if !knows_surface {
+        return found;
+    }
+    let of_surface: [fn(&Seen<'_>) -> Vec<Finding>; 12] = [
         logging::dropped,
         logging::mislabelled,
-        logging::hidden,
         tracking::calls,
         tracking::undefined,
         tracking::unused_contexts,
@@ -46,11 +57,10 @@ pub fn all(inputs: &Inputs) -> Vec<Finding> {
         access::unprotected,
         access::identity,
         access::login_lost,
-        upstreams::keepalive,
         upstreams::streaming,
         upstreams::body_limit,
     ];
-    found.extend(rules.iter().flat_map(|rule| rule(&seen)));
+    found.extend(of_surface.iter().flat_map(|rule| rule(&seen)));
     found
 }
 

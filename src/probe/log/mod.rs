@@ -49,6 +49,29 @@ impl Window {
         stack.log_since(self.service, &self.cursor).await
     }
 
+    /// The lines up to now that hold `mark` and are no record of the error log: those of the
+    /// access log.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub async fn access_lines(
+        &self,
+        stack: &dyn Stack,
+        mark: &str,
+    ) -> Result<Vec<String>, StackError> {
+        let chunks = self.chunks(stack).await?;
+        let texts = chunks
+            .iter()
+            .map(|chunk| String::from_utf8_lossy(&chunk.bytes));
+        let of_mark = |line: &&str| line.contains(mark) && !record::begins_record(line);
+        Ok(texts
+            .flat_map(|text| {
+                let lines = text.lines().filter(of_mark).map(str::to_owned);
+                lines.collect::<Vec<_>>()
+            })
+            .collect())
+    }
+
     /// Every record in it up to now.
     ///
     /// # Errors

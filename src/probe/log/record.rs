@@ -136,6 +136,11 @@ pub fn parse(chunk: &LogChunk) -> Vec<Record> {
     records
 }
 
+/// Whether a line begins a record of the error log; one of an access log does not.
+pub(super) fn begins_record(line: &str) -> bool {
+    start(line).is_some()
+}
+
 fn start(line: &str) -> Option<(Option<Level>, &str)> {
     for head in [HEAD.as_ref()?, EARLY.as_ref()?] {
         if let Some(found) = head.captures(line) {

@@ -12,6 +12,8 @@ pub struct Grammar {
     success: Regex,
     failed: Regex,
     level: Level,
+    /// Messages that are no fault, whole.
+    harmless: Vec<Regex>,
     /// What may stand in a message before the text, written by nobody but the gateway.
     before: Regex,
     /// What every tracking line has in common, so that one which is out of shape is noticed.
@@ -33,7 +35,7 @@ pub enum Line {
     Tracking {
         /// Who.
         email: String,
-        /// In which context.
+        /// In which context; empty where the profile's lines name none.
         context: String,
     },
     /// It worked.
@@ -70,6 +72,11 @@ const LUA: &str = r"\[lua\] \S+: (?:\S+\(\): )?";
 /// A level or another word in brackets.
 const BRACKETS: &str = r"(?:\[[^\[\]]*\]\s*)*";
 
+/// A pattern that is all of a message, but for where it was logged and what nginx was doing then.
+fn whole(pattern: &str) -> String {
+    format!("^(?:{LUA})?(?:{pattern})(?: while [a-z ]+)?$")
+}
+
 impl Grammar {
     /// Compiles a profile's patterns.
     ///
@@ -102,7 +109,12 @@ impl Grammar {
         );
         Ok(Self {
             before: compile("before", &before, &[])?,
-            tracking: compile("tracking", &patterns.tracking, &["email", "context"])?,
+            harmless: patterns
+                .harmless
+                .iter()
+                .map(|pattern| compile("harmless", &whole(pattern), &[]))
+                .collect::<Result<_, _>>()?,
+            tracking: compile("tracking", &patterns.tracking, &["email"])?,
             success: compile("success", &patterns.success, &["email"])?,
             failed: compile("failed", &patterns.failed, &["email"])?,
             level: Level::named(&patterns.level).ok_or_else(|| GrammarError {
@@ -111,6 +123,26 @@ impl Grammar {
             })?,
             loose,
         })
+    }
+
+    /// Whether the lines of tracking name their context.
+    #[must_use]
+    pub fn tells_context(&self) -> bool {
+        let mut groups = self.tracking.capture_names().flatten();
+        groups.any(|name| name == "context")
+    }
+
+    /// A context as lines of tracking tell it: empty where they tell none.
+    #[must_use]
+    pub fn told<'a>(&self, context: &'a str) -> &'a str {
+        if self.tells_context() { context } else { "" }
+    }
+
+    /// The number of the pattern which says that this record is no fault.
+    #[must_use]
+    pub fn harmless(&self, record: &Record) -> Option<usize> {
+        let fits = |pattern: &Regex| pattern.is_match(&record.message);
+        self.harmless.iter().position(fits)
     }
 
     /// The lines of tracking among records.
@@ -125,7 +157,8 @@ impl Grammar {
     fn read(&self, record: &Record) -> Option<Tracked> {
         let message = &record.message;
         let (line, at) = if let Some(found) = self.tracking.captures(message) {
-            let (email, context) = (found["email"].to_owned(), found["context"].to_owned());
+            let context = found.name("context").map_or("", |context| context.as_str());
+            let (email, context) = (found["email"].to_owned(), context.to_owned());
             (Line::Tracking { email, context }, found.get(0)?.start())
         } else if let Some(found) = self.success.captures(message) {
             (
@@ -175,6 +208,7 @@ mod tests {
             failed: r"User tracking failed: (?P<email>[^\s,]+)".to_owned(),
             level: "info".to_owned(),
             before: None,
+            harmless: vec!["check: START".to_owned()],
         }
     }
 
@@ -254,6 +288,7 @@ mod tests {
             failed: String::new(),
             level: "info".to_owned(),
             before: None,
+            harmless: Vec::new(),
         };
         let error = Grammar::new(&patterns).unwrap_err().to_string();
         assert!(
@@ -262,6 +297,51 @@ mod tests {
         );
         patterns.tracking = "(".to_owned();
         assert!(Grammar::new(&patterns).is_err());
+    }
+
+    #[test]
+    fn only_a_whole_message_is_harmless() {
+        let harmless = |message: &str| {
+            let chunk = LogChunk {
+                source: "f".to_owned(),
+                in_service_log: false,
+                bytes: format!("2025/11/08 12:00:01 [error] 7#7: *1 {message}{TAIL}\n")
+                    .into_bytes(),
+            };
+            grammar().harmless(&parse(&chunk)[0]).is_some()
+        };
+        assert!(harmless("[lua] gate.lua:39: session(): check: START"));
+        assert!(harmless(
+            "[lua] gate.lua:39: check: START while sending to client"
+        ));
+        for other in [
+            "[lua] gate.lua:39: session(): check: START failed",
+            "[lua] x.lua:1: bad: check: START",
+            "lua entry thread aborted: x.lua:3: attempt to index nil\nstack: check: START",
+        ] {
+            assert!(!harmless(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_line_without_a_context_is_read_where_the_profile_has_none() {
+        let patterns = LogPatterns {
+            tracking: r"Tracking user: (?P<email>\S+)".to_owned(),
+            ..patterns()
+        };
+        let grammar = Grammar::new(&patterns).unwrap();
+        let text = format!(
+            "2025/11/08 12:00:01 [info] 7#7: *1 Tracking user: a@b while sending to client{TAIL}\n"
+        );
+        let chunk = LogChunk {
+            source: "f".to_owned(),
+            in_service_log: false,
+            bytes: text.into_bytes(),
+        };
+        let line = grammar.lines(&parse(&chunk)).remove(0).line;
+        let (email, context) = ("a@b".to_owned(), String::new());
+        assert_eq!(line, Line::Tracking { email, context });
+        assert!(!grammar.tells_context() && grammar.told("Default").is_empty());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{
         browser::{Browser, LoginForm},
         http::{Http, Request},
     },
-    profile::{Guests, Operation, Profile, Values, fill},
+    profile::{Guests, Operation, Profile, Values},
     stack::{Stack, StackError},
 };
 
@@ -230,7 +230,7 @@ impl Crowd {
 
     async fn operate(&self, browser: &mut Browser, name: &str, values: &Values) -> Option<Value> {
         let operation = self.operation(name)?;
-        let url = self.page(&fill(&operation.path, values))?;
+        let url = self.page(&operation.path(values))?;
         let request = match operation.body(values) {
             Some(body) => Request::json(&operation.method, url, body.to_string()),
             None => Request {

@@ -26,8 +26,8 @@ steps! {
     /// Each has a token, minted with the run's secret, and so has a neighbour of each: an address
     /// that is the same but for case, or once decoded. Those of the profile's `users.odd` log in, too.
     Given "^users with odd addresses, and their neighbours, have tokens and sessions$" => odd_users;
-    /// Each asks the model with the token, or for the profile's last untracked context in the
-    /// session: Redis holds each as active under exactly the address, its metadata and the list of
+    /// Each asks the model with the token, or for the profile's last context that is not an admin's
+    /// and that a ban reaches, in the session: Redis holds each as active under exactly the address, its metadata and the list of
     /// active users name exactly it, the log has its pair, and the upstream is told exactly it.
     Then "^each is tracked under exactly that address$" => tracked;
     /// Each is banned: the ban's key is exactly the address', the user is refused, the neighbour

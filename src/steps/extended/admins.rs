@@ -8,7 +8,7 @@ use super::outside::{Attempt, Tried, all_must, control, kept_out, none_reached, 
 use crate::{
     evidence::EvidenceKind,
     probe::{NONCE, nonce, raw::Raw},
-    profile::{Operation, Values, fill},
+    profile::{Operation, Values},
     stack::Act,
     steps,
     steps::{
@@ -99,7 +99,7 @@ fn target(path: &str, mark: &str) -> String {
 /// An operation as a request, whoever makes it.
 fn request(run: &Run, operation: &Operation, values: &Values, method: &str, mark: &str) -> Raw {
     let raw = run
-        .raw(&target(&fill(&operation.path, values), mark))
+        .raw(&target(&operation.path(values), mark))
         .method(method);
     match operation.body(values) {
         Some(body) if method != "GET" && method != "HEAD" => raw.json(body.to_string()),

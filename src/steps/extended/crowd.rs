@@ -168,8 +168,11 @@ pub async fn pairs_of(world: &World, run: &Run, window: &Window, sent: &[Sent]) 
     let did = format!("make {} requests of two users", sent.len());
     for one in sent {
         let (pairs, times) = if untied {
-            let same = |other: &&Sent| other.email == one.email && other.context == one.context;
-            let pairs = Pairs::of_user(&run.grammar, &records, &one.email).in_context(&one.context);
+            let context = run.grammar.told(&one.context);
+            let same = |other: &&Sent| {
+                other.email == one.email && run.grammar.told(&other.context) == context
+            };
+            let pairs = Pairs::of_user(&run.grammar, &records, &one.email).in_context(context);
             (pairs, sent.iter().filter(same).count())
         } else {
             let own = by_nonce.remove(one.nonce.as_str()).unwrap_or_default();

@@ -39,6 +39,9 @@ impl Excuses<'_> {
         if notes.marks.iter().any(|mark| record.message.contains(mark)) {
             return Some("a mark of the run".to_owned());
         }
+        if self.run.grammar.harmless(record).is_some() {
+            return Some("harmless, as the profile says".to_owned());
+        }
         if self.run.stack.is_own_noise(&record.message) {
             return Some("the stack's own".to_owned());
         }

@@ -11,7 +11,9 @@ use super::{
 };
 use crate::{
     probe::{NONCE, nonce},
+    profile::WhenBanned,
     steps::{
+        phase5::{Told, expected, told},
         run::{Run, Sent, Token},
         session::Session,
         world::{Blame, StepError, StepResult, World, expect},
@@ -71,7 +73,7 @@ impl Visitor {
             .contexts
             .iter()
             .rev()
-            .find(|(_, found)| !found.admin);
+            .find(|(_, found)| !found.admin && found.banned == WhenBanned::Refused);
         let (Some(session), Some((context, found))) = (&self.session, open) else {
             return Ok(None);
         };
@@ -192,18 +194,15 @@ impl Visitor {
         if !run.upstream.is_kept() {
             return Ok(());
         }
-        let header = &run.profile.llm.user_header;
+        let email = &self.odd.email;
         let entries = run.upstream.since(world.scene.upstream_cursor).await?;
-        let told: Vec<&str> = entries
-            .iter()
-            .filter(|entry| holds(entry, mark))
-            .flat_map(|entry| entry.header_values(header))
-            .collect();
+        let own = entries.iter().filter(|entry| holds(entry, mark));
+        let told: Vec<Told> = own.map(|entry| told(run, entry)).collect();
         expect(
             Blame::Candidate,
-            told == [self.odd.email.as_str()],
+            told.len() == 1 && told.iter().all(|told| told.is(run, email)),
             did,
-            format!("the upstream is told {header}: {}", self.odd.email),
+            format!("the upstream is told {}", expected(run, email)),
             format!("{told:?}"),
         )
     }

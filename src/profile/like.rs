@@ -1,0 +1,133 @@
+//! A profile that is like another but for what it says itself.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AdminPage, Ban, Context, Deployment, Health, Identity, Jwt, Llm, LogPatterns, Login, Operation,
+    Profile, RedisKeys, Site, Thresholds, Tracker, Users,
+};
+use crate::yaml::{self, YamlError};
+
+/// The shipped profile, as it is in the program itself.
+const PLAN: &str = include_str!("../../fixtures/profiles/plan.yaml");
+
+/// Profiles that another may be like.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Like {
+    /// The shipped profile `plan`.
+    Plan,
+}
+
+/// What is looked at first: whether a profile is like another.
+#[derive(Deserialize)]
+pub(super) struct Head {
+    #[serde(default)]
+    pub like: Option<Like>,
+}
+
+/// A profile of which parts are left out. Each part is a section of [`Profile`], whole.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Given {
+    name: String,
+    like: Like,
+    site: Option<Site>,
+    users: Option<Users>,
+    login: Option<Login>,
+    health: Option<Health>,
+    admin_page: Option<AdminPage>,
+    contexts: Option<BTreeMap<String, Context>>,
+    untracked: Option<String>,
+    warm_up: Option<Vec<String>>,
+    tracker: Option<Tracker>,
+    identity: Option<Identity>,
+    log: Option<LogPatterns>,
+    redis: Option<RedisKeys>,
+    operations: Option<BTreeMap<String, Operation>>,
+    jwt: Option<Jwt>,
+    llm: Option<Llm>,
+    ban: Option<Ban>,
+    thresholds: Option<Thresholds>,
+    deployment: Option<Deployment>,
+}
+
+/// Reads a profile that names the one which it is like.
+///
+/// # Errors
+/// When the text is no such profile: FILE:LINE:COLUMN, and what was probably meant.
+pub(super) fn complete(text: &str, path: &Path) -> Result<Profile, YamlError> {
+    let given: Given = yaml::parse(text, path)?;
+    let base: Profile = match given.like {
+        Like::Plan => yaml::parse(PLAN, Path::new("fixtures/profiles/plan.yaml"))?,
+    };
+    Ok(Profile {
+        name: given.name,
+        like: Some(given.like),
+        inherits_contexts: given.contexts.is_none(),
+        site: given.site.unwrap_or(base.site),
+        users: given.users.unwrap_or(base.users),
+        login: given.login.unwrap_or(base.login),
+        health: given.health.unwrap_or(base.health),
+        admin_page: given.admin_page.unwrap_or(base.admin_page),
+        contexts: given.contexts.unwrap_or(base.contexts),
+        untracked: given.untracked.unwrap_or(base.untracked),
+        warm_up: given.warm_up.unwrap_or(base.warm_up),
+        tracker: given.tracker.unwrap_or(base.tracker),
+        identity: given.identity.unwrap_or(base.identity),
+        log: given.log.unwrap_or(base.log),
+        redis: given.redis.unwrap_or(base.redis),
+        operations: given.operations.unwrap_or(base.operations),
+        jwt: given.jwt.unwrap_or(base.jwt),
+        llm: given.llm.unwrap_or(base.llm),
+        ban: given.ban.unwrap_or(base.ban),
+        thresholds: given.thresholds.unwrap_or(base.thresholds),
+        deployment: given.deployment.unwrap_or(base.deployment),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn load(text: &str) -> Result<Profile, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("own.yaml");
+        fs::write(&path, text).unwrap();
+        Profile::load(&path).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_left_out_is_as_in_the_other_and_what_is_there_is_its_own() {
+        let own = load("name: own\nlike: plan\nsite: {host: shop.example.com}\n").unwrap();
+        let plan = load(PLAN).unwrap();
+        assert_eq!(own.site.host, "shop.example.com");
+        assert_eq!(own.redis.ban, plan.redis.ban);
+        assert_eq!(
+            own.operations.keys().collect::<Vec<_>>(),
+            plan.operations.keys().collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn what_is_misspelt_is_refused_with_its_place_with_and_without_another() {
+        for (text, says) in [
+            (
+                "name: own\nlike: plan\nsight: {}\n",
+                ":3:1: unknown key `sight`; did you mean `site`?",
+            ),
+            (
+                "name: own\nlike: plam\n",
+                ":2:7: unknown value `plam`; did you mean `plan`?",
+            ),
+            ("name: own\nsite: {host: a.example}\n", "is missing"),
+        ] {
+            let error = load(text).unwrap_err();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+}
