@@ -4,6 +4,7 @@ use serde_json::Value;
 use verify::{
     engine::GatewayFiles,
     mutation::{Copy, Edit, Matrix},
+    plan::Bundle,
 };
 
 use super::support::{needs_sandbox, root, verify};
@@ -41,6 +42,32 @@ fn every_broken_gateway_is_caught_by_the_items_that_it_breaks_and_by_no_other() 
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     ended.exits(0);
     assert_eq!(matrix.score.caught, matrix.score.mutants);
+    assert!(
+        matrix.score.mutants >= 80,
+        "{} mutants",
+        matrix.score.mutants
+    );
+    let few: Vec<String> = matrix
+        .coverage()
+        .into_iter()
+        .filter(|(_, count)| *count < 2)
+        .map(|(item, count)| format!("{item}: {count}"))
+        .collect();
+    assert!(few.is_empty(), "items with less than two mutants: {few:?}");
+    let plan = Bundle::load(&root().join("features")).expect("the plan");
+    let unknown: Vec<&str> = matrix
+        .mutants
+        .iter()
+        .filter_map(|mutant| mutant.cause.as_deref())
+        .filter(|cause| !plan.rules.iter().any(|rule| rule.id == *cause))
+        .collect();
+    assert!(unknown.is_empty(), "causes that no rule names: {unknown:?}");
+    assert_eq!(matrix.score.with_cause, matrix.score.mutants);
+    let diagnosed = matrix.score.diagnosed as f64 / matrix.score.with_cause as f64;
+    assert!(
+        diagnosed >= 0.8,
+        "the right cause is named first for {diagnosed:.2} of them"
+    );
 }
 
 #[test]
