@@ -100,7 +100,7 @@ Feature: Extended checks
     And all but the last arrive before the upstream sends the last
     And the stream comes to its end, every piece in order
 
-  @extended @item-X.14
+  @extended @item-X.14 @slow
   Scenario: Large and slow requests are served, and those beyond every limit refused
     Given the candidate runs
     And the admin has a token "test-token-v11.1" for 30 days
@@ -109,7 +109,7 @@ Feature: Extended checks
     When requests come that are beyond every limit
     Then each of them is refused with 400, 413, 414 or 431, and the next request is served
 
-  @extended @item-X.15
+  @extended @item-X.15 @slow
   Scenario: A crowd is served, and nobody is taken for somebody else
     Given the candidate runs
     And the admin has a session
@@ -118,7 +118,7 @@ Feature: Extended checks
     Then every request is served, and none with 5xx
     And each has exactly one tracking pair, of its own user in its own context
 
-  @extended @item-X.16
+  @extended @item-X.16 @slow
   Scenario: A reload loses no request
     Given the candidate runs
     And the admin has a token "test-token-v11.1" for 30 days

@@ -130,7 +130,8 @@ pub struct RunArgs {
     /// Of those only the ones whose tags fit, for example '@phase-3 and not @item-3.6'.
     #[arg(long, value_name = "EXPR", help_heading = "What to run")]
     pub tags: Option<String>,
-    /// Leave the comparison of response times (7.2) out.
+    /// Leave out what takes long: the comparison of response times (7.2), and what puts load on
+    /// the gateway (X.14 to X.16).
     #[arg(
         long,
         help_heading = "What to run",

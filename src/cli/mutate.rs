@@ -18,19 +18,18 @@ use super::{
     settings::{Settings, shipped},
 };
 use crate::{
-    engine::{self, Place, Signals, event::RunEnd},
+    engine::{self, Place, Signals, event::RunEnd, worker::SLOW},
     gate::ExitStatus,
     mutation::{self, Catalogue, CatalogueError, Copy, Judged, Matrix, Mutant, Score},
     plan::{Bundle, ItemId},
-    report::{RunDir, RunReport, Verdict, write_text},
-    verdict::{self, Standing, standing},
+    report::{RunDir, RunReport, write_text},
+    verdict::{self, Standing, is_selected, standing},
     yaml,
 };
 
 /// The shipped catalogue.
 const MUTANTS: &str = "fixtures/mutants";
-/// The item that compares response times: it is measured only for mutants that concern it, and
-/// then alone on the machine.
+/// The item that compares response times: a mutant that concerns it has the machine to itself.
 const TIMED: ItemId = ItemId::Plan {
     phase: 7,
     number: 2,
@@ -55,7 +54,7 @@ pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError
         settings,
         jobs: usize::from(args.jobs),
     };
-    let known: BTreeSet<ItemId> = work.plan.selected.iter().copied().collect();
+    let known: BTreeSet<ItemId> = work.plan.items.iter().copied().collect();
     let mutants = chosen(Catalogue::load(&catalogue, &known)?, &args.id)?;
     runtime.block_on(work.go(&mutants, started))
 }
@@ -91,18 +90,35 @@ fn chosen(catalogue: Catalogue, ids: &[String]) -> Result<Vec<Mutant>, CliError>
     Ok(catalogue.mutants.into_iter().filter(wanted).collect())
 }
 
-/// A plan with all of its items.
+/// A plan with all of its items, and those of them that take long.
 struct Plan {
     bundle: Bundle,
-    selected: Vec<ItemId>,
+    items: Vec<ItemId>,
+    slow: BTreeSet<ItemId>,
 }
 
 impl Plan {
     fn load(dir: &Path) -> Result<Self, CliError> {
         let bundle = Bundle::load(dir)?;
         bundle.check(&StepTable)?;
-        let selected = bundle.items().collect();
-        Ok(Self { bundle, selected })
+        let is_slow = |tags: &[String]| tags.iter().any(|tag| tag == SLOW);
+        let slow = bundle
+            .scenarios()
+            .filter(|scenario| is_slow(&scenario.tags))
+            .flat_map(|scenario| scenario.items().collect::<Vec<_>>())
+            .collect();
+        Ok(Self {
+            items: bundle.items().collect(),
+            slow,
+            bundle,
+        })
+    }
+
+    /// The items that are run where these are to notice: what takes long only where it is one
+    /// of them.
+    fn needed(&self, noticing: &BTreeSet<ItemId>) -> Vec<ItemId> {
+        let needed = |item: &ItemId| !self.slow.contains(item) || noticing.contains(item);
+        self.items.iter().copied().filter(needed).collect()
     }
 }
 
@@ -120,15 +136,16 @@ struct Work {
 impl Work {
     async fn go(&self, mutants: &[Mutant], started: Instant) -> Result<ExitStatus, CliError> {
         let started_at = jiff::ZonedDateTime::now();
-        let (timed, quick): (Vec<&Mutant>, Vec<&Mutant>) = mutants
+        let (timed, others): (Vec<&Mutant>, Vec<&Mutant>) = mutants
             .iter()
             .partition(|mutant| mutant.breaks.contains(&TIMED));
-        if let Some(status) = self.unmutated(!timed.is_empty()).await? {
+        let noticing = mutants.iter().flat_map(|mutant| mutant.breaks.clone());
+        if let Some(status) = self.unmutated(&noticing.collect()).await? {
             return Ok(status);
         }
         let mut judged = Vec::new();
         // What is timed has the machine to itself.
-        for (part, jobs) in [(quick, self.jobs), (timed, 1)] {
+        for (part, jobs) in [(others, self.jobs), (timed, 1)] {
             let mut runs = stream::iter(part)
                 .map(|mutant| self.one(mutant))
                 .buffer_unordered(jobs);
@@ -149,7 +166,7 @@ impl Work {
             jobs: self.jobs,
             candidate: self.inputs.candidate.clone(),
             compared_with: (self.other.as_ref()).map(|plan| plan.bundle.title.en.clone()),
-            items: self.plan.selected.clone(),
+            items: self.plan.items.clone(),
             score: Score::of(&judged),
             mutants: judged,
         };
@@ -183,65 +200,65 @@ impl Work {
 
     /// The candidate as it is. Where that does not pass, nothing can be said of its mutants:
     /// the exit code, then.
-    async fn unmutated(&self, timed: bool) -> Result<Option<ExitStatus>, CliError> {
+    async fn unmutated(&self, noticing: &BTreeSet<ItemId>) -> Result<Option<ExitStatus>, CliError> {
         let report = self
             .run(
                 "unmutated",
                 &self.plan,
                 &self.settings,
                 &self.inputs,
-                !timed,
+                noticing,
             )
             .await?;
-        let left_out = |id: ItemId| id == TIMED && !timed;
-        if let Some(other) = &self.other {
-            let report = self
-                .run(
-                    "unmutated-by-other-plan",
-                    other,
-                    &self.settings,
-                    &self.inputs,
-                    !timed,
-                )
-                .await?;
-            if !silent(&report) {
-                return Err(CliError::usage(format!(
-                    "--compare {}: this plan does not pass the unmutated gateway, so nothing could be compared; see {}",
-                    other.bundle.dir.display(),
-                    self.dir.join("unmutated-by-other-plan").display()
-                )));
-            }
-        }
         let mut wrong = report
             .items
             .iter()
             .chain(&report.extended)
-            .filter(|item| standing(item) != Standing::Passed && !left_out(item.id))
+            .filter(|item| is_selected(item) && standing(item) != Standing::Passed)
             .peekable();
         if wrong.peek().is_none() && report.run.end == Some(RunEnd::Completed) {
             out::complain(format_args!(
                 "the unmutated gateway passes, {:.0} ms",
                 report.run.duration_ms
             ));
-            return Ok(None);
+            return self.other_passes(noticing).await.map(|()| None);
         }
         out::complain(
             "the unmutated gateway does not pass, so nothing can be said of its mutants:",
         );
+        let mut failed = false;
         for item in wrong {
+            failed |= standing(item) == Standing::Failed;
             let why = item.failure.as_ref().map(|failure| failure.seen.as_str());
             let why = why.or(item.reason.as_deref()).unwrap_or_default();
             out::complain(format_args!("  {} {}: {why}", item.id, item.title.en));
         }
-        out::complain(format_args!(
-            "report: {}",
-            self.dir.join("unmutated").display()
-        ));
-        Ok(Some(match (&report.run.end, report.verdict) {
-            (Some(RunEnd::Interrupted { .. }), _) => ExitStatus::Interrupted,
-            (_, Some(Verdict::Fail | Verdict::Conditional)) => ExitStatus::Fail,
+        let written = self.dir.join("unmutated");
+        out::complain(format_args!("report: {}", written.display()));
+        Ok(Some(match &report.run.end {
+            Some(RunEnd::Interrupted { .. }) => ExitStatus::Interrupted,
+            _ if failed => ExitStatus::Fail,
             _ => ExitStatus::Inconclusive,
         }))
+    }
+
+    /// The plan that is compared with must pass the gateway as it is.
+    async fn other_passes(&self, noticing: &BTreeSet<ItemId>) -> Result<(), CliError> {
+        let Some(other) = &self.other else {
+            return Ok(());
+        };
+        let name = "unmutated-by-other-plan";
+        let report = self
+            .run(name, other, &self.settings, &self.inputs, noticing)
+            .await?;
+        if silent(&report) {
+            return Ok(());
+        }
+        Err(CliError::usage(format!(
+            "--compare {}: this plan does not pass the unmutated gateway, so nothing could be compared; see {}",
+            other.bundle.dir.display(),
+            self.dir.join(name).display()
+        )))
     }
 
     /// What the plan says about one mutant; nothing where the run was interrupted.
@@ -271,37 +288,35 @@ impl Work {
             ..self.settings.clone()
         };
         let inputs = Inputs::read(&settings)?;
-        let timed = mutant.breaks.contains(&TIMED);
+        let noticing: BTreeSet<ItemId> = mutant.breaks.iter().copied().collect();
         let report = self
-            .run(&mutant.id, &self.plan, &settings, &inputs, !timed)
+            .run(&mutant.id, &self.plan, &settings, &inputs, &noticing)
             .await?;
         if matches!(report.run.end, Some(RunEnd::Interrupted { .. })) {
             return Ok(None);
         }
-        let left_out: &[ItemId] = if timed { &[] } else { &[TIMED] };
-        let mut judged = mutation::judge(mutant, &report, left_out);
+        let mut judged = mutation::judge(mutant, &report);
         if let Some(other) = &self.other {
             let name = format!("{}-by-other-plan", mutant.id);
-            let report = self.run(&name, other, &settings, &inputs, !timed).await?;
+            let report = self
+                .run(&name, other, &settings, &inputs, &noticing)
+                .await?;
             judged.noticed_by_other = Some(!silent(&report));
         }
         Ok(Some(judged))
     }
 
-    /// One run, its report written under `name`.
+    /// One run, its report written under `name`, of the items that are `needed`.
     async fn run(
         &self,
         name: &str,
         plan: &Plan,
         settings: &Settings,
         inputs: &Inputs,
-        quick: bool,
+        noticing: &BTreeSet<ItemId>,
     ) -> Result<RunReport, CliError> {
-        let settings = Settings {
-            quick,
-            ..settings.clone()
-        };
-        let run = run_plan(&settings, &self.place, &plan.bundle, &plan.selected, inputs)?;
+        let selected = plan.needed(noticing);
+        let run = run_plan(settings, &self.place, &plan.bundle, &selected, inputs)?;
         let mut dir = RunDir::create(&self.dir, name)?;
         let mut events = Vec::new();
         let mut unwritten = Ok(());

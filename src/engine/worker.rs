@@ -30,7 +30,7 @@ use crate::{
         programs::Programs,
         sandbox::Sandbox,
     },
-    steps::{late, registry, run::Run, world::World},
+    steps::{late, registry, run::Run, watch, world::World},
 };
 
 /// The tag of scenarios that take long, which `--quick` leaves out.
@@ -191,9 +191,11 @@ async fn go_through(
             0.0,
         );
     }
+    let watches = watch::begin(&run);
     let bridge = scenarios(&run, features).await;
     stack.begins(None).await;
     late::look_again(&run, bridge.deferred()).await;
+    watches.iter().for_each(tokio::task::JoinHandle::abort);
     // Its events are all that it does; a panic in it is a missing version in the report.
     let _ = components.await;
     stack.down().await;
@@ -246,6 +248,7 @@ async fn scenarios(run: &Arc<Run>, features: Vec<gherkin::Feature>) -> Bridge {
         if let Some(item) = item {
             entering.recorder.tell(&RunEvent::ItemStarted { item });
         }
+        entering.watch.begins();
         world.enter(Arc::clone(&entering), item);
         let stack = Arc::clone(&entering.stack);
         Box::pin(async move { stack.begins(item).await })

@@ -91,11 +91,10 @@ impl Judged {
     }
 }
 
-/// Holds the report on a mutant against its entry in the catalogue. Items that were `left_out`
+/// Holds the report on a mutant against its entry in the catalogue. Items that were not chosen
 /// say nothing.
 #[must_use]
-pub fn judge(mutant: &Mutant, report: &RunReport, left_out: &[ItemId]) -> Judged {
-    let looked_at = |item: &&ItemReport| is_selected(item) && !left_out.contains(&item.id);
+pub fn judge(mutant: &Mutant, report: &RunReport) -> Judged {
     let all = || report.items.iter().chain(&report.extended);
     let mut judged = Judged::broken(mutant, String::new());
     judged.complaints.clear();
@@ -105,7 +104,7 @@ pub fn judge(mutant: &Mutant, report: &RunReport, left_out: &[ItemId]) -> Judged
         .iter()
         .map(|cause| cause.rule.clone())
         .collect();
-    for item in all().filter(looked_at) {
+    for item in all().filter(|item| is_selected(item)) {
         let cell = Cell::from(standing(item));
         judged.items.insert(item.id, cell);
         judged.complaints.extend(complaint(mutant, item, cell));

@@ -18,6 +18,7 @@ mod senses;
 mod session;
 mod traces;
 mod tracking;
+pub mod watch;
 pub mod world;
 
 /// The tables of step definitions, a file each.
@@ -32,6 +33,7 @@ static TABLES: &[&[registry::StepDef]] = &[
     phase6::STEPS,
     phase7::STEPS,
     extended::identity::STEPS,
+    extended::internal_port::STEPS,
     extended::forged::STEPS,
     extended::banned::STEPS,
     extended::addresses::STEPS,

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::{extended::trouble::Trouble, session::Session, world::StepError};
+use super::{extended::trouble::Trouble, session::Session, watch::Watch, world::StepError};
 use crate::{
     engine::{Recorder, RunPlan},
     evidence::Redactor,
@@ -96,6 +96,8 @@ pub struct Run {
     pub grammar: Grammar,
     /// Where evidence goes.
     pub recorder: Recorder,
+    /// What was noticed of the services round the gateway.
+    pub watch: Watch,
     /// What takes secrets out.
     pub redactor: Arc<Redactor>,
     /// What was made when it was first needed. Held while something is made.
@@ -156,6 +158,7 @@ impl Run {
             grammar,
             recorder,
             redactor,
+            watch: Watch::default(),
             stack,
             plan,
             made: AsyncMutex::new(Made {
@@ -257,13 +260,21 @@ impl Run {
                 Err(error) => return Some(error.to_string()),
             }
         }
-        let ping = format!("http://{}/ping", self.stack.endpoints().auth)
-            .parse()
-            .ok()?;
+        self.auth_answers()
+            .await
+            .err()
+            .map(|why| format!("auth: {why}"))
+            .or_else(|| self.watch.noticed())
+    }
+
+    /// Whether oauth2-proxy says that it is well; the error says what it does instead.
+    pub(super) async fn auth_answers(&self) -> Result<(), String> {
+        let ping = format!("http://{}/ping", self.stack.endpoints().auth);
+        let ping = ping.parse().map_err(|error| format!("{ping}: {error}"))?;
         match self.http.send(&Request::get(ping)).await {
-            Ok(response) if response.status == 200 => None,
-            Ok(response) => Some(format!("auth: /ping answers {}", response.summary())),
-            Err(error) => Some(format!("auth: {error}")),
+            Ok(response) if response.status == 200 => Ok(()),
+            Ok(response) => Err(format!("/ping answers {}", response.summary())),
+            Err(error) => Err(error.to_string()),
         }
     }
 }

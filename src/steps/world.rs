@@ -159,7 +159,7 @@ pub struct Scene {
     /// Lines of a log that were written by somebody outside.
     pub forged: Vec<String>,
     /// Users with odd addresses.
-    pub visitors: Vec<super::extended::addresses::Visitor>,
+    pub visitors: Vec<super::extended::visitor::Visitor>,
     /// The processes that accepted connections, `None` where none was found.
     pub pids: Vec<Option<u32>>,
     /// Local ports of kept connections.

@@ -160,11 +160,17 @@ mod tests {
             let held = held.clone();
             async move { held.pass(1).await }
         });
-        while !hold.lock()[0].waiting {
+        loop {
+            // The lock is given back before the other task has its turn.
+            let waiting = hold.lock()[0].waiting;
+            if waiting {
+                break;
+            }
             tokio::task::yield_now().await;
         }
         assert!(!second.is_finished());
-        assert_eq!((hold.lock()[0].sent, hold.lock()[0].of), (1, 3));
+        let seen = hold.lock()[0];
+        assert_eq!((seen.sent, seen.of), (1, 3));
         hold.frames.send_replace(Some(2));
         second.await.unwrap();
         assert_eq!(hold.lock()[0].sent, 2);

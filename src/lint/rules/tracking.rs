@@ -183,17 +183,21 @@ pub fn unused_contexts(seen: &Seen<'_>) -> Vec<Finding> {
         .filter(|name| !all.texts().any(|text| text.contains(name.as_str())))
         .filter(|name| !config_says(seen, name))
         .map(|name| {
-            let at = At {
-                file: file.clone(),
-                line: lines.get(name).copied().unwrap_or(1),
+            let path = &seen.inputs.profile.contexts[name].path;
+            let at = match seen.public_location(path) {
+                Match::Found(place) => place.at().clone(),
+                _ => At {
+                    file: file.clone(),
+                    line: lines.get(name).copied().unwrap_or(1),
+                },
             };
             finding(
                 "context-unused",
                 Level::Error,
                 &at,
                 text(
-                    format!("no location tracks under the context \"{name}\""),
-                    format!("コンテキスト \"{name}\" で追跡する location がありません"),
+                    format!("no location tracks under the context \"{name}\", also not that of its path {path}"),
+                    format!("コンテキスト \"{name}\" で追跡する location がありません（パス {path} の location も同様）"),
                 ),
                 text(
                     "the plan visits it and looks for its lines: they can never come",

@@ -67,7 +67,7 @@ pub struct Tracked {
 
 /// What lua-nginx-module writes before a message (ngx_http_lua_log.c): where it was logged, and in
 /// which function.
-const LUA: &str = r"\[lua\] \S+:\d+: (?:\S+\(\): )?";
+const LUA: &str = r"\[lua\] \S+: (?:\S+\(\): )?";
 
 /// A level or another word in brackets.
 const BRACKETS: &str = r"(?:\[[^\[\]]*\]\s*)*";

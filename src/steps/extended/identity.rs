@@ -1,15 +1,11 @@
 //! X.1: whatever a client says about who it is, it says in vain.
 
-use futures::future::try_join_all;
-
 use super::{
     outside::{Attempt, Tried, all_must, control, holds, kept_out, none_reached, refused},
-    tracker::{named_lines, one_pair},
+    tracker::{named_lines, one_pair, tracked_request},
 };
 use crate::{
-    evidence::EvidenceKind,
     probe::{NONCE, nonce, raw::Raw},
-    profile::InternalPort,
     steps,
     steps::{
         operations::values,
@@ -40,9 +36,6 @@ steps! {
     Then "^the admin's token stays the admin's under such a claim$" => token_stays;
     /// No stranger is active, and no tracking line names one.
     Then "^nobody is tracked under a claimed address$" => nobody_tracked;
-    /// Whether the internal port believes identity headers: a remark, or a failure where the
-    /// profile says that it must not.
-    Then "^whether the internal port believes such a claim is known$" => internal_port;
 }
 
 /// Who is claimed to be: a stranger's address holds the attempt's own text.
@@ -53,11 +46,11 @@ fn claims(run: &Run, mark: &str) -> [(&'static str, String); 2] {
     ]
 }
 
-fn claimed(mark: &str) -> String {
+pub(super) fn claimed(mark: &str) -> String {
     format!("claimed-{mark}@example.com")
 }
 
-fn names(run: &Run) -> Vec<String> {
+pub(super) fn names(run: &Run) -> Vec<String> {
     let mut names = run.profile.identity.headers.clone();
     let known = |header: &String| header.eq_ignore_ascii_case(&run.profile.llm.user_header);
     if !names.iter().any(known) {
@@ -66,7 +59,7 @@ fn names(run: &Run) -> Vec<String> {
     names
 }
 
-fn claiming(raw: Raw, names: &[String], who: &str) -> Raw {
+pub(super) fn claiming(raw: Raw, names: &[String], who: &str) -> Raw {
     names.iter().fold(raw, |raw, name| raw.header(name, who))
 }
 
@@ -77,7 +70,7 @@ fn marked(path: &str, mark: &str) -> String {
 }
 
 /// The admin API's first question, with a nonce.
-fn admin_question(run: &Run, mark: &str) -> Result<Raw, StepError> {
+pub(super) fn admin_question(run: &Run, mark: &str) -> Result<Raw, StepError> {
     let operation = run.operation("list active users")?;
     let raw = run
         .raw(&marked(&operation.path, mark))
@@ -174,16 +167,9 @@ async fn in_session(world: &mut World, _: Args) -> StepResult {
     let names = names(&run);
     let (mut attempts, mut sent) = (Vec::new(), Vec::new());
     for (context, found) in &run.profile.contexts {
-        // Control: without a claim the session is let in where it may be.
+        // Control: without a claim the session is let in where it may be, and tracked as itself.
         if !found.admin {
-            let response = run.send_raw(&run.raw_in(&session, &found.path)?).await?;
-            control(expect(
-                Blame::Candidate,
-                !kept_out(&run, &response) && response.status < 500,
-                format!("ask for the context {context} as {}", session.email),
-                "an answer of what is behind it",
-                response.summary(),
-            ))?;
+            control(tracked_request(world, &run, &session, context).await)?;
         }
         for who in [0, 1] {
             let mark = nonce();
@@ -355,95 +341,5 @@ async fn nobody_tracked(world: &mut World, _: Args) -> StepResult {
         did,
         "no tracking line names a stranger",
         named.join("\n"),
-    )
-}
-
-/// What the internal port answered to a question: without a claim, as a stranger, as the admin.
-struct Internal {
-    what: String,
-    statuses: [u16; 3],
-    mark: String,
-}
-
-/// Asks the internal port each question in all three ways, all at the same time.
-async fn ask_internal(run: &Run) -> Result<Vec<Internal>, StepError> {
-    let (names, internal) = (names(run), run.stack.internal());
-    let mut questions: Vec<(String, Raw)> = run
-        .profile
-        .contexts
-        .iter()
-        .map(|(context, found)| (context.clone(), run.raw(&found.path)))
-        .collect();
-    questions.push(("admin API".to_owned(), admin_question(run, "x")?));
-    let asked = questions.into_iter().map(async |(what, raw)| {
-        let mark = nonce();
-        let as_stranger = claiming(raw.clone(), &names, &claimed(&mark));
-        let as_admin = claiming(raw.clone(), &names, &run.profile.users.admin);
-        let ways = [raw, as_stranger, as_admin];
-        let answers = try_join_all(ways.iter().map(|raw| raw.send(internal)));
-        let answers = answers.await.map_err(|error| {
-            StepError::harness(
-                format!("ask the internal port for {what}"),
-                "an answer",
-                error,
-            )
-        })?;
-        let mut statuses = [0; 3];
-        statuses
-            .iter_mut()
-            .zip(&answers)
-            .for_each(|(status, answer)| *status = answer.status);
-        Ok(Internal {
-            what,
-            statuses,
-            mark,
-        })
-    });
-    try_join_all(asked).await
-}
-
-async fn internal_port(world: &mut World, _: Args) -> StepResult {
-    let run = world.run()?;
-    let cursor = run.upstream.cursor().await?;
-    let asked = ask_internal(&run).await?;
-    let entries = match run.upstream.is_kept() {
-        true => run.upstream.since(cursor).await?,
-        false => Vec::new(),
-    };
-    let active = run.made_active(&claimed("*")).await?;
-    let (mut believed, mut seen) = (Vec::new(), Vec::new());
-    for Internal {
-        what,
-        statuses: [without, stranger, admin],
-        mark,
-    } in asked
-    {
-        let told = entries.iter().any(|entry| holds(entry, &claimed(&mark)));
-        let is_active = active.iter().any(|key| key.contains(&mark));
-        let not = |so: bool| if so { "" } else { "not " };
-        let line = format!(
-            "{what}: without a claim {without}, as a stranger {stranger}, as the admin {admin}; \
-             the upstream is {}told the claim; the stranger is {}active",
-            not(told),
-            not(is_active),
-        );
-        if told || is_active || stranger != without || admin != without {
-            believed.push(line.clone());
-        }
-        seen.push(line);
-    }
-    let title = match believed.is_empty() {
-        true => "the internal port does not believe identity headers",
-        false => {
-            "the internal port believes identity headers: nobody but the gateway's own parts may reach it"
-        }
-    };
-    world.saw(EvidenceKind::Remark, title, &seen.join("\n"));
-    expect(
-        Blame::Candidate,
-        believed.is_empty() || run.profile.identity.internal_port == InternalPort::Trusts,
-        "claim at the internal port to be somebody",
-        "as without the claim: the profile's identity.internal_port says `refuses`",
-        believed.join("\n"),
     )
 }

@@ -3,13 +3,16 @@
 use futures::future::join_all;
 use url::Url;
 
-use super::outside::{Attempt, control, lines};
+use super::{
+    elsewhere::{ELSEWHERE, leads_elsewhere, values, with_value},
+    outside::{Attempt, control, lines},
+};
 use crate::{
     evidence::EvidenceKind,
     probe::{
         NONCE,
         browser::{Browser, Hop},
-        http::{Request, Response},
+        http::Request,
         nonce,
         raw::Raw,
     },
@@ -19,12 +22,6 @@ use crate::{
         world::{Args, Blame, StepError, StepResult, World, expect},
     },
 };
-
-/// The other site. Nothing of the stack has this name.
-const ELSEWHERE: &str = "elsewhere.example.net";
-
-/// A header that only a line break smuggled into an answer could set.
-const SMUGGLED: &str = "x-verify-smuggled";
 
 /// The most hops of one way.
 const HOPS: usize = 12;
@@ -42,56 +39,6 @@ steps! {
     Then "^asked as another host the site sends nobody there$" => other_host;
 }
 
-/// Values that some reader of addresses takes for another site (WHATWG URL: backslashes are
-/// slashes, tabs and line breaks are dropped, one slash is enough for http).
-fn values() -> Vec<String> {
-    let host = ELSEWHERE;
-    vec![
-        format!("https://{host}/"),
-        format!("//{host}/"),
-        format!("///{host}/"),
-        format!("/\\{host}/"),
-        format!("\\\\{host}/"),
-        format!("/\t/{host}/"),
-        format!("/\n/{host}/"),
-        format!("https:/{host}/"),
-        format!("https:{host}"),
-        format!("%2f%2f{host}/"),
-        format!("/%2f{host}/"),
-        format!("/%5c{host}/"),
-        format!("/./\\{host}/"),
-        format!("/.//{host}/"),
-        format!("javascript:alert('{host}')"),
-        format!("/ok\r\n{SMUGGLED}: 1"),
-        format!("/ok\r\nLocation: https://{host}/"),
-        format!("/ok%0d%0a{SMUGGLED}:%201"),
-    ]
-}
-
-/// Where an answer leads from an address, as a browser reads it, if it is elsewhere; or what it
-/// smuggled into the answer.
-fn leads_elsewhere(from: &Url, response: &Response) -> Option<String> {
-    if response.header(SMUGGLED).is_some() {
-        return Some(format!("a header {SMUGGLED}"));
-    }
-    response
-        .headers
-        .iter()
-        .filter(|(name, _)| matches!(name.as_str(), "location" | "refresh" | "content-location"))
-        .find_map(|(name, value)| {
-            let value = match name.as_str() {
-                "refresh" => value.split_once("url=").map_or("", |(_, to)| to),
-                _ => value,
-            };
-            let to = from.join(value).ok();
-            let elsewhere = to.as_ref().is_some_and(|to| {
-                to.host_str().is_some_and(|host| host.contains(ELSEWHERE))
-                    || to.scheme() == "javascript"
-            });
-            elsewhere.then(|| format!("{name}: {value}"))
-        })
-}
-
 /// The address by which the gateway sends people to its login, of its own site: where it leads a
 /// browser without a session.
 async fn start(run: &Run) -> Result<Option<Url>, StepError> {
@@ -100,26 +47,6 @@ async fn start(run: &Run) -> Result<Option<Url>, StepError> {
     let hop = run.browser().send(request).await?;
     let to = hop.response.location().and_then(|to| home.join(to).ok());
     Ok(to.filter(|to| run.profile.site.has(to)))
-}
-
-/// An address with each of its parameters set to a value; with `rd` where it has none.
-fn with_value(address: &Url, value: &str) -> Url {
-    let names: Vec<String> = address
-        .query_pairs()
-        .map(|(name, _)| name.into_owned())
-        .collect();
-    let mut address = address.clone();
-    address.set_query(None);
-    let mut query = address.query_pairs_mut();
-    for name in names
-        .iter()
-        .map(String::as_str)
-        .chain(names.is_empty().then_some("rd"))
-    {
-        query.append_pair(name, value);
-    }
-    drop(query);
-    address
 }
 
 /// Follows redirects by hand, and stops before the first hop to somewhere else.
@@ -204,6 +131,13 @@ async fn login(world: &mut World, _: Args) -> StepResult {
             }
         }
     }
+    let (mut wrong, mut seen) = (Vec::new(), Vec::new());
+    for (what, next) in paths(&run).await? {
+        match next {
+            Ok(request) => requests.push((what, request)),
+            Err(line) => wrong.push(line),
+        }
+    }
     let ways = join_all(requests.into_iter().map(async |(what, request)| {
         (
             what,
@@ -211,7 +145,6 @@ async fn login(world: &mut World, _: Args) -> StepResult {
         )
     }))
     .await;
-    let (mut wrong, mut seen) = (Vec::new(), Vec::new());
     for (what, walked) in ways {
         let (hops, elsewhere) = walked?;
         let end = hops
@@ -223,7 +156,6 @@ async fn login(world: &mut World, _: Args) -> StepResult {
             None => seen.push(format!("{what}: {} hops, ends at {end}", hops.len())),
         }
     }
-    wrong.extend(paths(&run).await?);
     world.saw(
         EvidenceKind::Exchange,
         "ways through the login",
@@ -242,9 +174,9 @@ async fn login(world: &mut World, _: Args) -> StepResult {
     )
 }
 
-/// The same values as paths of the site, byte for byte, without a session: the first hop, and the
-/// page that it will come back to.
-async fn paths(run: &Run) -> Result<Vec<String>, StepError> {
+/// The same values as paths of the site, byte for byte, without a session: the request that the
+/// answer leads to, or the answer itself where that leads elsewhere at once.
+async fn paths(run: &Run) -> Result<Vec<(String, Result<Request, String>)>, StepError> {
     let targets = [
         format!("//{ELSEWHERE}/"),
         format!("///{ELSEWHERE}/%2e%2e"),
@@ -261,22 +193,18 @@ async fn paths(run: &Run) -> Result<Vec<String>, StepError> {
     });
     let home = run.plain_page("/")?;
     let tried = run.try_all(attempts.collect()).await?;
-    let wrong = tried.iter().filter(|one| {
-        let back = one.response.location().and_then(|to| home.join(to).ok());
-        let pages = back
-            .iter()
-            .flat_map(|to| to.query_pairs())
-            .any(|(_, page)| {
-                let as_answer = Response {
-                    status: 302,
-                    headers: vec![("location".to_owned(), page.into_owned())],
-                    body: String::new(),
-                };
-                leads_elsewhere(&home, &as_answer).is_some()
-            });
-        pages || leads_elsewhere(&home, &one.response).is_some()
-    });
-    Ok(wrong.map(|one| one.line()).collect())
+    let mut ways = Vec::new();
+    for one in tried {
+        let Some(to) = one.response.location() else {
+            continue;
+        };
+        let elsewhere = leads_elsewhere(&home, &one.response);
+        match home.join(to).ok().filter(|_| elsewhere.is_none()) {
+            Some(next) => ways.push((one.what.clone(), Ok(Request::get(next)))),
+            None => ways.push((one.what.clone(), Err(one.line()))),
+        }
+    }
+    Ok(ways)
 }
 
 async fn control_page(world: &mut World, _: Args) -> StepResult {
@@ -381,45 +309,4 @@ async fn other_host(world: &mut World, _: Args) -> StepResult {
         })
         .collect();
     no_location(world, &run, "ask as another host", attempts).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn led(header: &str, value: &str) -> bool {
-        let from = "http://gateway.example.com/x".parse().unwrap();
-        let answer = Response {
-            status: 302,
-            headers: vec![(header.to_owned(), value.to_owned())],
-            body: String::new(),
-        };
-        leads_elsewhere(&from, &answer).is_some()
-    }
-
-    #[test]
-    fn what_a_browser_takes_for_another_site_is_one() {
-        let host = ELSEWHERE;
-        for value in [
-            format!("https://{host}/"),
-            format!("//{host}"),
-            format!("/\\{host}"),
-            format!("\\\\{host}"),
-            format!("/\t/{host}"),
-            format!("https:/\\{host}"),
-            format!("http://user@{host}/"),
-            "javascript:alert(1)".to_owned(),
-        ] {
-            assert!(led("location", &value), "{value}");
-        }
-        for value in [
-            format!("/{host}"),
-            format!("/?rd=https://{host}/"),
-            format!("/%5c{host}/"),
-        ] {
-            assert!(!led("location", &value), "{value}");
-        }
-        assert!(led("refresh", &format!("0; url=https://{host}/")));
-        assert!(led(SMUGGLED, "1"));
-    }
 }

@@ -1,6 +1,6 @@
 //! X.5: nobody outside can call the endpoint that makes a user active.
 
-use super::outside::{Attempt, Tried, all_must, control, lines};
+use super::outside::{Attempt, Tried, all_must, control, kept_out, lines};
 use crate::{
     evidence::EvidenceKind,
     probe::{
@@ -280,7 +280,14 @@ pub(super) async fn tracked_request(
     })?;
     let nonce = nonce();
     let target = format!("{path}?{}={nonce}", crate::probe::NONCE);
-    run.send_raw(&run.raw_in(session, &target)?).await?;
+    let response = run.send_raw(&run.raw_in(session, &target)?).await?;
+    expect(
+        Blame::Candidate,
+        !kept_out(run, &response) && response.status < 500,
+        format!("ask for the context {context} as {}", session.email),
+        "an answer of what is behind it",
+        response.summary(),
+    )?;
     let sent = Sent {
         nonce,
         email: session.email.clone(),

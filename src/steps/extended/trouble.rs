@@ -103,6 +103,7 @@ impl Run {
             }
             _ => {}
         }
+        self.watch.rests(service, true);
         self.stack.kill(service).await?;
         let down = self.is_down(service).await;
         let seen = match down {
@@ -112,6 +113,7 @@ impl Run {
         let stayed = self.is_down(service).await;
         self.stack.restart(service).await?;
         self.back(service).await?;
+        self.watch.rests(service, false);
         down?;
         stayed?;
         if service == Service::Redis {
