@@ -250,6 +250,15 @@ impl Redis {
         self.command(key, redis::cmd("DEL").arg(key)).await
     }
 
+    /// Takes a member out of a set; one that is not there does no harm.
+    ///
+    /// # Errors
+    /// Where Redis does not answer.
+    pub async fn take_out(&self, set: &str, member: &str) -> Result<(), RedisError> {
+        self.command(set, redis::cmd("SREM").arg(set).arg(member))
+            .await
+    }
+
     /// Deletes many keys at once.
     ///
     /// # Errors

@@ -117,8 +117,8 @@ mod tests {
     fn what_is_misspelt_is_refused_with_its_place_with_and_without_another() {
         for (text, says) in [
             (
-                "name: own\nlike: plan\nsight: {}\n",
-                ":3:1: unknown key `sight`; did you mean `site`?",
+                "name: own\nlike: plan\nsites: {}\n",
+                ":3:1: unknown key `sites`; did you mean `site`?",
             ),
             (
                 "name: own\nlike: plam\n",

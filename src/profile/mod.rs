@@ -19,7 +19,7 @@ pub mod rough;
 pub use guard::{Identity, InternalPort, Tracker};
 pub use like::Like;
 pub use operation::{Operation, Values, fill, fill_value};
-pub use otherwise::{Ban, Jwt, RevokedToken, WhenBanned};
+pub use otherwise::{Ban, Jwt, RevokedToken, StoredToken, WhenBanned};
 
 /// A gateway's surface.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -295,6 +295,13 @@ pub struct RedisKeys {
     /// A token that holds no more.
     #[serde(default = "revoked")]
     pub revoked: String,
+    /// Where the JSON of a token that was issued has what, to find again what a run asked for and
+    /// did not live to hear of.
+    #[serde(default)]
+    pub stored: StoredToken,
+    /// A set of the ids of a user's tokens, where there is one.
+    #[serde(default)]
+    pub tokens_of: Option<String>,
 }
 
 /// The API of the language models.

@@ -37,6 +37,28 @@ pub enum RevokedToken {
     Gone,
 }
 
+/// Where the JSON of a token that was issued has what, JSON pointers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoredToken {
+    /// The name that it was asked for by.
+    pub name: String,
+    /// Whose it is.
+    pub email: String,
+    /// When it was made, in seconds since 1970.
+    pub created_at: String,
+}
+
+impl Default for StoredToken {
+    fn default() -> Self {
+        Self {
+            name: "/token_name".to_owned(),
+            email: "/email".to_owned(),
+            created_at: "/created_at".to_owned(),
+        }
+    }
+}
+
 /// The JWTs that the gateway issues.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

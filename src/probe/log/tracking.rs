@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn another_level_is_noticed() {
         let found = lines(&format!(
-            "2025/11/08 12:00:01 [warn] 7#7: *1 [lua] x: Tracking user: a@b [Default]{TAIL}\n"
+            "2025/11/08 12:00:01 [warn] 7#7: *1 [lua] x:1: Tracking user: a@b [Default]{TAIL}\n"
         ));
         assert!(!found[0].at_level);
     }
@@ -268,8 +268,8 @@ mod tests {
     #[test]
     fn a_failure_and_a_line_out_of_shape_are_noticed() {
         let found = lines(&format!(
-            "2025/11/08 12:00:01 [warn] 7#7: *1 [lua] x: User tracking failed: a@b status: 500{TAIL}\n\
-             2025/11/08 12:00:01 [info] 7#7: *1 [lua] x: Tracking user: a@b{TAIL}\n"
+            "2025/11/08 12:00:01 [warn] 7#7: *1 [lua] x:1: User tracking failed: a@b status: 500{TAIL}\n\
+             2025/11/08 12:00:01 [info] 7#7: *1 [lua] x:1: Tracking user: a@b{TAIL}\n"
         ));
         assert_eq!(
             found[0].line,

@@ -157,6 +157,17 @@ async fn revoke(redis: &Redis, profile: &Profile, id: &str) -> Result<bool, Stri
         .write(&denied, "1", seconds.max(1))
         .await
         .map_err(text)?;
+    if let Some(set) = &profile.redis.tokens_of {
+        let stored = redis.get(&info).await.map_err(text)?;
+        let stored = stored.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+        let email = stored
+            .as_ref()
+            .and_then(|stored| stored.pointer(&profile.redis.stored.email)?.as_str());
+        if let Some(email) = email {
+            let set = set.replace("{email}", email);
+            redis.take_out(&set, id).await.map_err(text)?;
+        }
+    }
     redis.delete(&info).await.map_err(text)?;
     Ok(true)
 }
@@ -179,10 +190,11 @@ async fn revoke_asked(
             continue;
         };
         let is =
-            |field: &str, wanted: &str| stored.get(field).and_then(Value::as_str) == Some(wanted);
-        let made = stored.get("created_at").and_then(Value::as_i64);
-        let ours = is("token_name", name)
-            && is("email", email)
+            |at: &str, wanted: &str| stored.pointer(at).and_then(Value::as_str) == Some(wanted);
+        let places = &profile.redis.stored;
+        let made = stored.pointer(&places.created_at).and_then(Value::as_i64);
+        let ours = is(&places.name, name)
+            && is(&places.email, email)
             && made.is_some_and(|made| ASKED_WITHIN.contains(&(made * 1000 - at_ms)));
         if ours && let Some(id) = key.strip_prefix(&prefix) {
             any |= revoke(redis, profile, id).await?;
