@@ -249,6 +249,11 @@ pub(super) fn told(run: &Run, entry: &Entry) -> Told {
 }
 
 impl Told {
+    /// Whether it names anybody.
+    pub(super) fn names_somebody(&self) -> bool {
+        !self.header.is_empty() || self.body.iter().any(|value| !value.is_null())
+    }
+
     /// Whether it is this user everywhere, and nothing where nothing is sent. A profile that
     /// names no place could tell nothing.
     pub(super) fn is(&self, run: &Run, email: &str) -> bool {

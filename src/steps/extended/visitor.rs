@@ -197,7 +197,9 @@ impl Visitor {
         let email = &self.odd.email;
         let entries = run.upstream.since(world.scene.upstream_cursor).await?;
         let own = entries.iter().filter(|entry| holds(entry, mark));
-        let told: Vec<Told> = own.map(|entry| told(run, entry)).collect();
+        let told = own.map(|entry| told(run, entry));
+        // A second request that names nobody is another item's.
+        let told: Vec<Told> = told.filter(Told::names_somebody).collect();
         expect(
             Blame::Candidate,
             told.len() == 1 && told.iter().all(|told| told.is(run, email)),
