@@ -13,6 +13,7 @@ Feature: Extended checks
     And the admin's token stays the admin's under such a claim
     And nobody is tracked under a claimed address
     And whether the internal port believes such a claim is known
+    And every sense of the run shows what is there
 
   @extended @item-X.2
   Scenario: Forged tokens are refused
@@ -25,6 +26,7 @@ Feature: Extended checks
     And beside a forged token the genuine one never makes the forged one's user known
     And what the gateway does with unusual tokens of its own is noted
     And the genuine token still works
+    And every sense of the run shows what is there
 
   @extended @item-X.3
   Scenario: A ban reaches every token of the user
@@ -35,6 +37,7 @@ Feature: Extended checks
     But the admin's token is let in on every location meanwhile
     When the admin lifts the test user's ban
     Then both tokens are let in again on every location
+    And every sense of the run shows what is there
 
   @extended @item-X.4
   Scenario: Odd addresses are kept byte for byte
@@ -80,6 +83,7 @@ Feature: Extended checks
     Then each attempt is refused, and none reaches the upstream
     And the tokens and the bans are as before
     But the admin can do all of it
+    And every sense of the run shows what is there
 
   @extended @item-X.12
   Scenario: Nobody outside writes a line of the log
@@ -90,6 +94,7 @@ Feature: Extended checks
     When outsiders write such a pair for invented addresses wherever they can
     Then no line of the log begins with what they wrote
     And no tracking line of an invented address is read
+    And every sense of the run shows what is there
 
   @extended @item-X.8
   Scenario: A streamed answer arrives piece by piece
@@ -135,6 +140,7 @@ Feature: Extended checks
     When Redis is down for a while
     Then the session, the token and the admin API are refused meanwhile
     And all of them are served again, by a gateway that was not restarted
+    And every sense of the run shows what is there
 
   @extended @item-X.7
   Scenario: Without the upstream users are told so, and with it all are served again
@@ -143,6 +149,7 @@ Feature: Extended checks
     When the upstream is down for a while
     Then each is told so in JSON in time, and none is passed off as served
     And all of them are served again, by a gateway that was not restarted
+    And every sense of the run shows what is there
 
   @extended @item-X.13
   Scenario: No log holds a secret

@@ -11,6 +11,7 @@ Feature: Phase 7: performance
     Then at least one of them is still open and the same
     When the session makes a burst of requests while answers are slowed down
     Then at rest no worker holds more of them than its pool may keep
+    And every sense of the run shows what is there
 
   @phase-7 @item-7.2 @slow
   Scenario: The health check is not slower than before

@@ -45,6 +45,9 @@ steps! {
     /// In the window, the last request caused no record at this level or above, but for messages
     /// that the profile calls harmless.
     Then "^the log has nothing at (?P<level>warn|error|crit) or above for the request$" => quiet;
+    /// A control for what passes because it sees nothing: the log, the doubles' journals, Redis,
+    /// the processes and the socket table show something that is known to be there.
+    Then "^every sense of the run shows what is there$" => senses;
     /// A key exists in Redis, or does not.
     Then "^the key \"(?P<key>[^\"]+)\" (?P<is>exists|does not exist) in Redis$" => key;
     /// The upstream's journal has so many entries of the last request.
@@ -263,6 +266,13 @@ async fn quiet(world: &mut World, args: Args) -> StepResult {
         "nothing at that level",
         loud.join("\n"),
     )
+}
+
+async fn senses(world: &mut World, _: Args) -> StepResult {
+    match world.run()?.blind().await {
+        None => Ok(()),
+        Some(blind) => expect(Blame::Control, false, blind.did, blind.expected, blind.seen),
+    }
 }
 
 async fn key(world: &mut World, args: Args) -> StepResult {

@@ -203,9 +203,9 @@ impl Run {
     /// senses, were looked at: a dead Redis is not the candidate's fault, nor is a log that
     /// brings nothing.
     pub async fn excused(&self, error: StepError) -> StepError {
-        let (seen, blames) = match &error {
-            StepError::Candidate(failure) => (failure.seen.clone(), true),
-            StepError::Skip(reason) => (reason.clone(), false),
+        let seen = match &error {
+            StepError::Candidate(failure) => failure.seen.clone(),
+            StepError::Skip(reason) => reason.clone(),
             StepError::Harness(_) => return error,
         };
         if let Some(broken) = self.broken_service().await {
@@ -215,12 +215,7 @@ impl Run {
                 format!("{broken}. Seen through it: {seen}"),
             );
         }
-        let blind = if blames {
-            self.blind().await
-        } else {
-            self.blind_to_state().await
-        };
-        match blind {
+        match self.blind().await {
             Some(blind) => StepError::harness(
                 blind.did,
                 blind.expected,

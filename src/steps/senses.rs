@@ -36,7 +36,10 @@ impl Run {
     /// in this place, or that fails with an error of its own, is passed over: such an error is
     /// told where it happens.
     pub async fn blind(&self) -> Option<Blind> {
-        if let Some(blind) = self.blind_to_state().await {
+        if let Some(blind) = self.blind_to_processes().await {
+            return Some(blind);
+        }
+        if let Ok(Some(blind)) = self.blind_to_keys().await {
             return Some(blind);
         }
         for (name, journal) in [("idp", &self.idp), ("upstream", &self.upstream)] {
@@ -48,14 +51,6 @@ impl Run {
             return Some(blind);
         }
         self.blind_to_log().await
-    }
-
-    /// The same, of what tells whether something needed is there: processes and Redis.
-    pub async fn blind_to_state(&self) -> Option<Blind> {
-        match self.blind_to_processes().await {
-            Some(blind) => Some(blind),
-            None => self.blind_to_keys().await.ok().flatten(),
-        }
     }
 
     /// Redis that answers has a process.
