@@ -1,7 +1,8 @@
 //! How well a plan finds broken gateways: a catalogue of mutants of the candidate, what each
 //! item said about them, and what is wrong with that.
 //!
-//! Nothing here runs anything: [`Catalogue`] and [`Copy`] come before the runs, [`Matrix`] after.
+//! Nothing here runs anything: [`Catalogue`] and [`struct@Copy`] come before the runs, [`Matrix`]
+//! after.
 
 mod catalogue;
 mod copy;

@@ -324,10 +324,6 @@ pub trait Stack: Send + Sync {
     fn runs_candidate(&self) -> bool {
         false
     }
-    /// Whether others than the run may send requests to the gateway meanwhile.
-    fn has_other_clients(&self) -> bool {
-        false
-    }
     /// To be asked before anything that changes the gateway's world: a stack that is the run's
     /// own allows everything, a deployment only what it was told to. What is allowed there is
     /// written down first, so that it can be undone.

@@ -53,7 +53,7 @@ impl Excuses<'_> {
         {
             return Some(trouble.what.clone());
         }
-        let others = self.run.stack.has_other_clients();
+        let others = self.run.stack.is_shared();
         let Some(request) = &record.request else {
             // A timer names the client whose request began it, and is the gateway's own.
             let timer = record.raw.contains("context: ngx.timer");

@@ -394,10 +394,6 @@ impl Stack for Compose {
         }
     }
 
-    fn has_other_clients(&self) -> bool {
-        true
-    }
-
     fn given_session(&self, email: &str) -> Option<SecretString> {
         let given = self.setup.session_cookie.clone();
         given
