@@ -34,6 +34,7 @@ use crate::{
 /// Runs the plan so often as asked, and returns the worst exit code.
 pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
     log(args.output.verbose);
+    let mut process = Process::start()?;
     let (list, dry_run) = (args.list, args.dry_run);
     let settings = Settings::settle(args)?;
     let bundle = Bundle::load(&settings.plan)?;
@@ -57,7 +58,6 @@ pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
     if settings.repeat > 1 && settings.deployment.allowed.deploy {
         return Err(CliError::usage("--repeat: a candidate is deployed once"));
     }
-    let mut process = Process::start()?;
     let mut inputs = inputs;
     let (place, held) = process.run(async {
         match settings.stack {
