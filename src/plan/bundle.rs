@@ -49,8 +49,8 @@ pub struct Bundle {
     pub rollback_proof: Vec<ItemId>,
     /// The rules that tell causes from symptoms, root causes first.
     pub rules: Vec<Rule>,
-    /// The same with the lines that they begin at.
-    pub(super) rule_lines: Vec<(Rule, u64)>,
+    /// The line that each of them begins at.
+    pub(super) rule_lines: Vec<u64>,
     /// Where `plan.yaml` names each item; the first place, should there be two.
     pub(super) lines: BTreeMap<ItemId, u64>,
 }
@@ -163,7 +163,7 @@ impl Bundle {
             let dir = dir.to_owned();
             return Err(BundleError::Problems { dir, problems });
         }
-        let rule_lines = diagnosis::load(dir)?;
+        let (rules, rule_lines) = diagnosis::load(dir)?;
         let mut rollback_proof = plan.rollback_proof;
         if rollback_proof.is_empty() {
             let first = plan.phases.first().into_iter();
@@ -179,7 +179,7 @@ impl Bundle {
             phases: plan.phases,
             rollback_proof,
             features,
-            rules: rule_lines.iter().map(|(rule, _)| rule.clone()).collect(),
+            rules,
             rule_lines,
             lines: lines.of_items(),
         })

@@ -56,10 +56,10 @@ struct Line {
 }
 
 /// The rules of the bundle in `dir`, with the line that each begins at.
-pub(super) fn load(dir: &Path) -> Result<Vec<(Rule, u64)>, YamlError> {
+pub(super) fn load(dir: &Path) -> Result<(Vec<Rule>, Vec<u64>), YamlError> {
     let path = dir.join(DIAGNOSIS_FILE);
     if !path.exists() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
     let text = fs::read_to_string(&path).map_err(|source| YamlError::Read {
         path: path.clone(),
@@ -68,14 +68,15 @@ pub(super) fn load(dir: &Path) -> Result<Vec<(Rule, u64)>, YamlError> {
     let rules: Vec<Rule> = yaml::parse(&text, &path)?;
     let lines: Vec<Line> = yaml::parse(&text, &path)?;
     let lines = lines.into_iter().map(|line| line.id.referenced.line());
-    Ok(rules.into_iter().zip(lines).collect())
+    Ok((rules, lines.collect()))
 }
 
 impl Bundle {
     /// What is wrong with the rules: a pattern that is none, a rule that could never hold.
     pub(super) fn rule_problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        for (number, (rule, line)) in self.rule_lines.iter().enumerate() {
+        let placed = || self.rules.iter().zip(&self.rule_lines);
+        for (number, (rule, line)) in placed().enumerate() {
             let mut complain = |text: String| {
                 problems.push(Problem {
                     path: self.dir.join(DIAGNOSIS_FILE),
@@ -83,8 +84,8 @@ impl Bundle {
                     text: format!("{}: {text}", rule.id),
                 });
             };
-            let earlier = self.rule_lines.iter().take(number);
-            if let Some((_, line)) = earlier.into_iter().find(|(other, _)| other.id == rule.id) {
+            let mut earlier = placed().take(number);
+            if let Some((_, line)) = earlier.find(|(other, _)| other.id == rule.id) {
                 complain(format!("line {line} has a rule of the same id"));
             }
             if rule.when.is_empty() {

@@ -1,6 +1,7 @@
 //! Phase 2: a person logs in, sees the admin page, and logs out.
 
 use super::{
+    operations::values,
     run::Run,
     session::{Session, ticket_key},
     tracking::pair_of_user,
@@ -61,7 +62,7 @@ steps! {
 }
 
 /// The way that the browser went, as a person reads it.
-fn way(hops: &[Hop]) -> String {
+pub(super) fn way(hops: &[Hop]) -> String {
     hops.iter()
         .map(|hop| {
             format!(
@@ -497,17 +498,28 @@ async fn session_gone(world: &mut World, _: Args) -> StepResult {
 
 async fn old_cookie_refused(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
-    let (url, _) = run.page("/")?;
     let pair = format!("{}={}", run.profile.login.cookie, world.scene.note);
-    let hop = run
-        .browser()
-        .send(Request::get(url).header("cookie", &pair))
-        .await?;
+    let did = "send the old cookie again";
+    let contexts = run.profile.contexts.values();
+    let paths = contexts.map(|context| context.path.as_str());
+    for path in paths.chain([run.profile.admin_page.path.as_str()]) {
+        let (url, _) = run.page(path)?;
+        let request = Request::get(url).header("cookie", &pair);
+        refused(world, did, run.browser().send(request).await?)?;
+    }
+    // Who only asks keeps no page: an operation of the admin API, which changes nothing.
+    let operation = run.operation("list tokens")?;
+    let request = run.operation_request(&operation, &values([]))?;
+    let request = request.header("cookie", &pair);
+    refused(world, did, run.browser().send(request).await?)
+}
+
+fn refused(world: &World, did: &str, hop: Hop) -> StepResult {
     world.saw_hop(&hop);
     expect(
         Blame::Candidate,
         hop.response.status != 200,
-        "send the old cookie again",
+        format!("{did}: {} {}", hop.request.method, hop.request.url),
         "anything but 200",
         hop.response.summary(),
     )

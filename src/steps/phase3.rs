@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     run::{Run, Sent},
-    tracking::{Pairs, judge, note_untold_context},
+    tracking::{note_untold_context, pair_of_request, pairs_of_requests},
     world::{Args, Blame, StepError, StepResult, World, expect},
 };
 use crate::{
@@ -144,14 +144,10 @@ async fn asks_context(world: &mut World, args: Args) -> StepResult {
 
 /// Why an answer means that the request was not let in, if it does.
 pub(super) fn kept_out(run: &Run, response: &Response) -> Option<&'static str> {
-    let own = |to: &str| to.starts_with('/') || to.contains(&run.profile.site.authority());
     match response.status {
         401 | 403 => Some("refused"),
         500.. => Some("failed"),
-        _ => match response.location() {
-            Some(to) if !own(to) || to.contains("/oauth2/") => Some("sent to the login"),
-            _ => None,
-        },
+        _ => run.sends_to_login(response).then_some("sent to the login"),
     }
 }
 
@@ -171,45 +167,19 @@ async fn let_in(world: &mut World, _: Args) -> StepResult {
 async fn one_pair(world: &mut World, args: Args) -> StepResult {
     let run = world.run()?;
     let context = args.text("context");
-    let sent = world.scene.sent.last().cloned();
-    let sent = sent.ok_or_else(|| {
+    let sent = world
+        .scene
+        .sent
+        .last()
+        .filter(|sent| sent.context == context);
+    let sent = sent.cloned().ok_or_else(|| {
         StepError::harness(
             "read the log",
-            "a tracked request",
+            format!("a tracked request in the context {context}"),
             "the scenario sent none",
         )
     })?;
-    let found =
-        |records: &[Record]| Pairs::of_request(&run.grammar, records, &sent.nonce, &sent.email);
-    let window = world.window()?;
-    let records = window
-        .wait(&*run.stack, run.deadline(), |records| {
-            found(records).complete()
-        })
-        .await?;
-    let pairs = found(&records);
-    world.saw(
-        EvidenceKind::Log,
-        "tracking lines of the request",
-        &pairs.text(),
-    );
-    note_untold_context(world, &run);
-    if records.iter().any(|record| !record.in_service_log) {
-        world.saw(
-            EvidenceKind::Remark,
-            "the lines stand in a file",
-            "docker compose logs would not show them",
-        );
-    }
-    judge(
-        &run,
-        &pairs,
-        &records,
-        &format!("ask for the context {context} as {}", sent.email),
-        &sent.email,
-        context,
-        Some(1),
-    )
+    pair_of_request(world, &run, &sent).await
 }
 
 async fn active_in_redis(world: &mut World, _: Args) -> StepResult {
@@ -396,63 +366,12 @@ async fn all_pairs(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
     let sent = run.notes().sent.clone();
     let window = since_restart(&run).await?;
-    let complete = |records: &[Record]| {
-        sent.iter().all(|sent| {
-            Pairs::of_request(&run.grammar, records, &sent.nonce, &sent.email).complete()
-        })
-    };
-    let records = window.wait(&*run.stack, run.deadline(), complete).await?;
-    let lines: Vec<String> = run
-        .grammar
-        .lines(&records)
-        .iter()
-        .map(|line| line.record.raw.clone())
-        .collect();
-    world.saw(
-        EvidenceKind::Log,
-        &format!(
-            "all tracking lines since the restart; {} requests",
-            sent.len()
-        ),
-        &lines.join("\n"),
+    let did = format!(
+        "make {} requests, {} of them in this scenario",
+        sent.len(),
+        world.scene.sent.len()
     );
-    // In the literal form lines stand without their request: then the pairs are counted by
-    // user and context.
-    let untied = run
-        .grammar
-        .lines(&records)
-        .iter()
-        .any(|line| line.record.request.is_none());
-    for one in &sent {
-        let did = format!(
-            "make {} requests, {} of them in this scenario",
-            sent.len(),
-            world.scene.sent.len()
-        );
-        let (pairs, times) = if untied {
-            let context = run.grammar.told(&one.context);
-            let same = |other: &&Sent| {
-                other.email == one.email && run.grammar.told(&other.context) == context
-            };
-            let pairs = Pairs::of_user(&run.grammar, &records, &one.email).in_context(context);
-            (pairs, sent.iter().filter(same).count())
-        } else {
-            (
-                Pairs::of_request(&run.grammar, &records, &one.nonce, &one.email),
-                1,
-            )
-        };
-        judge(
-            &run,
-            &pairs,
-            &records,
-            &did,
-            &one.email,
-            &one.context,
-            Some(times),
-        )?;
-    }
-    Ok(())
+    pairs_of_requests(world, &run, &window, &sent, &did).await
 }
 
 async fn grammar_holds(world: &mut World, _: Args) -> StepResult {

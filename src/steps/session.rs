@@ -7,7 +7,7 @@ use super::{run::Run, world::StepError};
 use crate::probe::{
     NONCE,
     browser::{Browser, Hop, LoginForm},
-    http::Request,
+    http::{Request, Response},
     nonce,
 };
 use crate::stack::Act;
@@ -100,6 +100,15 @@ impl Run {
             }
         }
         Ok(hops)
+    }
+
+    /// Whether an answer sends a browser to the login, or to another site.
+    #[must_use]
+    pub fn sends_to_login(&self, response: &Response) -> bool {
+        response.location().is_some_and(|to| {
+            let own = to.starts_with('/') || to.contains(&self.profile.site.authority());
+            !own || to.contains("/oauth2/")
+        })
     }
 
     /// The login form that a walk ended at, if it did.

@@ -1,12 +1,14 @@
 //! The tracking lines that belong to one request, or to one user, and what must be true of them.
 
+use std::collections::{BTreeSet, HashMap};
+
 use super::{
-    run::Run,
+    run::{Run, Sent},
     world::{Blame, StepResult, World, expect},
 };
 use crate::{
     evidence::EvidenceKind,
-    probe::log::{Grammar, Line, Record, Tracked},
+    probe::log::{Grammar, Line, Record, Tracked, Window},
 };
 
 /// Tracking lines that belong together.
@@ -23,12 +25,6 @@ impl Pairs {
                 || (tracked.record.request.is_none() && names(tracked, email))
         };
         Self(grammar.lines(records).into_iter().filter(own).collect())
-    }
-
-    /// These lines.
-    #[must_use]
-    pub fn of(lines: Vec<Tracked>) -> Self {
-        Self(lines)
     }
 
     /// Those that name a user.
@@ -234,4 +230,136 @@ pub async fn pair_of_user(world: &World, did: &str, email: &str, context: &str) 
         &pairs.text(),
     );
     judge(&run, &pairs, &records, did, email, context, None)
+}
+
+/// Waits for a request's tracking pair in the scenario's window, and holds it against what
+/// must be.
+///
+/// # Errors
+/// The candidate's fault, with what the log holds instead.
+pub async fn pair_of_request(world: &World, run: &Run, sent: &Sent) -> StepResult {
+    let found =
+        |records: &[Record]| Pairs::of_request(&run.grammar, records, &sent.nonce, &sent.email);
+    let complete = |records: &[Record]| found(records).complete();
+    let records = world
+        .window()?
+        .wait(&*run.stack, run.deadline(), complete)
+        .await?;
+    let pairs = found(&records);
+    world.saw(
+        EvidenceKind::Log,
+        "tracking lines of the request",
+        &pairs.text(),
+    );
+    note_untold_context(world, run);
+    if records.iter().any(|record| !record.in_service_log) {
+        world.saw(
+            EvidenceKind::Remark,
+            "the lines stand in a file",
+            "docker compose logs would not show them",
+        );
+    }
+    let did = format!("ask for the context {} as {}", sent.context, sent.email);
+    judge(
+        run,
+        &pairs,
+        &records,
+        &did,
+        &sent.email,
+        &sent.context,
+        Some(1),
+    )
+}
+
+/// Waits for the tracking pairs of requests in a window, and holds each against what must be.
+///
+/// # Errors
+/// The candidate's fault, with what the log holds instead.
+pub async fn pairs_of_requests(
+    world: &World,
+    run: &Run,
+    window: &Window,
+    sent: &[Sent],
+    did: &str,
+) -> StepResult {
+    let nonces: BTreeSet<&str> = sent.iter().map(|one| one.nonce.as_str()).collect();
+    let users: BTreeSet<&str> = sent.iter().map(|one| one.email.as_str()).collect();
+    // Other people's lines do not make it enough.
+    let is_own = |tracked: &Tracked| match tracked.record.request.as_deref() {
+        Some(request) => nonce_in(request).is_some_and(|nonce| nonces.contains(nonce)),
+        None => users.iter().any(|user| names(tracked, user)),
+    };
+    let own = |records: &[Record]| -> Vec<Tracked> {
+        run.grammar
+            .lines(records)
+            .into_iter()
+            .filter(is_own)
+            .collect()
+    };
+    let enough = |records: &[Record]| own(records).len() >= 2 * sent.len();
+    let records = window.wait(&*run.stack, run.deadline(), enough).await?;
+    let lines = own(&records);
+    let raw: Vec<&str> = lines.iter().map(|line| line.record.raw.as_str()).collect();
+    world.saw(
+        EvidenceKind::Log,
+        &format!("{} tracking lines of {} requests", lines.len(), sent.len()),
+        &raw.join("\n"),
+    );
+    // In the literal form lines stand without their request: then the pairs are counted by
+    // user and context.
+    let untied = lines.iter().any(|line| line.record.request.is_none());
+    let mut by_nonce: HashMap<&str, Vec<Tracked>> = HashMap::new();
+    for line in &lines {
+        let request = line.record.request.as_deref().unwrap_or_default();
+        if let Some(nonce) = nonce_in(request) {
+            by_nonce.entry(nonce).or_default().push(line.clone());
+        }
+    }
+    for one in sent {
+        let (pairs, times) = if untied {
+            let context = run.grammar.told(&one.context);
+            let same = |other: &&Sent| {
+                other.email == one.email && run.grammar.told(&other.context) == context
+            };
+            let pairs = Pairs::of_user(&run.grammar, &records, &one.email).in_context(context);
+            (pairs, sent.iter().filter(same).count())
+        } else {
+            (
+                Pairs(by_nonce.remove(one.nonce.as_str()).unwrap_or_default()),
+                1,
+            )
+        };
+        judge(
+            run,
+            &pairs,
+            &records,
+            did,
+            &one.email,
+            &one.context,
+            Some(times),
+        )?;
+    }
+    Ok(())
+}
+
+/// The nonce that a request line carries.
+#[must_use]
+pub fn nonce_in(request: &str) -> Option<&str> {
+    let (_, rest) = request.split_once(&format!("{}=", crate::probe::NONCE))?;
+    let end = rest.find(|letter: char| !letter.is_ascii_hexdigit());
+    rest.get(..end.unwrap_or(rest.len()))
+        .filter(|nonce| !nonce.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_line_tells_its_nonce() {
+        assert_eq!(nonce_in("GET /ui/?verify=01ab HTTP/1.1"), Some("01ab"));
+        assert_eq!(nonce_in("GET /?a=b&verify=01ab&c HTTP/1.1"), Some("01ab"));
+        assert_eq!(nonce_in("GET /?verify=%20 HTTP/1.1"), None);
+        assert_eq!(nonce_in("GET /health HTTP/1.1"), None);
+    }
 }

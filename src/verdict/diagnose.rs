@@ -51,40 +51,60 @@ pub fn diagnose(rules: &[Rule], items: &[ItemReport], extended: &[ItemReport]) -
 
 /// Where every sign of a rule is there: the item that shows the first of them, and its words.
 fn signs(rule: &Rule, failed: &[&ItemReport]) -> Option<(ItemId, String)> {
-    let holds = |sign: &Sign| failed.iter().find_map(|item| shown(sign, item));
-    let mut found = rule.when.iter().map(holds);
+    let shown = |sign: &Sign| Look::at(sign)?.shown(failed);
+    let mut found = rule.when.iter().map(shown);
     let first = found.next()??;
-    if found.any(|sign| sign.is_none()) || rule.unless.iter().any(|sign| holds(sign).is_some()) {
+    if found.any(|sign| sign.is_none()) || rule.unless.iter().any(|sign| shown(sign).is_some()) {
         return None;
     }
     Some(first)
 }
 
-/// What of a failed item shows the sign, if it does.
-fn shown(sign: &Sign, item: &ItemReport) -> Option<(ItemId, String)> {
-    let meant = sign.items.is_empty() || sign.items.iter().any(|one| one.covers(item.id));
-    if !meant {
-        return None;
-    }
-    let failure = item.failure.clone().unwrap_or_default();
-    let said = format!("{}\n{}\n{}", failure.did, failure.expected, failure.seen);
-    let mut quote = failure.seen;
-    if let Some(pattern) = &sign.says {
-        let found = first_line(pattern, [said.as_str()])?;
-        if quote.trim().is_empty() {
-            quote = found;
-        }
-    }
-    if let Some(pattern) = &sign.evidence {
-        quote = first_line(pattern, item.evidence.iter().map(|one| one.body.as_str()))?;
-    }
-    Some((item.id, quote.chars().take(QUOTE).collect()))
+/// A sign with its patterns compiled.
+struct Look<'a> {
+    sign: &'a Sign,
+    says: Option<Regex>,
+    evidence: Option<Regex>,
 }
 
-/// The line in which the pattern's first match begins. The patterns of a bundle were checked
-/// when it was read; in a saved report that somebody changed, a broken one shows nothing.
-fn first_line<'a>(pattern: &str, texts: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let pattern = Regex::new(pattern).ok()?;
+impl<'a> Look<'a> {
+    /// The patterns of a bundle were checked when it was read; in a saved report that somebody
+    /// changed, a broken one shows nothing.
+    fn at(sign: &'a Sign) -> Option<Self> {
+        let compiled = |text: &Option<String>| text.as_deref().map(Regex::new).transpose();
+        Some(Self {
+            sign,
+            says: compiled(&sign.says).ok()?,
+            evidence: compiled(&sign.evidence).ok()?,
+        })
+    }
+
+    fn shown(&self, failed: &[&ItemReport]) -> Option<(ItemId, String)> {
+        let items = &self.sign.items;
+        let meant =
+            |item: &&&ItemReport| items.is_empty() || items.iter().any(|one| one.covers(item.id));
+        failed.iter().filter(meant).find_map(|item| self.of(item))
+    }
+
+    fn of(&self, item: &ItemReport) -> Option<(ItemId, String)> {
+        let failure = item.failure.clone().unwrap_or_default();
+        let said = format!("{}\n{}\n{}", failure.did, failure.expected, failure.seen);
+        let mut quote = failure.seen;
+        if let Some(pattern) = &self.says {
+            let found = first_line(pattern, [said.as_str()])?;
+            if quote.trim().is_empty() {
+                quote = found;
+            }
+        }
+        if let Some(pattern) = &self.evidence {
+            quote = first_line(pattern, item.evidence.iter().map(|one| one.body.as_str()))?;
+        }
+        Some((item.id, quote.chars().take(QUOTE).collect()))
+    }
+}
+
+/// The line in which the pattern's first match begins.
+fn first_line<'a>(pattern: &Regex, texts: impl IntoIterator<Item = &'a str>) -> Option<String> {
     texts.into_iter().find_map(|text| {
         let start = pattern.find(text)?.start();
         let before = text.get(..start)?.rfind('\n').map_or(0, |end| end + 1);
@@ -178,7 +198,14 @@ mod tests {
         let cause = &report.causes[0];
         assert_eq!(cause.shown_by, id("3.1"));
         assert!(cause.seen.contains("[MCP|Int]"), "{}", cause.seen);
-        assert_eq!(first_line("b+", ["a\nabc\nd"]), Some("abc".to_owned()));
-        assert_eq!(first_line("(", ["("]), None);
+        let pattern = Regex::new("b+").unwrap();
+        assert_eq!(first_line(&pattern, ["a\nabc\nd"]), Some("abc".to_owned()));
+    }
+
+    #[test]
+    fn a_pattern_that_is_none_shows_nothing() {
+        let mut broken = label_rule();
+        broken.when[0].says = Some("(".to_owned());
+        assert!(named(&[broken], two()).is_empty());
     }
 }

@@ -68,8 +68,8 @@ fn the_gateway_with_rest_admin_apis_passes_and_what_was_checked_less_is_said() {
     assert_eq!(report.0["run"]["profile"], "rest");
     assert_eq!(ids(&report.0["items"], "skipped"), ["7.2"]);
     assert_eq!(report.with_status("passed").len(), 24);
-    // At the level at which tracking is seen, nginx itself writes a repeated `Authorization` down.
-    assert_eq!(ids(&report.0["extended"], "failed"), ["X.13"]);
+    assert_eq!(report.0["extended"].as_array().map(Vec::len), Some(17));
+    assert!(ids(&report.0["extended"], "failed").is_empty());
     for (item, remark) in [
         ("1.4", "are harmless, as the profile says"),
         ("3.1", "which context a line belongs to is not told"),

@@ -1,22 +1,17 @@
 //! Many requests at once, of two users, mixed over the contexts.
 
-use std::collections::HashMap;
-
 use futures::future::join_all;
 
 use crate::{
     evidence::EvidenceKind,
-    probe::{
-        http::Request,
-        log::{Record, Window},
-    },
+    probe::{http::Request, log::Window},
     stack::{Act, Service},
     steps,
     steps::{
         phase3::kept_out,
         run::{Run, Sent},
         session::Session,
-        tracking::{Pairs, judge},
+        tracking::pairs_of_requests,
         world::{Args, Blame, StepError, StepResult, World, expect},
     },
 };
@@ -135,80 +130,6 @@ async fn own_pairs(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
     let sent = world.scene.sent.clone();
     let window = world.window()?;
-    pairs_of(world, &run, &window, &sent).await
-}
-
-/// Waits for the tracking pairs of requests and holds each against what must be.
-///
-/// # Errors
-/// The candidate's fault, with what the log holds instead.
-pub async fn pairs_of(world: &World, run: &Run, window: &Window, sent: &[Sent]) -> StepResult {
-    let enough = |records: &[Record]| run.grammar.lines(records).len() >= 2 * sent.len();
-    let records = window.wait(&*run.stack, run.deadline(), enough).await?;
-    let lines = run.grammar.lines(&records);
-    world.saw(
-        EvidenceKind::Log,
-        &format!("{} tracking lines of {} requests", lines.len(), sent.len()),
-        &lines
-            .iter()
-            .map(|line| line.record.raw.as_str())
-            .collect::<Vec<_>>()
-            .join("\n"),
-    );
-    // In the literal form lines stand without their request: then the pairs are counted by
-    // user and context.
-    let untied = lines.iter().any(|line| line.record.request.is_none());
-    let mut by_nonce: HashMap<&str, Vec<_>> = HashMap::new();
-    for line in &lines {
-        let request = line.record.request.as_deref().unwrap_or_default();
-        if let Some(nonce) = nonce_in(request) {
-            by_nonce.entry(nonce).or_default().push(line.clone());
-        }
-    }
     let did = format!("make {} requests of two users", sent.len());
-    for one in sent {
-        let (pairs, times) = if untied {
-            let context = run.grammar.told(&one.context);
-            let same = |other: &&Sent| {
-                other.email == one.email && run.grammar.told(&other.context) == context
-            };
-            let pairs = Pairs::of_user(&run.grammar, &records, &one.email).in_context(context);
-            (pairs, sent.iter().filter(same).count())
-        } else {
-            let own = by_nonce.remove(one.nonce.as_str()).unwrap_or_default();
-            (Pairs::of(own), 1)
-        };
-        judge(
-            run,
-            &pairs,
-            &records,
-            &did,
-            &one.email,
-            &one.context,
-            Some(times),
-        )?;
-    }
-    Ok(())
-}
-
-/// The nonce that a request line carries.
-#[must_use]
-pub fn nonce_in(request: &str) -> Option<&str> {
-    let (_, rest) = request.split_once(&format!("{}=", crate::probe::NONCE))?;
-    let end = rest.find(|letter: char| !letter.is_ascii_hexdigit());
-    rest.get(..end.unwrap_or(rest.len()))
-        .filter(|nonce| !nonce.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_line_tells_its_nonce() {
-        assert_eq!(nonce_in("GET /ui/?verify=01ab HTTP/1.1"), Some("01ab"));
-        assert_eq!(nonce_in("GET /?a=b&verify=01ab&c HTTP/1.1"), Some("01ab"));
-        assert_eq!(nonce_in("GET /?verify=%20 HTTP/1.1"), None);
-        assert_eq!(nonce_in("GET /health HTTP/1.1"), None);
-    }
+    pairs_of_requests(world, &run, &window, &sent, &did).await
 }

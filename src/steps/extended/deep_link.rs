@@ -6,6 +6,7 @@ use crate::{
     probe::{NONCE, browser::Hop, http::Request, nonce},
     steps,
     steps::{
+        phase2::way,
         run::Run,
         session::Session,
         world::{Args, Blame, StepError, StepResult, World, expect},
@@ -60,21 +61,6 @@ async fn asks_deep(world: &mut World, args: Args) -> StepResult {
         "the login form",
         way(&world.scene.hops),
     )
-}
-
-fn way(hops: &[Hop]) -> String {
-    let lines: Vec<String> = hops
-        .iter()
-        .map(|hop| {
-            format!(
-                "{} {} -> {}",
-                hop.request.method,
-                hop.request.url,
-                hop.response.summary()
-            )
-        })
-        .collect();
-    lines.join("\n")
 }
 
 async fn comes_back(world: &mut World, _: Args) -> StepResult {

@@ -2,7 +2,7 @@
 
 use super::{
     outside::{Attempt, Tried, all_must, control, holds, kept_out, none_reached, refused},
-    tracker::{named_lines, one_pair, tracked_request},
+    tracker::{named_lines, tracked_request},
 };
 use crate::{
     probe::{NONCE, nonce, raw::Raw},
@@ -10,6 +10,7 @@ use crate::{
     steps::{
         operations::values,
         run::{Run, Sent},
+        tracking::pair_of_request,
         world::{Args, Blame, StepError, StepResult, World, expect},
     },
 };
@@ -227,7 +228,7 @@ async fn stays_itself(world: &mut World, _: Args) -> StepResult {
     all_must(world, &did, expected, &tried, right)?;
     for (one, sent) in tried.iter().zip(world.scene.sent.clone()) {
         if !only_admins(one) {
-            one_pair(world, &run, &sent).await?;
+            pair_of_request(world, &run, &sent).await?;
         }
     }
     let forbidden: Vec<Tried> = tried

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::crowd::nonce_in;
 use crate::{
     evidence::EvidenceKind,
     probe::{
@@ -14,6 +13,7 @@ use crate::{
     steps,
     steps::{
         run::Run,
+        tracking::nonce_in,
         world::{Args, Blame, StepError, StepResult, World, expect},
     },
 };

@@ -59,20 +59,13 @@ pub fn lines<'a>(tried: impl IntoIterator<Item = &'a Tried>) -> String {
 /// Whether nobody was let in: an API's refusal, or the way to the login.
 #[must_use]
 pub fn kept_out(run: &Run, response: &Response) -> bool {
-    refused(response.status) || to_login(run, response)
+    refused(response.status) || run.sends_to_login(response)
 }
 
 /// Whether the status says that whoever asked may not.
 #[must_use]
 pub fn refused(status: u16) -> bool {
     matches!(status, 401 | 403)
-}
-
-fn to_login(run: &Run, response: &Response) -> bool {
-    response.location().is_some_and(|to| {
-        let own = to.starts_with('/') || to.contains(&run.profile.site.authority());
-        !own || to.contains("/oauth2/")
-    })
 }
 
 impl Run {

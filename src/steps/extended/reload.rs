@@ -9,7 +9,7 @@ use std::{
 
 use futures::future::join_all;
 
-use super::{crowd::pairs_of, streaming::Reader};
+use super::streaming::Reader;
 use crate::{
     evidence::EvidenceKind,
     probe::{
@@ -23,6 +23,7 @@ use crate::{
         phase1::health_by,
         phase3::kept_out,
         run::{Run, Sent},
+        tracking::pairs_of_requests,
         world::{Args, Blame, StepError, StepResult, World, expect},
     },
 };
@@ -384,7 +385,8 @@ async fn still_tracked(world: &mut World, _: Args) -> StepResult {
             context: name.clone(),
         });
     }
-    pairs_of(world, &run, &window, &sent).await
+    let did = format!("make {} requests after the reload", sent.len());
+    pairs_of_requests(world, &run, &window, &sent, &did).await
 }
 
 fn served(run: &Run, context: &str, answer: &Response) -> StepResult {

@@ -12,7 +12,7 @@ use crate::{
     steps::{
         run::{Run, Sent},
         session::Session,
-        tracking::{Pairs, judge},
+        tracking::pair_of_request,
         world::{Args, Blame, StepError, StepResult, World, expect},
     },
 };
@@ -293,34 +293,5 @@ pub(super) async fn tracked_request(
         email: session.email.clone(),
         context: context.to_owned(),
     };
-    one_pair(world, run, &sent).await
-}
-
-/// Waits for a request's tracking pair in the scenario's window, and holds it against what
-/// must be.
-pub(super) async fn one_pair(world: &World, run: &Run, sent: &Sent) -> StepResult {
-    let found =
-        |records: &[Record]| Pairs::of_request(&run.grammar, records, &sent.nonce, &sent.email);
-    let records = world
-        .window()?
-        .wait(&*run.stack, run.deadline(), |records| {
-            found(records).complete()
-        })
-        .await?;
-    let pairs = found(&records);
-    world.saw(
-        EvidenceKind::Log,
-        "tracking lines of the request",
-        &pairs.text(),
-    );
-    let did = format!("ask for the context {} as {}", sent.context, sent.email);
-    judge(
-        run,
-        &pairs,
-        &records,
-        &did,
-        &sent.email,
-        &sent.context,
-        Some(1),
-    )
+    pair_of_request(world, run, &sent).await
 }

@@ -7,7 +7,6 @@ use super::{
     banned::operate,
     odd::Odd,
     outside::{holds, refused},
-    tracker::one_pair,
 };
 use crate::{
     probe::{NONCE, nonce},
@@ -16,6 +15,7 @@ use crate::{
         phase5::{Told, expected, told},
         run::{Run, Sent, Token},
         session::Session,
+        tracking::pair_of_request,
         world::{Blame, StepError, StepResult, World, expect},
     },
 };
@@ -146,7 +146,7 @@ impl Visitor {
                 "the session is let in",
                 status,
             )?;
-            one_pair(world, run, &sent).await?;
+            pair_of_request(world, run, &sent).await?;
         }
         let [key, metadata] = run.active_keys(email);
         let (exists, stored) = (
