@@ -14,11 +14,14 @@ pub mod stats;
 /// A random text that is part of a request, so that its traces are found by it and by nothing else.
 #[must_use]
 pub fn nonce() -> String {
-    let mut bytes = [0_u8; 8];
+    let mut bytes = [0_u8; NONCE_LENGTH / 2];
     // Without random numbers there is no TLS, no session and no run: the stack has failed before.
     let _ = aws_lc_rs::rand::fill(&mut bytes);
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+/// How many digits a nonce has.
+pub const NONCE_LENGTH: usize = 16;
 
 /// The name of the query parameter that carries a request's nonce.
 pub const NONCE: &str = "verify";

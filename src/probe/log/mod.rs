@@ -6,11 +6,14 @@ mod tracking;
 pub use record::{Level, Record, parse};
 pub use tracking::{Grammar, GrammarError, Line, Tracked};
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use crate::stack::{LogChunk, LogCursor, Service, Stack, StackError};
 
-/// How often the log is looked at while a line is waited for.
+/// How long the log is left alone at least, while a line is waited for.
 const POLL: Duration = Duration::from_millis(1);
 
 /// The part of a service's log since a moment before the requests that it is about.
@@ -77,14 +80,7 @@ impl Window {
     /// # Errors
     /// Where the log cannot be read.
     pub async fn records(&self, stack: &dyn Stack) -> Result<Vec<Record>, StackError> {
-        stack.log_settled(self.service).await?;
-        self.read(stack).await
-    }
-
-    /// Every record that can be read by now; some may still be on their way.
-    async fn read(&self, stack: &dyn Stack) -> Result<Vec<Record>, StackError> {
-        let chunks = self.chunks(stack).await?;
-        Ok(chunks.iter().flat_map(parse).collect())
+        Growing::of(self).finish(stack).await
     }
 
     /// Waits until the records fulfil `enough`, or the deadline passes. Returns the records
@@ -98,14 +94,142 @@ impl Window {
         deadline: Duration,
         enough: impl Fn(&[Record]) -> bool,
     ) -> Result<Vec<Record>, StackError> {
+        let mut growing = Growing::of(self);
         let started = Instant::now();
         loop {
-            let records = self.read(stack).await?;
-            if enough(&records) || started.elapsed() > deadline {
+            let begun = Instant::now();
+            growing.read(stack).await?;
+            if enough(&growing.records) || started.elapsed() > deadline {
                 // What was written in the meantime counts, too: a line too many is one.
-                return self.records(stack).await;
+                return growing.finish(stack).await;
             }
-            tokio::time::sleep(POLL).await;
+            // A log that is long to read must not keep the gateway from writing it.
+            tokio::time::sleep(begun.elapsed().max(POLL)).await;
         }
+    }
+}
+
+/// A window's records as it grows: what was read once is not read again.
+struct Growing {
+    service: Service,
+    cursor: LogCursor,
+    /// Those of one log in their order.
+    records: Vec<Record>,
+    /// By log, what may still grow.
+    open: BTreeMap<String, Open>,
+}
+
+/// The end of a log.
+#[derive(Default)]
+struct Open {
+    /// From where its last record begins.
+    bytes: Vec<u8>,
+    /// That record's place, where there is one.
+    record: Option<usize>,
+}
+
+impl Growing {
+    fn of(window: &Window) -> Self {
+        Self {
+            service: window.service,
+            cursor: window.cursor.clone(),
+            records: Vec::new(),
+            open: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in what can be read by now; some may still be on its way.
+    async fn read(&mut self, stack: &dyn Stack) -> Result<(), StackError> {
+        for chunk in stack.log_since(self.service, &self.cursor).await? {
+            self.take(chunk);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, chunk: LogChunk) {
+        let known = self.cursor.0.entry(chunk.source.clone()).or_default();
+        *known += chunk.bytes.len() as u64;
+        let open = self.open.entry(chunk.source.clone()).or_default();
+        open.bytes.extend_from_slice(&chunk.bytes);
+        let whole = LogChunk {
+            bytes: std::mem::take(&mut open.bytes),
+            ..chunk
+        };
+        let parsed = record::take_apart(&whole);
+        let mut fresh = parsed.records.into_iter();
+        if let Some(known) = open.record.and_then(|at| self.records.get_mut(at))
+            && let Some(grown) = fresh.next()
+        {
+            *known = grown;
+        }
+        if fresh.len() > 0 {
+            self.records.extend(fresh);
+            open.record = Some(self.records.len() - 1);
+        }
+        open.bytes
+            .extend(whole.bytes.get(parsed.open..).unwrap_or_default());
+    }
+
+    /// Every record up to now, log by log.
+    async fn finish(mut self, stack: &dyn Stack) -> Result<Vec<Record>, StackError> {
+        stack.log_settled(self.service).await?;
+        self.read(stack).await?;
+        self.records
+            .sort_by(|one, other| one.source.cmp(&other.source));
+        Ok(self.records)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = "rest of an earlier record\n\
+        2025/11/08 12:00:01 [error] 7#7: *1 lua: attempt\nstack traceback:\n\tx.lua:1, client: 10.0.0.1, request: \"GET /a HTTP/1.1\"\n\
+        [info] Tracking user: a@b [Default]\n\
+        2025/11/08 12:00:02 [warn] 7#7: \u{fc}ber, client: 10.0.0.1, request: \"GET /b HTTP/1.1\"\n";
+
+    fn growing() -> Growing {
+        Growing::of(&Window::start(Service::Gateway))
+    }
+
+    fn chunk(source: &str, bytes: &[u8]) -> LogChunk {
+        LogChunk {
+            source: source.to_owned(),
+            in_service_log: true,
+            bytes: bytes.to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_log_that_is_read_in_pieces_holds_what_it_holds_at_once() {
+        let mut whole = growing();
+        whole.take(chunk("stderr", LOG.as_bytes()));
+        assert_eq!(whole.records.len(), 3);
+        for size in 1..LOG.len() {
+            let mut pieces = growing();
+            for piece in LOG.as_bytes().chunks(size) {
+                pieces.take(chunk("stderr", piece));
+            }
+            assert_eq!(pieces.records, whole.records, "in pieces of {size}");
+            assert_eq!(pieces.cursor.0["stderr"], LOG.len() as u64);
+        }
+    }
+
+    #[test]
+    fn logs_that_grow_in_turn_are_kept_apart() {
+        let mut both = growing();
+        for piece in LOG.as_bytes().chunks(10) {
+            both.take(chunk("stderr", piece));
+            both.take(chunk("/var/log/nginx/own.log", piece));
+        }
+        both.records
+            .sort_by(|one, other| one.source.cmp(&other.source));
+        let of = |source: &str| {
+            let own = both.records.iter().filter(|record| record.source == source);
+            own.map(|record| record.raw.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(of("stderr").len(), 3);
+        assert_eq!(of("stderr"), of("/var/log/nginx/own.log"));
     }
 }

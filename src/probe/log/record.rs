@@ -101,15 +101,34 @@ static EARLY: LazyLock<Option<Regex>> =
 static REQUEST: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#", request: "([^"]*)"#).ok());
 
+/// What one chunk of a log holds.
+pub(super) struct Parsed {
+    pub records: Vec<Record>,
+    /// Where in the chunk that begins which may still grow: its last record, or, where it has
+    /// none, its last line, if that is not complete.
+    pub open: usize,
+}
+
 /// Takes one chunk of a log apart. A line that is neither in nginx's format nor starts with
 /// a level in brackets belongs to the record before it, as the lines of a Lua stack trace do.
 #[must_use]
 pub fn parse(chunk: &LogChunk) -> Vec<Record> {
-    let text = String::from_utf8_lossy(&chunk.bytes);
+    take_apart(chunk).records
+}
+
+/// The same, with where the chunk may still grow.
+pub(super) fn take_apart(chunk: &LogChunk) -> Parsed {
     let mut records: Vec<Record> = Vec::new();
-    for line in text.lines() {
+    let (mut open, mut at) = (0, 0);
+    for bytes in chunk.bytes.split_inclusive(|byte| *byte == b'\n') {
+        let text = String::from_utf8_lossy(bytes);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let begins = at;
+        at += bytes.len();
         match (start(line), records.last_mut()) {
             (Some((level, message)), _) => {
+                open = begins;
                 let (message, request) = split_tail(message);
                 records.push(Record {
                     source: chunk.source.clone(),
@@ -130,10 +149,11 @@ pub fn parse(chunk: &LogChunk) -> Vec<Record> {
                 before.raw.push_str(line);
             }
             // The rest of a record from before the window.
+            (None, None) if bytes.ends_with(b"\n") => open = at,
             (None, None) => {}
         }
     }
-    records
+    Parsed { records, open }
 }
 
 /// Whether a line begins a record of the error log; one of an access log does not.
@@ -142,13 +162,17 @@ pub(super) fn begins_record(line: &str) -> bool {
 }
 
 fn start(line: &str) -> Option<(Option<Level>, &str)> {
-    for head in [HEAD.as_ref()?, EARLY.as_ref()?] {
-        if let Some(found) = head.captures(line) {
-            return Some((Level::named(&found["level"]), line.get(found[0].len()..)?));
+    let head = match line.as_bytes().first()? {
+        b'0'..=b'9' => HEAD.as_ref()?,
+        b'n' => EARLY.as_ref()?,
+        b'[' => {
+            let (level, _) = line.get(1..)?.split_once("] ")?;
+            return Level::named(level).map(|_| (None, line));
         }
-    }
-    let (level, _) = line.strip_prefix('[')?.split_once("] ")?;
-    Level::named(level).map(|_| (None, line))
+        _ => return None,
+    };
+    let found = head.captures(line)?;
+    Some((Level::named(&found["level"]), line.get(found[0].len()..)?))
 }
 
 fn split_tail(text: &str) -> (&str, Option<String>) {

@@ -1,7 +1,7 @@
 //! What a container writes to its standard output and error, followed as it comes.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -10,16 +10,68 @@ use bollard::{Docker, container::LogOutput, errors::Error, query_parameters::Log
 use futures::StreamExt as _;
 use tokio::task::JoinHandle;
 
+use crate::probe;
+
 /// The two streams, by the names that reports use.
 pub const STREAMS: [&str; 2] = ["stdout", "stderr"];
 
 /// How long to wait before the log of a container that has stopped is opened again.
 const AGAIN: Duration = Duration::from_millis(20);
 
+/// Begins what `verify` itself writes into a stream, to see how far it was read.
+const MARK: &str = "verify-log-mark-";
+
+/// A mark that no other is like, to be written on a line of its own.
+#[must_use]
+pub fn mark() -> String {
+    format!("{MARK}{}", probe::nonce())
+}
+
 #[derive(Debug, Default)]
 struct Seen {
-    streams: BTreeMap<&'static str, Vec<u8>>,
+    streams: BTreeMap<&'static str, Stream>,
     broken: Option<String>,
+}
+
+/// One stream, without the marks that were written into it.
+#[derive(Debug, Default)]
+struct Stream {
+    bytes: Vec<u8>,
+    /// Where its last line begins, as long as that is not complete.
+    complete: usize,
+    /// How many bytes came, marks and all.
+    came: usize,
+    marks: BTreeSet<Vec<u8>>,
+}
+
+impl Stream {
+    fn take(&mut self, bytes: &[u8]) {
+        self.came += bytes.len();
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.bytes.extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                self.end_line();
+            }
+        }
+    }
+
+    /// Takes a mark off the end of the line: it may stand behind what a program wrote without an
+    /// end of line.
+    fn end_line(&mut self) {
+        let line = self.bytes.get(self.complete..).unwrap_or_default();
+        let at = line.len().checked_sub(MARK.len() + probe::NONCE_LENGTH + 1);
+        if let Some(at) = at
+            && let Some((_, mark)) = line.get(at..).and_then(<[u8]>::split_last)
+            && mark.starts_with(MARK.as_bytes())
+        {
+            self.marks.insert(mark.to_vec());
+            self.bytes.truncate(self.complete + at);
+            if at > 0 {
+                self.bytes.push(b'\n');
+            }
+        }
+        self.complete = self.bytes.len();
+    }
 }
 
 /// The log of a container since a second, kept up to date until it is dropped.
@@ -44,38 +96,39 @@ impl Follower {
         Self { seen, task }
     }
 
-    /// The lengths of both streams as far as they were read.
+    /// The lengths of both streams as far as they were read, in complete lines.
     #[must_use]
     pub fn lengths(&self) -> BTreeMap<String, u64> {
         let seen = lock(&self.seen);
         STREAMS
             .iter()
             .map(|name| {
-                let length = seen.streams.get(name).map_or(0, Vec::len);
+                let length = seen.streams.get(name).map_or(0, |stream| stream.complete);
                 ((*name).to_owned(), length as u64)
             })
             .collect()
     }
 
-    /// What a stream got behind its first `from` bytes.
+    /// The complete lines that a stream got behind its first `from` bytes.
     #[must_use]
     pub fn since(&self, stream: &str, from: u64) -> Vec<u8> {
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         lock(&self.seen)
             .streams
             .get(stream)
-            .and_then(|bytes| bytes.get(from..))
+            .and_then(|stream| stream.bytes.get(from..stream.complete))
             .map(<[u8]>::to_vec)
             .unwrap_or_default()
     }
 
-    /// Whether a stream has this text behind its first `from` bytes.
+    /// Whether both streams were read as far as this mark.
     #[must_use]
-    pub fn holds(&self, stream: &str, from: u64, text: &str) -> bool {
-        let bytes = self.since(stream, from);
-        bytes
-            .windows(text.len())
-            .any(|window| window == text.as_bytes())
+    pub fn has(&self, mark: &str) -> bool {
+        let seen = lock(&self.seen);
+        STREAMS.iter().all(|name| {
+            let stream = seen.streams.get(name);
+            stream.is_some_and(|stream| stream.marks.contains(mark.as_bytes()))
+        })
     }
 
     /// Why the log cannot be read, where that is so.
@@ -96,7 +149,7 @@ async fn follow(docker: Docker, id: String, since: i32, seen: Arc<Mutex<Seen>>) 
         let mut skip: BTreeMap<&'static str, usize> = lock(&seen)
             .streams
             .iter()
-            .map(|(name, bytes)| (*name, bytes.len()))
+            .map(|(name, stream)| (*name, stream.came))
             .collect();
         let options = LogsOptionsBuilder::default()
             .follow(true)
@@ -126,6 +179,10 @@ async fn follow(docker: Docker, id: String, since: i32, seen: Arc<Mutex<Seen>>) 
                 }
             }
         }
+        // A program that ended writes no more to its last line.
+        for stream in lock(&seen).streams.values_mut() {
+            stream.complete = stream.bytes.len();
+        }
         tokio::time::sleep(AGAIN).await;
     }
 }
@@ -143,5 +200,27 @@ fn take(seen: &mut Seen, skip: &mut BTreeMap<&'static str, usize>, output: LogOu
     seen.streams
         .entry(name)
         .or_default()
-        .extend_from_slice(bytes.get(passed..).unwrap_or_default());
+        .take(bytes.get(passed..).unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_marks_are_no_part_of_a_log() {
+        let (one, two) = (mark(), mark());
+        let log = format!("one\n{one}\nwritten in{two}\ntwo\nnot yet");
+        for size in [1, 7, log.len()] {
+            let mut stream = Stream::default();
+            for piece in log.as_bytes().chunks(size) {
+                stream.take(piece);
+            }
+            let complete = stream.bytes.get(..stream.complete);
+            assert_eq!(complete, Some(b"one\nwritten in\ntwo\n".as_slice()));
+            assert_eq!(stream.came, log.len());
+            assert!(stream.marks.contains(one.as_bytes()));
+            assert!(stream.marks.contains(two.as_bytes()));
+        }
+    }
 }

@@ -10,8 +10,8 @@ use std::{
 use super::{layout, procfs};
 use crate::stack::{LogChunk, LogCursor, Service};
 
-/// The most that is read of one log at a time, in bytes.
-const CHUNK_LIMIT: u64 = 64 * 1024 * 1024;
+/// The most that one log may get while it is read, in bytes.
+const LIMIT: u64 = 64 * 1024 * 1024;
 
 /// The directory that nginx logs to when its configuration names no file, and most name.
 const NGINX_LOGS: &str = "/var/log/nginx";
@@ -70,11 +70,18 @@ pub fn since(service: Service, pid: u32, cursor: &LogCursor) -> io::Result<Vec<L
                 path.display()
             )));
         }
+        if end - from > LIMIT {
+            return Err(io::Error::other(format!(
+                "{} got {} MiB since it was read, more than can be looked through",
+                path.display(),
+                (end - from) / (1024 * 1024)
+            )));
+        }
         if end > from {
             let mut file = File::open(&path)?;
             file.seek(SeekFrom::Start(from))?;
             let mut bytes = Vec::new();
-            file.take(CHUNK_LIMIT).read_to_end(&mut bytes)?;
+            file.take(end - from).read_to_end(&mut bytes)?;
             let in_service_log = source == "stdout" || source == "stderr";
             chunks.push(LogChunk {
                 source,

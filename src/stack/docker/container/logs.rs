@@ -4,26 +4,24 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
+    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
 use super::{
-    super::{follow::STREAMS, shell::quoted},
+    super::{
+        follow::{self, STREAMS},
+        shell::quoted,
+    },
     Container,
 };
-use crate::{
-    probe,
-    stack::{LogChunk, LogCursor, Service, StackError},
-};
+use crate::stack::{LogChunk, LogCursor, Service, StackError};
 
 /// How long a line that was written to a log has to be readable.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How often is looked whether it is.
 const POLL: Duration = Duration::from_millis(1);
-
-/// Begins the lines that show how far a log was read. They are `verify`'s own.
-const MARK: &str = "verify-log-mark-";
 
 /// The directory that nginx logs to when its configuration names no file, and most name.
 const NGINX_LOGS: &str = "/var/log/nginx";
@@ -57,7 +55,7 @@ impl Container {
         let from = |name: &str| cursor.0.get(name).copied().unwrap_or(0);
         let mut chunks = Vec::new();
         for stream in STREAMS {
-            let bytes = without_marks(&self.log.since(stream, from(stream)));
+            let bytes = self.log.since(stream, from(stream));
             if !bytes.is_empty() {
                 chunks.push(LogChunk {
                     source: stream.to_owned(),
@@ -66,7 +64,13 @@ impl Container {
                 });
             }
         }
-        for (path, length) in self.log_files().await? {
+        // To look for files costs dozens of processes in the container: where there were none when
+        // the cursor was taken or the log last settled, there are none now.
+        let files = match self.logs_to_files.load(Ordering::Relaxed) {
+            true => self.log_files().await?,
+            false => Vec::new(),
+        };
+        for (path, length) in files {
             let name = path.display().to_string();
             let start = from(&name);
             if length < start {
@@ -98,8 +102,7 @@ impl Container {
         if !self.running().await?.0 {
             return Ok(());
         }
-        let mark = format!("{MARK}{}", probe::nonce());
-        let before = self.log.lengths();
+        let mark = follow::mark();
         let started = Instant::now();
         let script = format!("echo {mark} > /proc/1/fd/1; echo {mark} > /proc/1/fd/2");
         if let Err(error) = self.must("marking the log", &script).await {
@@ -108,11 +111,7 @@ impl Container {
                 false => Err(error),
             };
         }
-        let there = |stream: &str| {
-            let from = before.get(stream).copied().unwrap_or(0);
-            self.log.holds(stream, from, &mark)
-        };
-        while !STREAMS.iter().all(|stream| there(stream)) {
+        while !self.log.has(&mark) {
             if started.elapsed() > SETTLE_DEADLINE {
                 return Err(StackError::Service {
                     service: self.service,
@@ -128,7 +127,7 @@ impl Container {
             }
             tokio::time::sleep(POLL).await;
         }
-        Ok(())
+        self.log_files().await.map(drop)
     }
 
     /// Writes a line to the end of every log.
@@ -182,27 +181,8 @@ impl Container {
                 files.insert(PathBuf::from(path), length);
             }
         }
+        let any = !files.is_empty();
+        self.logs_to_files.store(any, Ordering::Relaxed);
         Ok(files.into_iter().collect())
-    }
-}
-
-/// A stream without the lines that only show how far it was read.
-fn without_marks(bytes: &[u8]) -> Vec<u8> {
-    bytes
-        .split_inclusive(|byte| *byte == b'\n')
-        .filter(|line| !line.starts_with(MARK.as_bytes()))
-        .flatten()
-        .copied()
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn own_marks_are_no_part_of_a_log() {
-        let log = format!("one\n{MARK}0123\ntwo");
-        assert_eq!(without_marks(log.as_bytes()), b"one\ntwo");
     }
 }

@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     path::Path,
+    sync::atomic::AtomicBool,
     time::{Duration, Instant},
 };
 
@@ -45,6 +46,8 @@ pub struct Container {
     /// Open shells by their user; `None` is the image's own.
     shells: Mutex<BTreeMap<Option<u32>, Shell>>,
     log: Follower,
+    /// Whether it was last seen to log to files, too; that it may, before it was ever looked at.
+    logs_to_files: AtomicBool,
     /// When the container was started, and how often the engine restarted it by itself, after
     /// the last start that this run asked for or found.
     known: Mutex<Option<Known>>,
@@ -76,6 +79,7 @@ impl Container {
             service,
             shells: Mutex::new(BTreeMap::new()),
             log,
+            logs_to_files: AtomicBool::new(true),
             known: Mutex::new(None),
         }
     }
