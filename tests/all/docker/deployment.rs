@@ -234,7 +234,7 @@ impl Foreign {
                         counted.fetch_add(1, Ordering::Relaxed);
                     }
                 }
-                thread::sleep(Duration::from_millis(5));
+                thread::sleep(Duration::from_millis(20));
             }
         });
         Self {
