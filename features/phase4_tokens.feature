@@ -43,5 +43,6 @@ Feature: Phase 4: token management
     And the token "verify-to-revoke" works
     When the session revokes the token "verify-to-revoke"
     Then from the very next request the token "verify-to-revoke" is refused, and at the end of the run still
+    And the token "verify-to-revoke" stays revoked as long as it would have held
     But the token "test-token-v11.1" still works
     And the list or its information says that the token "verify-to-revoke" is revoked

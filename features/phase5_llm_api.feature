@@ -21,8 +21,10 @@ Feature: Phase 5: LLM API
     When the admin's token asks the model with a prompt of its own
     Then the upstream was told the admin's e-mail, and no other
     And the admin's token did not reach the upstream
+    And the upstream was given the gateway's key for users, and no other
     When the test user's token asks the model, claiming to be another user
     Then the upstream was told the test user's e-mail, and no other
     And the test user's token did not reach the upstream
+    And the upstream was given the gateway's key for users, and no other
     And the upstream's log names the admin
     And the upstream's log names the test user

@@ -46,6 +46,7 @@ impl Keys {
     pub fn into_secrets(self) -> Secrets {
         Secrets {
             jwt_secret: Some(self.jwt),
+            upstream_key: Some(self.shared.clone()),
             passwords: self.passwords,
             others: vec![self.master, self.shared, self.client, self.cookie],
         }

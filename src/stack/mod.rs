@@ -135,6 +135,8 @@ impl Endpoints {
 pub struct Secrets {
     /// The key that the gateway signs JWTs with, where it is known.
     pub jwt_secret: Option<SecretString>,
+    /// The key with which the gateway asks the upstream for its users, where it is known.
+    pub upstream_key: Option<SecretString>,
     /// The password of each user, by e-mail.
     pub passwords: BTreeMap<String, SecretString>,
     /// Everything else that must never be shown.

@@ -15,6 +15,9 @@ use crate::{
     steps,
 };
 
+/// How far the end of a key may be before its token's, in seconds.
+const TTL_SLACK: i64 = 60;
+
 steps! {
     /// A token of the admin for so many days, generated if there is none of that name yet.
     Given "^the admin has a token \"(?P<name>[^\"]+)\" for (?P<days>[0-9]+) days$" => has_token;
@@ -55,6 +58,9 @@ steps! {
     Then "^from the very next request the token \"(?P<name>[^\"]+)\" is refused, and at the end of the run still$" => refused_from_now;
     /// Another token of the same user is let in.
     Then "^the token \"(?P<name>[^\"]+)\" still works$" => still_works;
+    /// In Redis the key that marks it as revoked does not end before the token would have. A gateway
+    /// that marks it otherwise leaves a remark.
+    Then "^the token \"(?P<name>[^\"]+)\" stays revoked as long as it would have held$" => stays_revoked;
     /// The list or the token's own information says so; where the profile says that a revoked
     /// token is gone, the list has it no more, and it is not known any more.
     Then "^the list or its information says that the token \"(?P<name>[^\"]+)\" is revoked$" => said_revoked;
@@ -198,6 +204,10 @@ async fn is_jwt(world: &mut World, args: Args) -> StepResult {
             time("exp") - time("iat") == seconds,
         ),
         ("expires_at = exp", token.expires_at == time("exp")),
+        (
+            "the models asked for",
+            claims["models"].is_null() || claims["models"] == json!(run.profile.llm.models),
+        ),
     ];
     let own = values([
         ("email", json!(email)),
@@ -253,26 +263,27 @@ async fn is_jwt(world: &mut World, args: Args) -> StepResult {
 
 async fn token_in_redis(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
-    let id = world
-        .scene
-        .tokens
-        .last()
-        .map(|token| token.id.clone())
-        .unwrap_or_default();
-    let key = run.profile.redis.token.replace("{id}", &id);
+    let did = "look the token up in Redis";
+    let token = world.scene.tokens.last().cloned();
+    let token = token.ok_or_else(|| StepError::harness(did, "a token", "none"))?;
+    let key = run.profile.redis.token.replace("{id}", &token.id);
     let found = run.redis.get(&key).await?;
-    world.saw(
-        EvidenceKind::Redis,
-        &key,
-        found.as_deref().unwrap_or("(nil)"),
-    );
+    let ttl = run.redis.ttl(&key).await?;
+    let seen = format!("{}, TTL {ttl:?} s", found.as_deref().unwrap_or("(nil)"));
+    world.saw(EvidenceKind::Redis, &key, &seen);
     expect(
         Blame::Candidate,
-        found.is_some(),
-        "look the token up in Redis",
-        format!("{key} exists"),
-        "(nil)",
+        found.is_some() && lasts(ttl, &token),
+        did,
+        format!("{key} exists for as long as the token holds"),
+        seen,
     )
+}
+
+/// Whether a key with so many seconds to live outlives a token; one without an end does.
+fn lasts(ttl: Option<i64>, token: &Token) -> bool {
+    let left = token.expires_at - now_ms() / 1000;
+    ttl.is_none_or(|ttl| ttl >= left - TTL_SLACK)
 }
 
 async fn list_grew(world: &mut World, args: Args) -> StepResult {
@@ -545,9 +556,12 @@ async fn revokes(world: &mut World, args: Args) -> StepResult {
     world.saw_hop(&answer.hop);
     expect(
         Blame::Candidate,
-        answer.ok(),
+        answer.ok()
+            && answer
+                .value("revoked")
+                .is_none_or(|said| said == json!(true)),
         format!("revoke the token {id}"),
-        "200, JSON",
+        "200, JSON that says so",
         answer.summary(),
     )
 }
@@ -568,6 +582,34 @@ async fn refused_from_now(world: &mut World, args: Args) -> StepResult {
         "use the token right after it was revoked",
         "401 or 403",
         hop.response.summary(),
+    )
+}
+
+async fn stays_revoked(world: &mut World, args: Args) -> StepResult {
+    let run = world.run()?;
+    let token = token(world, args.text("name"))?;
+    let key = run.profile.redis.revoked.replace("{id}", &token.id);
+    let ttl = run.redis.ttl(&key).await?;
+    if !run.redis.exists(&key).await? {
+        run.redis_shows().await?;
+        world.saw(
+            EvidenceKind::Remark,
+            "how long the token stays revoked is not known",
+            &format!("Redis has no {key}."),
+        );
+        return Ok(());
+    }
+    let seen = format!("TTL {ttl:?} s");
+    world.saw(EvidenceKind::Redis, &key, &seen);
+    expect(
+        Blame::Candidate,
+        lasts(ttl, &token),
+        format!("ask Redis how long {key} lasts"),
+        format!(
+            "no less than the {} s that the token has left, or without an end",
+            token.expires_at - now_ms() / 1000
+        ),
+        seen,
     )
 }
 

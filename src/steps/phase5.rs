@@ -1,6 +1,6 @@
 //! Phase 5: the API of the language models, with a JWT.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
 use super::{
@@ -40,6 +40,9 @@ steps! {
     Then "^the upstream was told the (?P<whose>admin|test user)'s e-mail, and no other$" => told_email;
     /// Nothing that the upstream received holds the client's JWT.
     Then "^the (?P<whose>admin|test user)'s token did not reach the upstream$" => jwt_kept;
+    /// The request at the upstream carries the gateway's key for users as its bearer token, once.
+    /// Where that key is not known, a remark says so.
+    Then "^the upstream was given the gateway's key for users, and no other$" => users_key;
     /// A line of the upstream's own log names the user.
     Then "^the upstream's log names the (?P<whose>admin|test user)$" => log_names;
 }
@@ -322,6 +325,36 @@ async fn jwt_kept(world: &mut World, args: Args) -> StepResult {
         "look for the client's JWT in what the upstream received",
         "nowhere",
         format!("in {}", leaked.join(", ")),
+    )
+}
+
+async fn users_key(world: &mut World, _: Args) -> StepResult {
+    let run = world.run()?;
+    let Some(key) = &run.stack.secrets().upstream_key else {
+        world.saw(
+            EvidenceKind::Remark,
+            "with which key the upstream is asked is not compared",
+            "The gateway's environment has no LITELLM_SHARED_KEY.",
+        );
+        return Ok(());
+    };
+    let wanted = format!("Bearer {}", key.expose_secret());
+    let entries = received(world).await?;
+    let given: Vec<&str> = entries
+        .iter()
+        .flat_map(|entry| entry.header_values("authorization"))
+        .collect();
+    let others = given.iter().filter(|value| **value != wanted).count();
+    expect(
+        Blame::Candidate,
+        given == [wanted.as_str()],
+        "read with which key the upstream was asked",
+        "the gateway's key for users, once",
+        format!(
+            "{} requests with {} keys, {others} of them another",
+            entries.len(),
+            given.len()
+        ),
     )
 }
 

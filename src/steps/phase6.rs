@@ -250,13 +250,17 @@ async fn ban(run: &Run, days: i64) -> Result<Answer, StepError> {
 
 async fn bans(world: &mut World, args: Args) -> StepResult {
     let run = world.run()?;
-    let answer = ban(&run, args.number("days")?).await?;
+    let days: i64 = args.number("days")?;
+    let answer = ban(&run, days).await?;
     world.saw_hop(&answer.hop);
+    let lasts = run.profile.ban.fixed_days.unwrap_or(days) * 86_400;
+    let until = now_ms() / 1000 + lasts;
+    let said = answer.value("until").and_then(|said| said.as_i64());
     expect(
         Blame::Candidate,
-        answer.ok(),
+        answer.ok() && said.is_none_or(|said| (said - until).abs() <= TTL_SLACK),
         "ban the test user",
-        "200, JSON",
+        format!("200, JSON, banned until about {until}"),
         answer.summary(),
     )
 }

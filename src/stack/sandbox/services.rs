@@ -30,6 +30,8 @@ pub const UPSTREAM_PORT: u16 = 4000;
 pub const IDP_PORT: u16 = 9000;
 
 const CLIENT_ID: &str = "verify-gateway";
+/// Another than the admin of the plan, so that who takes the one for the other is noticed.
+const SUPER_ADMIN: &str = "super.admin@example.com";
 const ISSUER: &str = "http://auth0:9000/";
 
 /// The gateway's environment, by the gateway's contract.
@@ -45,7 +47,7 @@ pub fn gateway_env(keys: &Keys, profile: &Profile) -> Vec<(String, String)> {
         ("REDIS_PORT", "6379"),
         ("ADMIN_EMAILS", &admins.join(",")),
         ("ADMIN_DOMAINS", ""),
-        ("SUPER_ADMIN_EMAIL", admin),
+        ("SUPER_ADMIN_EMAIL", SUPER_ADMIN),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec();

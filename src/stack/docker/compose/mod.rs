@@ -116,6 +116,10 @@ impl Compose {
             .filter(|_| setup.allowed.test_user.is_some());
         let secrets = Secrets {
             jwt_secret: jwt.map(|secret| SecretString::from(secret.clone())),
+            upstream_key: attached
+                .env
+                .get("LITELLM_SHARED_KEY")
+                .map(|key| SecretString::from(key.clone())),
             passwords: setup
                 .passwords
                 .iter()
