@@ -14,7 +14,8 @@ test: provision
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
-	$(CARGO) test --locked
+	# Tests on the Docker engine wait for each other: a third thread goes on with the rest.
+	$(CARGO) test --locked -- --test-threads=3
 
 # The images of the containers stack and of docker-compose.test.yml.
 images: provision
