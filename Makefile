@@ -4,7 +4,7 @@
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: verify test images example bench provision
+.PHONY: verify test images example bench mutants provision
 
 verify: provision
 	$(CARGO) build --release --locked
@@ -31,6 +31,11 @@ example: provision
 bench: provision
 	$(CARGO) build --release --locked
 	scripts/bench $(TARGET)/release/verify
+
+# Which changes of what decides, reads and hides no test notices: docs/mutation-testing.md. Hours.
+mutants:
+	$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install --locked --version 27.1.0 cargo-mutants
+	$(CARGO) mutants
 
 provision:
 	@scripts/provision

@@ -39,7 +39,7 @@ pub struct Launch {
 pub fn launch(programs: &Programs, plan: &RunPlan) -> io::Result<(Launch, RunPlan)> {
     let mut args = Arguments::default();
     let mut inherited = Vec::new();
-    args.base();
+    args.base()?;
     args.own_usr_local()?;
     args.own_file(
         "/etc/hosts",
@@ -84,6 +84,12 @@ pub fn launch(programs: &Programs, plan: &RunPlan) -> io::Result<(Launch, RunPla
     ))
 }
 
+/// Where what is written goes: empty, and the run's alone.
+const FRESH: [&str; 3] = ["/var", "/run", "/tmp"];
+
+/// What a name space has of its own.
+const OWN: [&str; 2] = ["/dev", "/proc"];
+
 #[derive(Default)]
 struct Arguments(Vec<OsString>);
 
@@ -94,9 +100,27 @@ impl Arguments {
 
     /// The host read-only, everything that is written to fresh, no network but loopback, and
     /// a PID namespace: when its first process goes, the kernel ends all others.
-    fn base(&mut self) {
-        self.add(["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]);
-        self.add(["--tmpfs", "/var", "--tmpfs", "/run", "--tmpfs", "/tmp"]);
+    fn base(&mut self) -> io::Result<()> {
+        // Each by itself and not the root with all that is mounted below it: what comes and goes
+        // there meanwhile, as a container engine's file systems do in /var, would fail the whole.
+        for entry in fs::read_dir("/")? {
+            let path = entry?.path();
+            if FRESH.iter().chain(&OWN).any(|own| path == Path::new(own)) {
+                continue;
+            }
+            if path.is_symlink() {
+                self.0.push("--symlink".into());
+                self.0.push(fs::read_link(&path)?.into());
+                self.0.push(path.into());
+            } else {
+                self.bind(&path, &path)?;
+            }
+        }
+        self.add(["--dev", "/dev", "--proc", "/proc"]);
+        for path in FRESH {
+            self.add(["--tmpfs", path]);
+        }
+        self.add(["--remount-ro", "/"]);
         self.add([
             "--unshare-net",
             "--unshare-pid",
@@ -117,6 +141,7 @@ impl Arguments {
                 "ALL",
             ]);
         }
+        Ok(())
     }
 
     /// `/usr/local` anew, with all that it has bound back in, so that the gateway's prefix
