@@ -215,12 +215,13 @@ impl Run {
                 format!("{broken}. Seen through it: {seen}"),
             );
         }
-        // What a gateway that does not come up cannot show was looked at when that was found.
+        // The log of a gateway that does not come up was waited for when that was found.
         let broken = matches!(self.made.lock().await.deployment, Deployment::Broken(_));
-        if broken && matches!(error, StepError::Skip(_)) {
-            return error;
-        }
-        match self.blind().await {
+        let blind = match (broken, &error) {
+            (true, StepError::Skip(_)) => self.blind_but_for_the_log().await,
+            _ => self.blind().await,
+        };
+        match blind {
             Some(blind) => StepError::harness(
                 blind.did,
                 blind.expected,

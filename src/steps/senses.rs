@@ -36,6 +36,14 @@ impl Run {
     /// in this place, or that fails with an error of its own, is passed over: such an error is
     /// told where it happens.
     pub async fn blind(&self) -> Option<Blind> {
+        match self.blind_but_for_the_log().await {
+            None => self.blind_to_log().await,
+            blind => blind,
+        }
+    }
+
+    /// The same, but that nothing is written to a log and waited for.
+    pub async fn blind_but_for_the_log(&self) -> Option<Blind> {
         if let Some(blind) = self.blind_to_processes().await {
             return Some(blind);
         }
@@ -47,10 +55,7 @@ impl Run {
                 return Some(blind);
             }
         }
-        if let Some(blind) = self.blind_to_sockets().await {
-            return Some(blind);
-        }
-        self.blind_to_log().await
+        self.blind_to_sockets().await
     }
 
     /// Redis that answers has a process.
