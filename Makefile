@@ -4,7 +4,7 @@
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: verify test images example bench provision
+.PHONY: verify test images example bench mutants provision
 
 verify: provision
 	$(CARGO) build --release --locked
@@ -30,6 +30,12 @@ example: provision
 bench: provision
 	$(CARGO) build --release --locked
 	scripts/bench $(TARGET)/release/verify
+
+# Whether the unit tests notice when the code that judges is changed: see
+# docs/mutation-testing.md. Slow, and no part of CI.
+mutants: provision
+	$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install cargo-mutants --locked
+	$(CARGO) mutants
 
 provision:
 	@scripts/provision

@@ -378,4 +378,31 @@ mod tests {
             1
         );
     }
+
+    #[test]
+    fn a_harmless_record_names_the_pattern_that_says_so() {
+        let patterns = LogPatterns {
+            harmless: vec!["first".to_owned(), "second".to_owned()],
+            ..patterns()
+        };
+        let grammar = Grammar::new(&patterns).unwrap();
+        let number = |message: &str| {
+            let chunk = LogChunk {
+                source: "f".to_owned(),
+                in_service_log: false,
+                bytes: format!("2025/11/08 12:00:01 [error] 7#7: *1 {message}{TAIL}\n")
+                    .into_bytes(),
+            };
+            grammar.harmless(&parse(&chunk)[0])
+        };
+        assert_eq!(number("first"), Some(0));
+        assert_eq!(number("second"), Some(1));
+        assert_eq!(number("third"), None);
+    }
+
+    #[test]
+    fn a_context_is_told_where_the_lines_name_one() {
+        assert!(grammar().tells_context());
+        assert_eq!(grammar().told("UI/Admin"), "UI/Admin");
+    }
 }
