@@ -258,7 +258,7 @@ fn a_plan_without_required_items_never_passes() {
 }
 
 /// Changes a sample report and says what the gate answers.
-fn refused(report: RunReport, change: impl FnOnce(&mut RunReport)) -> GateError {
+pub(super) fn refused(report: RunReport, change: impl FnOnce(&mut RunReport)) -> GateError {
     let mut report = report;
     change(&mut report);
     decide(
@@ -366,38 +366,4 @@ fn a_pass_with_a_skipped_step_is_no_pass() {
     let report = crate::verdict::fold(events).unwrap();
     assert_eq!(report.items[10].status, Status::Inconclusive);
     assert_eq!(of(&report).exit, ExitStatus::Inconclusive);
-}
-
-#[test]
-fn who_could_not_tell_names_the_harness_and_nobody_else() {
-    for fault in [None, Some(crate::report::Fault::Candidate)] {
-        let found = refused(conditional(), |report| {
-            let untold = report.items.iter_mut().find(|item| item.id == id("7.2"));
-            untold.unwrap().fault = fault;
-        });
-        assert!(
-            matches!(&found, GateError::Item { item, .. } if *item == id("7.2")),
-            "{found}"
-        );
-    }
-}
-
-#[test]
-fn extended_checks_and_items_of_the_plan_are_not_mixed_up() {
-    let among_items = refused(all().extended("X.1").report(), |report| {
-        let check = report.extended.remove(0);
-        report.items.push(check);
-    });
-    assert!(
-        matches!(&among_items, GateError::Item { item, .. } if *item == id("X.1")),
-        "{among_items}"
-    );
-    let beside = refused(pass(), |report| {
-        let item = report.items.pop().unwrap();
-        report.extended.push(item);
-    });
-    assert!(
-        matches!(&beside, GateError::Item { item, .. } if *item == id("7.2")),
-        "{beside}"
-    );
 }
