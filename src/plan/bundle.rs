@@ -51,7 +51,7 @@ pub struct Bundle {
     pub rules: Vec<Rule>,
     /// The same with the lines that they begin at.
     pub(super) rule_lines: Vec<(Rule, u64)>,
-    /// Where `plan.yaml` names each item; the first place, should there be two.
+    /// Where `plan.yaml` names each item; the last place, should there be two.
     pub(super) lines: BTreeMap<ItemId, u64>,
 }
 
