@@ -32,8 +32,9 @@ bench: provision
 	$(CARGO) build --release --locked
 	scripts/bench $(TARGET)/release/verify
 
-# Which changes of what decides, reads and hides no test notices: docs/mutation-testing.md. Hours.
-mutants:
+# Whether the unit tests notice when the code that judges is changed: see
+# docs/mutation-testing.md. Slow, and no part of CI.
+mutants: provision
 	$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install --locked --version 27.1.0 cargo-mutants
 	$(CARGO) mutants
 

@@ -179,4 +179,61 @@ mod tests {
         assert!(evidence.body.len() <= BODY_LIMIT + 64);
         assert!(evidence.body.starts_with("first") && evidence.body.ends_with("last"));
     }
+
+    #[test]
+    fn six_bytes_are_a_secret_and_five_are_a_word() {
+        let redactor = Redactor::new();
+        redactor.learn("hello");
+        redactor.learn("secret");
+        assert_eq!(redactor.redact("hello secret"), "hello [redacted]");
+        assert_eq!(redactor.secrets().len(), 1);
+    }
+
+    #[test]
+    fn a_secret_that_is_told_again_is_known_once() {
+        let redactor = Redactor::new();
+        for secret in ["first-secret", "other-secret", "first-secret"] {
+            redactor.learn(secret);
+        }
+        let known: Vec<String> = (redactor.secrets().iter())
+            .map(|secret| secret.expose_secret().to_owned())
+            .collect();
+        assert_eq!(known, ["first-secret", "other-secret"]);
+    }
+
+    #[test]
+    fn a_body_of_16_kib_is_kept_whole_and_a_longer_one_within_it() {
+        let kept = |length: usize| {
+            let body = "a".repeat(length);
+            Redactor::new().evidence(EvidenceKind::Log, "t", &body).body
+        };
+        assert_eq!(kept(16 * 1024), "a".repeat(16 * 1024));
+        let cut = kept(16 * 1024 + 1);
+        assert!(cut.contains("left out") && cut.len() <= 16 * 1024);
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted_and_no_character_is_cut() {
+        // One after the other, both cuts fall on each of the three bytes of a character.
+        for shift in 0..9 {
+            let body = "x".repeat(shift) + &"あ".repeat(BODY_LIMIT / 2) + &"y".repeat(shift / 3);
+            let kept = bounded(body.clone());
+            let (head, rest) = kept.split_once("\n[… ").unwrap();
+            let (count, tail) = rest.split_once(" bytes left out …]\n").unwrap();
+            assert!(body.starts_with(head) && body.ends_with(tail), "{shift}");
+            let left_out: usize = count.parse().unwrap();
+            assert_eq!(head.len() + left_out + tail.len(), body.len(), "{shift}");
+            let half = BODY_LIMIT / 2;
+            assert!(
+                (half - 3..=half).contains(&head.len()),
+                "{shift}: {}",
+                head.len()
+            );
+            assert!(
+                (half - 64..half - 61).contains(&tail.len()),
+                "{shift}: {}",
+                tail.len()
+            );
+        }
+    }
 }

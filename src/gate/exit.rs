@@ -89,4 +89,22 @@ mod tests {
         let codes: Vec<u8> = ExitStatus::ALL.map(ExitStatus::code).to_vec();
         assert_eq!(codes, [0, 1, 2, 3, 4, 130]);
     }
+
+    #[test]
+    fn the_process_ends_with_the_code_of_the_status() {
+        for status in ExitStatus::ALL {
+            let (ended, meant) = (ExitCode::from(status), ExitCode::from(status.code()));
+            assert_eq!(format!("{ended:?}"), format!("{meant:?}"));
+        }
+    }
+
+    #[test]
+    fn every_status_has_a_meaning_of_its_own_in_each_language() {
+        let of = |lang| ExitStatus::ALL.map(|status| status.meaning(lang));
+        let mut meanings = [of(Lang::En), of(Lang::Ja)].concat();
+        assert!(meanings.iter().all(|meaning| meaning.len() > 5));
+        meanings.sort_unstable();
+        meanings.dedup();
+        assert_eq!(meanings.len(), 2 * ExitStatus::ALL.len());
+    }
 }

@@ -87,6 +87,8 @@ fn partial_exit(report: &RunReport) -> ExitStatus {
 }
 
 #[cfg(test)]
+mod contradictions;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;

@@ -258,7 +258,7 @@ fn a_plan_without_required_items_never_passes() {
 }
 
 /// Changes a sample report and says what the gate answers.
-fn refused(report: RunReport, change: impl FnOnce(&mut RunReport)) -> GateError {
+pub(super) fn refused(report: RunReport, change: impl FnOnce(&mut RunReport)) -> GateError {
     let mut report = report;
     change(&mut report);
     decide(

@@ -51,7 +51,7 @@ pub struct Bundle {
     pub rules: Vec<Rule>,
     /// The line that each of them begins at.
     pub(super) rule_lines: Vec<u64>,
-    /// Where `plan.yaml` names each item; the first place, should there be two.
+    /// Where `plan.yaml` names each item; the last place, should there be two.
     pub(super) lines: BTreeMap<ItemId, u64>,
 }
 

@@ -5,6 +5,8 @@
 
 mod bundle;
 mod check;
+#[cfg(test)]
+mod details;
 mod diagnosis;
 mod gherkin_error;
 mod item;

@@ -61,7 +61,7 @@ impl Vocabulary for Words {
     }
 }
 
-fn bundle(edit: impl Fn(&str, &str) -> String) -> TempDir {
+pub(super) fn bundle(edit: impl Fn(&str, &str) -> String) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (name, text) in [
         ("plan.yaml", PLAN),
@@ -73,17 +73,17 @@ fn bundle(edit: impl Fn(&str, &str) -> String) -> TempDir {
     dir
 }
 
-fn right() -> TempDir {
+pub(super) fn right() -> TempDir {
     bundle(|_, text| text.to_owned())
 }
 
-fn loaded(dir: &Path) -> Result<Bundle, BundleError> {
+pub(super) fn loaded(dir: &Path) -> Result<Bundle, BundleError> {
     let bundle = Bundle::load(dir)?;
     bundle.check(&Words).map(|()| bundle)
 }
 
 /// The error when `from` is replaced by `to` in the file, without the folder's name.
-fn refused(file: &str, from: &str, to: &str) -> String {
+pub(super) fn refused(file: &str, from: &str, to: &str) -> String {
     let dir = bundle(|name, text| {
         if name != file {
             return text.to_owned();
@@ -303,7 +303,11 @@ fn all_problems_are_told_together() {
     assert!(matches!(missing, BundleError::NoBundle(_)));
 }
 
-fn chosen(phases: &[&str], items: &[&str], tags: Option<&str>) -> Result<String, String> {
+pub(super) fn chosen(
+    phases: &[&str],
+    items: &[&str],
+    tags: Option<&str>,
+) -> Result<String, String> {
     let dir = right();
     let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     let choice = Choice {

@@ -19,4 +19,6 @@ pub use rollback::steps as rollback_steps;
 pub use summary::summary;
 
 #[cfg(test)]
+mod details;
+#[cfg(test)]
 mod tests;

@@ -200,3 +200,87 @@ fn names(items: &[(ItemId, Text)], lang: Lang) -> String {
     let ids: Vec<String> = items.iter().map(|(id, _)| id.to_string()).collect();
     ids.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::id;
+
+    #[test]
+    fn every_reason_is_told_in_both_languages() {
+        let items = |standing, checklist, why: Option<&str>| Reason::Items {
+            items: vec![(
+                id("3.1"),
+                Text {
+                    en: "Context".to_owned(),
+                    ja: "文脈".to_owned(),
+                },
+            )],
+            checklist,
+            standing,
+            why: why.map(str::to_owned),
+        };
+        let signal = "SIGINT".to_owned();
+        let reason = "redis died".to_owned();
+        for (told, en, ja) in [
+            (
+                Reason::Partial { chosen: 2, of: 25 },
+                "partial run: 2 of 25 items were chosen, so there is no verdict",
+                "部分実行：25項目のうち2項目のみを選択したため、総合評価はありません",
+            ),
+            (
+                Reason::NothingRequired,
+                "the plan has no required item, so nothing can be concluded",
+                "計画に必須項目がないため、判定できません",
+            ),
+            (
+                items(Standing::Failed, Some(Checklist::Required), None),
+                "3.1 Context (required) failed by the candidate's fault",
+                "3.1 文脈（必須項目）は新しい設定が原因で失敗しました",
+            ),
+            (
+                items(Standing::Skipped, Some(Checklist::Unlisted), Some("why")),
+                "3.1 Context (not in the checklist) did not run: why",
+                "3.1 文脈（チェックリスト外）は実施されませんでした：why",
+            ),
+            (
+                items(Standing::Unclear, None, Some("why")),
+                "3.1 Context (extended check) could not tell, by the harness's fault: why",
+                "3.1 文脈（追加検証）は検証環境の問題で判定できませんでした：why",
+            ),
+            (
+                Reason::NotCompleted(None),
+                "the run was killed before its end",
+                "検証は途中で強制終了されました",
+            ),
+            (
+                Reason::NotCompleted(Some(RunEnd::Interrupted { signal })),
+                "the run was interrupted by SIGINT",
+                "検証は SIGINT により中断されました",
+            ),
+            (
+                Reason::NotCompleted(Some(RunEnd::Broken { reason })),
+                "the run broke off by the harness's fault: redis died",
+                "検証環境の問題で検証が途中で終了しました：redis died",
+            ),
+            (
+                Reason::AllPassed {
+                    items: 25,
+                    extended: 0,
+                },
+                "all 25 items passed",
+                "全25項目が成功しました",
+            ),
+            (
+                Reason::AllPassed {
+                    items: 25,
+                    extended: 17,
+                },
+                "all 25 items and 17 extended checks passed",
+                "全25項目と追加検証17項目が成功しました",
+            ),
+        ] {
+            assert_eq!((&*told.text(Lang::En), &*told.text(Lang::Ja)), (en, ja));
+        }
+    }
+}

@@ -181,6 +181,9 @@ impl Growing {
 }
 
 #[cfg(test)]
+mod window_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -286,4 +286,18 @@ mod tests {
         let found = records(b"nginx: [emerg] host not found in upstream \"x\" in /c:3\nnginx: configuration file /c test failed\n");
         assert_eq!(found[0].level, Some(Level::Emerg));
     }
+
+    #[test]
+    fn the_eight_levels_of_nginx_are_known_by_their_names_the_worst_last() {
+        let names = [
+            "debug", "info", "notice", "warn", "error", "crit", "alert", "emerg",
+        ];
+        let levels: Vec<Level> = names.iter().filter_map(|name| Level::named(name)).collect();
+        assert!(levels.is_sorted_by(|milder, worse| milder < worse));
+        let called: Vec<&str> = levels.iter().map(|level| level.name()).collect();
+        assert_eq!(called, names);
+        for none in ["", "err", "ERROR", "warning"] {
+            assert_eq!(Level::named(none), None, "{none}");
+        }
+    }
 }
