@@ -4,7 +4,7 @@
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: verify test images example bench mutants provision
+.PHONY: verify test images example book bench mutants provision
 
 verify: provision
 	$(CARGO) build --release --locked
@@ -22,18 +22,25 @@ images: provision
 	$(CARGO) build --release --locked
 	scripts/images --verify $(TARGET)/release/verify
 
-# The report under reports/example, from a real run.
+# The reports under reports/example and the pictures of README, from real runs.
 example: provision
 	$(CARGO) build --release --locked
 	scripts/example $(TARGET)/release/verify
+	scripts/pictures $(TARGET)/release/verify
 
-# How long a run takes, and what of it is the harness.
+# The book of docs/, in target/book.
+book:
+	@command -v mdbook >/dev/null || $(CARGO) install --locked --no-default-features --version 0.5.4 mdbook
+	mdbook build docs --dest-dir "$(abspath $(TARGET))/book"
+
+# How long a run takes, and what of it is the harness; how long each format takes, and its size.
 bench: provision
 	$(CARGO) build --release --locked
 	scripts/bench $(TARGET)/release/verify
+	$(CARGO) bench --locked --bench formats
 
 # Whether the unit tests notice when the code that judges is changed: see
-# docs/mutation-testing.md. Slow, and no part of CI.
+# docs/src/explanation/mutation-testing.md. Slow, and no part of CI.
 mutants: provision
 	$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install --locked --version 27.1.0 cargo-mutants
 	$(CARGO) mutants

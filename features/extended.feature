@@ -66,6 +66,24 @@ Feature: Extended checks
     Then it comes back to exactly the deep link
     And the upstream received exactly the deep link
 
+  @extended @item-X.18 @browser
+  Scenario: A second tab shares the session, and its end
+    Given the candidate runs
+    And the admin has a session of its own
+    And the session sees the admin page
+    When a second tab of the same window asks for the admin page
+    Then the second tab shows the admin page, without a login
+    When the session signs out
+    Then the second tab, asked for the admin page again, shows the login form
+
+  @extended @item-X.19 @browser
+  Scenario: The back button after a logout shows nothing of the site
+    Given the candidate runs
+    And the admin has a session of its own
+    And the session sees the admin page
+    When the session signs out from there, and presses the back button
+    Then nothing of the admin page is shown
+
   @extended @item-X.10
   Scenario: No link to the site ends at another one
     Given the candidate runs

@@ -26,7 +26,7 @@ Feature: Phase 2: OAuth2
   Scenario: The admin sees the admin page
     Given the candidate runs
     And the admin has a session
-    When the session asks for "/token-session-manager"
+    When the session opens "/token-session-manager"
     Then the answer is the admin page
     But without a session "/token-session-manager" is not answered with 200
 

@@ -14,6 +14,7 @@ Feature: Phase 4: token management
     When the session generates a token "verify-7-days" for 7 days
     Then the token is a JWT of the admin, signed with the run's secret, for 7 days from now
     And the list of tokens grew by exactly 2
+    And the form of the admin page makes such a token for 14 days, and shows it with its id
     But without a session no token is generated
     And broken JSON is answered with 400 and the list is unchanged
 

@@ -12,11 +12,14 @@
 //! ```
 
 pub mod cli;
+pub mod compare;
 pub mod digest;
 pub mod doubles;
 pub mod engine;
 pub mod evidence;
+pub mod explain;
 pub mod gate;
+pub mod history;
 pub mod ledger;
 pub mod lint;
 pub mod mutation;
@@ -25,6 +28,7 @@ pub mod probe;
 pub mod profile;
 pub mod report;
 pub mod rollback;
+pub mod schema;
 pub mod stack;
 pub mod steps;
 pub mod verdict;

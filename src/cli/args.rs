@@ -5,8 +5,13 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
+use super::formats::Wanted;
+use super::reading::{
+    AFTER_DIFF, AFTER_EXPLAIN, AFTER_HISTORY, DiffArgs, ExplainArgs, HistoryArgs,
+};
 use crate::{
-    plan,
+    plan::{self, ItemId},
+    schema::Document,
     stack::fake::{Sense, Trouble},
 };
 
@@ -26,16 +31,19 @@ Examples:
   verify --phase 3                         the six items of phase 3: a partial run
   verify --item 4.4,5.1 -v                 two items, with the harness's own log
   verify --tags '@phase-2 and not @item-2.3' --list
+  verify --failed                          what failed in the latest run, and nothing else
   verify lint --candidate new.conf         what its files alone say, in milliseconds
   verify gate reports/latest               the verdict of the last run, as exit code
   verify render reports/latest --format markdown --lang ja
+  verify trace reports/latest 3.4          one request through the gateway, place by place
   verify --stack compose --project NAME    read-only, on a deployment that runs
   verify --stack compose --project NAME --test-user EMAIL --credentials FILE --deploy --candidate new.conf
   verify rollback --project NAME           the baseline back in its place, proven
 
 Settings come from verify.yaml (the flags' names as keys), then from the environment
 (VERIFY_CANDIDATE and so on), then from the flags; each replaces those before.
-NO_COLOR and pipes give plain lines.";
+A pipe and TERM=dumb give plain lines, a line for each item; NO_COLOR leaves the bars and takes
+the colours away.";
 
 /// What `lint --help` says after the options.
 const AFTER_LINT: &str = "\
@@ -79,10 +87,26 @@ pub enum Command {
     /// be seen.
     #[command(after_long_help = AFTER_LINT)]
     Lint(Box<LintArgs>),
+    /// Say what an item of the plan is about: what the plan asks, what is checked, how the check
+    /// shows that it can see, what it catches, and what to do when it fails.
+    #[command(after_long_help = AFTER_EXPLAIN)]
+    Explain(ExplainArgs),
+    /// Show what is different between two saved reports or more.
+    #[command(after_long_help = AFTER_DIFF)]
+    Diff(DiffArgs),
+    /// Show the runs of the report folder in the order of time, with flaky items and the trend
+    /// of times.
+    #[command(after_long_help = AFTER_HISTORY)]
+    History(HistoryArgs),
     /// Decide from a saved report alone: its verdict as text and exit code.
     Gate(GateArgs),
     /// Show a saved report in any format.
     Render(RenderArgs),
+    /// Follow one request of an item through the gateway, by what it left at each place.
+    ///
+    /// From the client through the access log, the tracking lines of the Lua, Redis and the
+    /// upstream to the answer, from a saved report alone.
+    Trace(TraceArgs),
     /// Run the plan on broken versions of the candidate and show which items notice.
     ///
     /// Exit 0: every mutant was caught by the items that it breaks and by no other; 1: one was
@@ -101,6 +125,16 @@ pub enum Command {
     Serve(ServeArgs),
     /// List the words that a plan's steps can be written with.
     Steps,
+    /// Print the JSON Schema of a file that verify reads or writes.
+    Schema {
+        /// The file.
+        document: Document,
+    },
+    /// Write the man pages, one for each command, into a folder.
+    Man {
+        /// The folder; it is made where it is not there.
+        dir: PathBuf,
+    },
     /// Print the completions for a shell.
     Completions {
         /// The shell.
@@ -130,6 +164,10 @@ pub struct RunArgs {
     /// Of those only the ones whose tags fit, for example '@phase-3 and not @item-3.6'.
     #[arg(long, value_name = "EXPR", help_heading = "What to run")]
     pub tags: Option<String>,
+    /// Of those only what is open in the latest run of the report folder: what failed, could not
+    /// tell, or was skipped because something that it needs failed. Nothing to run is exit 2.
+    #[arg(long, help_heading = "What to run")]
+    pub failed: bool,
     /// Leave out what takes long: the comparison of response times (7.2), and what puts load on
     /// the gateway (X.14 to X.16).
     #[arg(
@@ -277,9 +315,10 @@ pub struct CleanupArgs {
 /// The flags of `lint`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct LintArgs {
-    /// What standard output gets.
-    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
-    pub format: LintFormat,
+    /// A form of the findings and the file that it goes to, any number of times: table, json,
+    /// sarif, github. Without =PATH, or with =-, standard output, which else gets the table.
+    #[arg(long, value_name = "NAME[=PATH]", help_heading = "Output")]
+    pub format: Vec<Wanted>,
     /// The language of the findings [default: en].
     #[arg(
         long,
@@ -383,13 +422,19 @@ pub struct HowArgs {
     /// Where the gateway runs [default: auto].
     #[arg(long, value_enum, env = "VERIFY_STACK", hide_env_values = true)]
     pub stack: Option<StackKind>,
+    /// What a person does is done in this browser [default: built-in].
+    #[arg(long, value_enum, env = "VERIFY_BROWSER", hide_env_values = true)]
+    pub browser: Option<BrowserKind>,
+    /// What answers for the models; the real LiteLLM needs the sandbox [default: double].
+    #[arg(long, value_enum, env = "VERIFY_UPSTREAM", hide_env_values = true)]
+    pub upstream: Option<UpstreamKind>,
     /// Whether to put the baseline back in a deployment [default: on-fail with --deploy, else never].
     #[arg(long, value_enum, env = "VERIFY_ROLLBACK", hide_env_values = true)]
     pub rollback: Option<RollbackPolicy>,
     /// Exit 0, not 3, on a conditional pass.
     #[arg(long, env = "VERIFY_ALLOW_CONDITIONAL", value_parser = clap::builder::FalseyValueParser::new(), hide_env_values = true)]
     pub allow_conditional: bool,
-    /// How long a run may take before it is broken off [default: 60].
+    /// How long a run may take before it is broken off [default: 60, with --upstream litellm 180].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400), env = "VERIFY_DEADLINE", hide_env_values = true)]
     pub deadline: Option<u32>,
     /// For the harness's own tests: a sandbox in which the harness is blind in one sense.
@@ -420,9 +465,16 @@ pub struct OutputArgs {
         hide_env_values = true
     )]
     pub report_dir: Option<PathBuf>,
-    /// What standard output gets at the end [default: table].
-    #[arg(long, value_enum, env = "VERIFY_FORMAT", hide_env_values = true)]
-    pub format: Option<Format>,
+    /// A form of the report and the file that it goes to, any number of times; without =PATH, or
+    /// with =-, standard output, which else gets the table.
+    ///
+    /// The names: table, json, markdown, junit, ctrf, tap (14), cucumber-messages, github (workflow
+    /// commands, and a summary of the step; where GITHUB_ACTIONS is true and no format is named for
+    /// standard output, it goes below the table by itself), sarif (what the linter found). A file that cannot be
+    /// written makes a pass inconclusive and leaves a fail one. VERIFY_FORMAT may name several,
+    /// with commas or blanks between.
+    #[arg(long, value_name = "NAME[=PATH]")]
+    pub format: Vec<Wanted>,
     /// The language of the report [default: en].
     #[arg(long, value_enum, env = "VERIFY_LANG", hide_env_values = true)]
     pub lang: Option<Lang>,
@@ -448,9 +500,27 @@ pub struct RenderArgs {
     /// A report.json, the folder of a run, or its events.ndjson.
     #[arg(value_name = "REPORT.json")]
     pub report: PathBuf,
-    /// The format.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
+    /// A form of the report and the file that it goes to, any number of times, as for `run`.
+    #[arg(long, value_name = "NAME[=PATH]")]
+    pub format: Vec<Wanted>,
+    /// The language.
+    #[arg(long, value_enum, default_value_t = Lang::En)]
+    pub lang: Lang,
+    /// A mutation.json of `verify mutate`, for the page of `--format html` [default: the one in
+    /// the run's folder, where there is one].
+    #[arg(long, value_name = "FILE")]
+    pub matrix: Option<PathBuf>,
+}
+
+/// The flags of `trace`.
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// A report.json, the folder of a run, or its events.ndjson.
+    #[arg(value_name = "REPORT")]
+    pub report: PathBuf,
+    /// The item, e.g. 3.4
+    #[arg(value_name = "ITEM")]
+    pub item: ItemId,
     /// The language.
     #[arg(long, value_enum, default_value_t = Lang::En)]
     pub lang: Lang,
@@ -527,6 +597,28 @@ pub enum StackKind {
     Compose,
 }
 
+/// What a person's part is done with.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum BrowserKind {
+    /// A client that follows redirects and keeps cookies; it shows nothing and runs no script.
+    #[default]
+    BuiltIn,
+    /// Headless Chromium, with pictures of what it shows.
+    Chromium,
+}
+
+/// What answers for the models.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum UpstreamKind {
+    /// The double of LiteLLM.
+    #[default]
+    Double,
+    /// The real LiteLLM, with a model that says what it was told.
+    Litellm,
+}
+
 /// Whether to put the baseline back in a deployment.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -538,31 +630,6 @@ pub enum RollbackPolicy {
     OnFail,
     /// Whatever the verdict.
     Always,
-}
-
-/// What standard output gets.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Format {
-    /// For a person.
-    #[default]
-    Table,
-    /// report.json
-    Json,
-    /// report.md
-    Markdown,
-}
-
-/// What standard output gets of a linter's findings.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
-pub enum LintFormat {
-    /// For a person.
-    #[default]
-    Table,
-    /// A JSON array, as in report.json
-    Json,
-    /// SARIF 2.1.0, for code hosts
-    Sarif,
 }
 
 /// A language.

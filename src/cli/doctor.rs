@@ -7,7 +7,8 @@ use crate::{
     gate::ExitStatus,
     stack::{
         docker::{Engine, EngineError, containers},
-        programs::{self, PROVISION},
+        litellm::{self, Litellm},
+        programs::{self, PROVISION, PROVISION_BROWSER},
     },
 };
 
@@ -47,6 +48,32 @@ pub fn doctor() -> Result<ExitStatus, CliError> {
         )),
         Err(why) => text.push_str(&format!("MISSING  {:<28} {why}\n", "Docker engine, images")),
     }
+    match Litellm::find(&shipped(litellm::FILES)) {
+        Ok(found) => text.push_str(&format!(
+            "ok       {:<28} {} ({})\n",
+            "LiteLLM (--upstream litellm)",
+            found.home.display(),
+            found.version
+        )),
+        // No run needs it that does not ask for it.
+        Err(_) => text.push_str(&format!(
+            "not here {:<28} {}\n",
+            "LiteLLM (--upstream litellm)",
+            litellm::PROVISION
+        )),
+    }
+    text.push_str(&match programs::chromium() {
+        Some(path) => format!(
+            "ok       {:<28} {} {}\n",
+            "Chromium (--browser)",
+            path.display(),
+            version(&path, "--version").unwrap_or_default()
+        ),
+        None => format!(
+            "not here {:<28} {PROVISION_BROWSER}\n",
+            "Chromium (--browser)"
+        ),
+    });
     let able = sandbox || containers.is_ok();
     text.push_str(match (&containers, sandbox) {
         (Ok(_), _) => "\n`--stack auto` takes containers. ",

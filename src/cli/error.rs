@@ -6,7 +6,7 @@ use crate::{
     gate::{ExitStatus, GateError},
     plan::{BundleError, SelectionError},
     report::{LoadError, StoreError},
-    stack::programs::Missing,
+    stack::{litellm::MissingLitellm, programs::Missing},
     yaml::YamlError,
 };
 
@@ -104,6 +104,13 @@ impl From<GateError> for CliError {
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         Self::usage(error.to_string())
+    }
+}
+
+impl From<MissingLitellm> for CliError {
+    fn from(error: MissingLitellm) -> Self {
+        Self::environment(error.to_string())
+            .hint("without --upstream litellm a double stands in its place")
     }
 }
 

@@ -3,9 +3,10 @@
 use std::thread;
 
 use super::{
-    args::{LintArgs, LintFormat, RunArgs, StackKind},
+    args::{LintArgs, RunArgs, StackKind},
     error::CliError,
-    inputs, log, out,
+    formats::Formats,
+    inputs, log,
     run::StepTable,
     settings::Settings,
 };
@@ -14,7 +15,11 @@ use crate::{
     lint::{self, Files, Finding, Inputs, Level, render, sarif},
     plan::{Bundle, BundleError, Problem, Text},
     profile::Profile,
+    report::render::{Format, RenderError, Style, github_lint},
 };
+
+/// The forms that findings have.
+const FORMATS: [Format; 4] = [Format::Table, Format::Json, Format::Sarif, Format::Github];
 
 /// A parser may go as deep as a file nests; a hostile file nests deeply.
 const STACK: usize = 64 * 1024 * 1024;
@@ -25,7 +30,8 @@ const STACK: usize = 64 * 1024 * 1024;
 /// Files that are not there, a profile that is none.
 pub fn lint(args: LintArgs) -> Result<ExitStatus, CliError> {
     log(args.verbose);
-    let format = args.format;
+    let formats = Formats::settle(args.format)?;
+    formats.only("lint", &FORMATS)?;
     let lang = args.lang;
     let mut as_run = RunArgs {
         files: args.files,
@@ -41,22 +47,24 @@ pub fn lint(args: LintArgs) -> Result<ExitStatus, CliError> {
     }
     let profile = inputs::profile(&settings)?;
     let found = look(&settings, &profile, problems(&settings)?);
-    let text = match format {
-        LintFormat::Table => render::table(&found, out::style(settings.lang)),
-        LintFormat::Json => render::json(&found).map_err(unshown)?,
-        LintFormat::Sarif => sarif::sarif(&found, settings.lang).map_err(unshown)?,
-    };
-    out::print(&text)?;
+    let written = formats.write(settings.lang, |format, style| text(&found, format, style));
+    formats.print(settings.lang, |format, style| text(&found, format, style))?;
     let clean = found.iter().all(|finding| finding.level == Level::Note);
-    Ok(if clean {
-        ExitStatus::Pass
-    } else {
-        ExitStatus::Fail
+    Ok(match (clean, written) {
+        (true, true) => ExitStatus::Pass,
+        (true, false) => ExitStatus::Usage,
+        (false, _) => ExitStatus::Fail,
     })
 }
 
-fn unshown(error: serde_json::Error) -> CliError {
-    CliError::usage(format!("a path cannot be written as JSON: {error}"))
+/// The findings in one of [`FORMATS`].
+fn text(found: &[Finding], format: Format, style: Style) -> Result<String, RenderError> {
+    Ok(match format {
+        Format::Json => render::json(found)?,
+        Format::Sarif => sarif::sarif(found, style.lang)?,
+        Format::Github => github_lint(found, style.lang),
+        _ => render::table(found, style),
+    })
 }
 
 /// What is wrong with the plan. A bundle that is not there, or whose plan cannot be read, is

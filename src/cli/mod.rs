@@ -3,25 +3,33 @@
 mod args;
 mod cleanup;
 mod deployment;
+mod diff;
 mod doctor;
 mod error;
+mod explain;
+mod failed;
+mod formats;
+mod history;
 mod inputs;
 mod lint;
 mod live;
+mod manual;
 mod mutate;
 mod out;
 mod place;
+mod reading;
 mod rollback;
 mod run;
 mod saved;
 mod serve;
 mod settings;
+mod show;
 mod steps;
 mod worker;
 
 use std::time::Instant;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::Parser as _;
 
 pub use args::Cli;
 pub use error::CliError;
@@ -54,23 +62,22 @@ fn dispatch(cli: Cli, started: Instant) -> Result<ExitStatus, CliError> {
         None => run::run(cli.run, started),
         Some(Command::Run(args)) => run::run(*args, started),
         Some(Command::Lint(args)) => lint::lint(*args),
+        Some(Command::Explain(args)) => explain::explain(args),
+        Some(Command::Diff(args)) => diff::diff(&args),
+        Some(Command::History(args)) => history::history(args),
         Some(Command::Gate(args)) => saved::gate(&args),
-        Some(Command::Render(args)) => saved::render(&args),
+        Some(Command::Render(args)) => saved::render(args),
+        Some(Command::Trace(args)) => saved::trace(&args),
         Some(Command::Mutate(args)) => mutate::mutate(*args, started),
         Some(Command::Rollback(args)) => rollback::rollback(*args, started),
         Some(Command::Cleanup(args)) => cleanup::cleanup(&args),
         Some(Command::Doctor) => doctor::doctor(),
         Some(Command::Serve(args)) => serve::serve(args),
         Some(Command::Steps) => steps::steps(),
-        Some(Command::Completions { shell }) => completions(shell),
+        Some(Command::Schema { document }) => manual::schema(document),
+        Some(Command::Man { dir }) => manual::man(&dir),
+        Some(Command::Completions { shell }) => manual::completions(shell),
     }
-}
-
-fn completions(shell: clap_complete::Shell) -> Result<ExitStatus, CliError> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "verify", &mut script);
-    out::print(&String::from_utf8_lossy(&script))?;
-    Ok(ExitStatus::Pass)
 }
 
 fn quiet_panics() {

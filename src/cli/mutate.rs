@@ -9,7 +9,7 @@ use std::{
 use futures::{StreamExt as _, stream};
 
 use super::{
-    args::{Format, MutateArgs, RunArgs, StackKind},
+    args::{BrowserKind, MutateArgs, RunArgs, StackKind, UpstreamKind},
     error::CliError,
     inputs::Inputs,
     log, out, place,
@@ -18,17 +18,23 @@ use super::{
     settings::{Settings, shipped},
 };
 use crate::{
-    engine::{self, Place, Signals, event::RunEnd, worker::SLOW},
+    engine::{
+        self, Place, Signals,
+        event::RunEnd,
+        worker::{REAL_BROWSER, SLOW},
+    },
     gate::ExitStatus,
     mutation::{self, Catalogue, CatalogueError, Copy, Judged, Matrix, Mutant, Score},
     plan::{Bundle, ItemId},
-    report::{RunDir, RunReport, write_text},
+    report::{RunDir, RunReport, render::Format, write_text},
     verdict::{self, Standing, is_selected, standing},
     yaml,
 };
 
+/// The forms that a matrix has.
+const FORMATS: [Format; 3] = [Format::Table, Format::Json, Format::Markdown];
 /// The shipped catalogue.
-const MUTANTS: &str = "fixtures/mutants";
+pub const MUTANTS: &str = "fixtures/mutants";
 /// The item that compares response times: a mutant that concerns it has the machine to itself.
 const TIMED: ItemId = ItemId::Plan {
     phase: 7,
@@ -44,18 +50,22 @@ pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError
         output: args.output,
         ..RunArgs::default()
     })?;
+    settings.formats.only("mutate", &FORMATS)?;
     let runtime = runtime()?;
-    let work = Work {
+    let mut work = Work {
         inputs: Inputs::read(&settings)?,
         plan: Plan::load(&settings.plan)?,
         other: args.compare.as_deref().map(Plan::load).transpose()?,
-        place: runtime.block_on(place::find(StackKind::Sandbox, None))?,
+        place: runtime.block_on(place::find(StackKind::Sandbox, None, UpstreamKind::Double))?,
         dir: settings.report_dir.join(folder()),
         settings,
         jobs: usize::from(args.jobs),
     };
     let known: BTreeSet<ItemId> = work.plan.items.iter().copied().collect();
     let mutants = chosen(Catalogue::load(&catalogue, &known)?, &args.id)?;
+    let mutants = that_can_be_seen(mutants, !args.id.is_empty())?;
+    work.plan
+        .leave_out_unless(mutants.iter().any(|mutant| mutant.browser));
     runtime.block_on(work.go(&mutants, started))
 }
 
@@ -90,34 +100,69 @@ fn chosen(catalogue: Catalogue, ids: &[String]) -> Result<Vec<Mutant>, CliError>
     Ok(catalogue.mutants.into_iter().filter(wanted).collect())
 }
 
-/// A plan with all of its items, and those of them that take long.
+/// The mutants, less those that only a real browser shows where there is none: that is said, and
+/// where they were asked for by name it is an error.
+fn that_can_be_seen(mutants: Vec<Mutant>, named: bool) -> Result<Vec<Mutant>, CliError> {
+    let needing = mutants.iter().filter(|mutant| mutant.browser).count();
+    match place::browser(BrowserKind::Chromium) {
+        Ok(_) => Ok(mutants),
+        Err(_) if needing == 0 => Ok(mutants),
+        Err(error) if named => Err(error),
+        Err(error) => {
+            out::complain(format_args!(
+                "{needing} mutants that only a real browser shows are left out: {error}"
+            ));
+            Ok(mutants
+                .into_iter()
+                .filter(|mutant| !mutant.browser)
+                .collect())
+        }
+    }
+}
+
+/// A plan with all of its items, those of them that take long, and those that only a real browser
+/// can go through.
 struct Plan {
     bundle: Bundle,
     items: Vec<ItemId>,
     slow: BTreeSet<ItemId>,
+    real_browser: BTreeSet<ItemId>,
 }
 
 impl Plan {
     fn load(dir: &Path) -> Result<Self, CliError> {
         let bundle = Bundle::load(dir)?;
         bundle.check(&StepTable)?;
-        let is_slow = |tags: &[String]| tags.iter().any(|tag| tag == SLOW);
-        let slow = bundle
-            .scenarios()
-            .filter(|scenario| is_slow(&scenario.tags))
-            .flat_map(|scenario| scenario.items().collect::<Vec<_>>())
-            .collect();
+        let tagged = |wanted: &str| {
+            bundle
+                .scenarios()
+                .filter(|scenario| scenario.tags.iter().any(|tag| tag == wanted))
+                .flat_map(|scenario| scenario.items().collect::<Vec<_>>())
+                .collect()
+        };
         Ok(Self {
             items: bundle.items().collect(),
-            slow,
+            slow: tagged(SLOW),
+            real_browser: tagged(REAL_BROWSER),
             bundle,
         })
     }
 
+    /// Without a real browser, what needs one is no item.
+    fn leave_out_unless(&mut self, real_browser: bool) {
+        let left_out = &self.real_browser;
+        self.items
+            .retain(|item| real_browser || !left_out.contains(item));
+    }
+
     /// The items that are run where these are to notice: what takes long only where it is one
-    /// of them.
-    fn needed(&self, noticing: &BTreeSet<ItemId>) -> Vec<ItemId> {
-        let needed = |item: &ItemId| !self.slow.contains(item) || noticing.contains(item);
+    /// of them, and what needs a real browser only in one.
+    fn needed(&self, noticing: &BTreeSet<ItemId>, browser: BrowserKind) -> Vec<ItemId> {
+        let real = browser == BrowserKind::Chromium;
+        let needed = |item: &ItemId| {
+            (!self.slow.contains(item) || noticing.contains(item))
+                && (real || !self.real_browser.contains(item))
+        };
         self.items.iter().copied().filter(needed).collect()
     }
 }
@@ -136,26 +181,38 @@ struct Work {
 impl Work {
     async fn go(&self, mutants: &[Mutant], started: Instant) -> Result<ExitStatus, CliError> {
         let started_at = jiff::ZonedDateTime::now();
-        let (timed, others): (Vec<&Mutant>, Vec<&Mutant>) = mutants
+        let (alone, others): (Vec<&Mutant>, Vec<&Mutant>) = mutants
             .iter()
-            .partition(|mutant| mutant.breaks.contains(&TIMED));
-        let noticing = mutants.iter().flat_map(|mutant| mutant.breaks.clone());
-        if let Some(status) = self.unmutated(&noticing.collect()).await? {
+            .partition(|mutant| mutant.browser || mutant.breaks.contains(&TIMED));
+        if let Some(status) = self.unmutated_passes(mutants).await? {
             return Ok(status);
         }
         let mut judged = Vec::new();
-        // What is timed has the machine to itself.
-        for (part, jobs) in [(others, self.jobs), (timed, 1)] {
+        let mut unclear = Vec::new();
+        // What is timed, and what a real browser is started for, has the machine to itself.
+        for (part, jobs) in [(others, self.jobs), (alone, 1)] {
             let mut runs = stream::iter(part)
-                .map(|mutant| self.one(mutant))
+                .map(|mutant| async move { (mutant, self.one(mutant, false).await) })
                 .buffer_unordered(jobs);
-            while let Some(done) = runs.next().await {
+            while let Some((mutant, done)) = runs.next().await {
                 let Some(done) = done? else {
                     return Ok(ExitStatus::Interrupted);
                 };
-                tell(&done);
-                judged.push(done);
+                if done.unclear {
+                    unclear.push(mutant);
+                } else {
+                    tell(&done);
+                    judged.push(done);
+                }
             }
+        }
+        // Inconclusive says: run again. Once, with the machine to itself; what it says then counts.
+        for mutant in unclear {
+            let Some(done) = self.one(mutant, true).await? else {
+                return Ok(ExitStatus::Interrupted);
+            };
+            tell(&done);
+            judged.push(done);
         }
         let place_of = |one: &Judged| mutants.iter().position(|mutant| mutant.id == one.id);
         judged.sort_by_key(place_of);
@@ -177,38 +234,59 @@ impl Work {
         let json = serde_json::to_string_pretty(matrix)
             .map_err(|error| CliError::environment(format!("no JSON: {error}")))?;
         let markdown = mutation::markdown(matrix);
-        write_text(&self.dir, "mutation.json", &json)?;
+        write_text(&self.dir, mutation::MATRIX, &json)?;
         write_text(&self.dir, "mutation.md", &markdown)?;
-        match self.settings.format {
-            Format::Json => out::print(&json)?,
-            Format::Markdown => out::print(&markdown)?,
-            Format::Table => {
-                out::print(&mutation::table(matrix))?;
-                out::print(&format!(
-                    "Matrix: {}\n",
-                    self.dir.join("mutation.md").display()
-                ))?;
-            }
+        let text = |format: Format| match format {
+            Format::Json => json.clone(),
+            Format::Markdown => markdown.clone(),
+            _ => mutation::table(matrix),
+        };
+        let formats = &self.settings.formats;
+        let written = formats.write(self.settings.lang, |format, _| Ok(text(format)));
+        out::print(&text(formats.stdout))?;
+        if formats.stdout == Format::Table {
+            let path = self.dir.join("mutation.md");
+            out::print(&format!("Matrix: {}\n", path.display()))?;
         }
         let all = matrix.score.caught == matrix.score.mutants;
-        Ok(if all {
-            ExitStatus::Pass
-        } else {
-            ExitStatus::Fail
+        Ok(match (all, written) {
+            (true, true) => ExitStatus::Pass,
+            (true, false) => ExitStatus::Inconclusive,
+            (false, _) => ExitStatus::Fail,
         })
     }
 
-    /// The candidate as it is. Where that does not pass, nothing can be said of its mutants:
-    /// the exit code, then.
-    async fn unmutated(&self, noticing: &BTreeSet<ItemId>) -> Result<Option<ExitStatus>, CliError> {
+    /// The candidate as it is, in each kind of browser that mutants are looked at with. Where that
+    /// does not pass, nothing can be said of its mutants: the exit code, then.
+    async fn unmutated_passes(&self, mutants: &[Mutant]) -> Result<Option<ExitStatus>, CliError> {
+        for (real, name, kind) in [
+            (false, "unmutated", BrowserKind::BuiltIn),
+            (true, "unmutated-in-chromium", BrowserKind::Chromium),
+        ] {
+            let these = || mutants.iter().filter(|mutant| mutant.browser == real);
+            let noticing = these().flat_map(|mutant| mutant.breaks.clone()).collect();
+            if these().next().is_some()
+                && let Some(status) = self.unmutated(name, kind, &noticing).await?
+            {
+                return Ok(Some(status));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The candidate as it is, in one kind of browser.
+    async fn unmutated(
+        &self,
+        name: &str,
+        browser: BrowserKind,
+        noticing: &BTreeSet<ItemId>,
+    ) -> Result<Option<ExitStatus>, CliError> {
+        let settings = Settings {
+            browser,
+            ..self.settings.clone()
+        };
         let report = self
-            .run(
-                "unmutated",
-                &self.plan,
-                &self.settings,
-                &self.inputs,
-                noticing,
-            )
+            .run(name, &self.plan, &settings, &self.inputs, noticing)
             .await?;
         let mut wrong = report
             .items
@@ -218,10 +296,10 @@ impl Work {
             .peekable();
         if wrong.peek().is_none() && report.run.end == Some(RunEnd::Completed) {
             out::complain(format_args!(
-                "the unmutated gateway passes, {:.0} ms",
+                "the {name} gateway passes, {:.0} ms",
                 report.run.duration_ms
             ));
-            return self.other_passes(noticing).await.map(|()| None);
+            return self.other_passes(name, noticing).await.map(|()| None);
         }
         out::complain(
             "the unmutated gateway does not pass, so nothing can be said of its mutants:",
@@ -233,7 +311,7 @@ impl Work {
             let why = why.or(item.reason.as_deref()).unwrap_or_default();
             out::complain(format_args!("  {} {}: {why}", item.id, item.title.en));
         }
-        let written = self.dir.join("unmutated");
+        let written = self.dir.join(name);
         out::complain(format_args!("report: {}", written.display()));
         Ok(Some(match &report.run.end {
             Some(RunEnd::Interrupted { .. }) => ExitStatus::Interrupted,
@@ -243,13 +321,13 @@ impl Work {
     }
 
     /// The plan that is compared with must pass the gateway as it is.
-    async fn other_passes(&self, noticing: &BTreeSet<ItemId>) -> Result<(), CliError> {
+    async fn other_passes(&self, name: &str, noticing: &BTreeSet<ItemId>) -> Result<(), CliError> {
         let Some(other) = &self.other else {
             return Ok(());
         };
-        let name = "unmutated-by-other-plan";
+        let name = format!("{name}-by-other-plan");
         let report = self
-            .run(name, other, &self.settings, &self.inputs, noticing)
+            .run(&name, other, &self.settings, &self.inputs, noticing)
             .await?;
         if silent(&report) {
             return Ok(());
@@ -261,8 +339,9 @@ impl Work {
         )))
     }
 
-    /// What the plan says about one mutant; nothing where the run was interrupted.
-    async fn one(&self, mutant: &Mutant) -> Result<Option<Judged>, CliError> {
+    /// What the plan says about one mutant, on its first run or on one `again`; nothing where the
+    /// run was interrupted.
+    async fn one(&self, mutant: &Mutant, again: bool) -> Result<Option<Judged>, CliError> {
         let files = &self.inputs.files;
         let copy = match Copy::with(files, &mutant.edits) {
             Ok(copy) => copy,
@@ -272,6 +351,10 @@ impl Work {
             candidate: copy.candidate(),
             lua: copy.lua(),
             html: copy.html(),
+            browser: match mutant.browser {
+                true => BrowserKind::Chromium,
+                false => BrowserKind::BuiltIn,
+            },
             auth_proxy: copy.auth_proxy(),
             baseline_lua: Some(
                 files
@@ -289,15 +372,20 @@ impl Work {
         };
         let inputs = Inputs::read(&settings)?;
         let noticing: BTreeSet<ItemId> = mutant.breaks.iter().copied().collect();
+        let name = match again {
+            true => format!("{}-again", mutant.id),
+            false => mutant.id.clone(),
+        };
         let report = self
-            .run(&mutant.id, &self.plan, &settings, &inputs, &noticing)
+            .run(&name, &self.plan, &settings, &inputs, &noticing)
             .await?;
         if matches!(report.run.end, Some(RunEnd::Interrupted { .. })) {
             return Ok(None);
         }
         let mut judged = mutation::judge(mutant, &report);
+        judged.again = again;
         if let Some(other) = &self.other {
-            let name = format!("{}-by-other-plan", mutant.id);
+            let name = format!("{name}-by-other-plan");
             let report = self
                 .run(&name, other, &settings, &inputs, &noticing)
                 .await?;
@@ -315,7 +403,7 @@ impl Work {
         inputs: &Inputs,
         noticing: &BTreeSet<ItemId>,
     ) -> Result<RunReport, CliError> {
-        let selected = plan.needed(noticing);
+        let selected = plan.needed(noticing, settings.browser);
         let run = run_plan(settings, &self.place, &plan.bundle, &selected, inputs)?;
         let mut dir = RunDir::create(&self.dir, name)?;
         let mut events = Vec::new();
@@ -353,8 +441,14 @@ fn silent(report: &RunReport) -> bool {
 fn tell(judged: &Judged) {
     let mark = if judged.caught() { "✔" } else { "✘" };
     out::complain(format_args!(
-        "{mark} {:<44} {:>6.0} ms",
-        judged.id, judged.duration_ms
+        "{mark} {:<44} {:>6.0} ms{}",
+        judged.id,
+        judged.duration_ms,
+        if judged.again {
+            "  run again, as the first run could not tell"
+        } else {
+            ""
+        }
     ));
     for what in &judged.complaints {
         out::complain(format_args!("    {what}"));

@@ -6,11 +6,16 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
 };
 
+use tracing::level_filters::LevelFilter;
+
 use super::error::CliError;
 use crate::{plan::Lang, report::render::Style};
 
 /// How many columns a text has where nobody says.
 const COLUMNS: usize = 100;
+/// A text is laid out in no fewer columns, and in no more.
+const NARROWEST: usize = 40;
+const WIDEST: usize = 160;
 
 /// Writes to standard output.
 ///
@@ -35,20 +40,30 @@ pub fn complain(text: impl std::fmt::Display) {
 /// Whether whatever reads standard output understands colours.
 #[must_use]
 pub fn colors() -> bool {
-    io::stdout().is_terminal() && plain_wish().is_none()
+    io::stdout().is_terminal() && wants_colors()
 }
 
-/// Whether bars that move can be drawn on standard error.
+/// Whether standard error is a terminal that understands colours.
+#[must_use]
+pub fn stderr_colors() -> bool {
+    io::stderr().is_terminal() && wants_colors()
+}
+
+/// Whether bars that move can be drawn on standard error: beside the harness's own log they
+/// cannot.
 #[must_use]
 pub fn bars() -> bool {
-    io::stderr().is_terminal() && plain_wish().is_none()
+    io::stderr().is_terminal() && !dumb() && LevelFilter::current() == LevelFilter::OFF
 }
 
-/// `NO_COLOR` (see no-color.org: set and not empty) and dumb terminals ask for plain lines.
-fn plain_wish() -> Option<()> {
-    let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let dumb = env::var_os("TERM").is_some_and(|value| value == "dumb");
-    (no_color || dumb).then_some(())
+/// `NO_COLOR`: see no-color.org, set and not empty.
+fn wants_colors() -> bool {
+    !dumb() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// A terminal that obeys nothing, or does not say what it is.
+fn dumb() -> bool {
+    env::var_os("TERM").is_none_or(|value| value.is_empty() || value == "dumb")
 }
 
 /// How a report is shown on standard output.
@@ -61,6 +76,16 @@ pub fn style(lang: Lang) -> Style {
     }
 }
 
+/// How a report is shown in a file.
+#[must_use]
+pub fn file_style(lang: Lang) -> Style {
+    Style {
+        lang,
+        color: false,
+        width: COLUMNS,
+    }
+}
+
 fn width() -> usize {
     let of_terminal = || {
         let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
@@ -70,5 +95,15 @@ fn width() -> usize {
     of_terminal()
         .or_else(named)
         .unwrap_or(COLUMNS)
-        .clamp(60, 160)
+        .clamp(NARROWEST, WIDEST)
+}
+
+/// Columns and rows of the terminal that standard error is, as they are now.
+#[must_use]
+pub fn stderr_size() -> (usize, usize) {
+    let size = rustix::termios::tcgetwinsize(io::stderr());
+    let known = size.ok().filter(|size| size.ws_col > 0 && size.ws_row > 0);
+    known.map_or((80, 24), |size| {
+        (usize::from(size.ws_col), usize::from(size.ws_row))
+    })
 }

@@ -1,12 +1,20 @@
 //! Where a run takes place: what `--stack` comes to on this machine.
 
-use super::{args::StackKind, error::CliError, out, settings::shipped};
+use std::path::PathBuf;
+
+use super::{
+    args::{BrowserKind, StackKind, UpstreamKind},
+    error::CliError,
+    out,
+    settings::shipped,
+};
 use crate::{
     engine::Place,
     stack::{
         docker::{EngineError, containers, labels},
         fake::Twist,
-        programs,
+        litellm::{self, Litellm},
+        programs::{self, Programs},
     },
 };
 
@@ -15,16 +23,24 @@ pub const COMPOSE_FILE: &str = "docker-compose.test.yml";
 
 /// The place of a run. `auto` takes containers where an engine answers and the images are
 /// there or can be pulled, else the sandbox, and says in one line why. Only a sandbox can
-/// have a `twist`.
+/// have a `twist` or the real LiteLLM.
 ///
 /// # Errors
 /// What a stack needs and is not there: exit 4.
-pub async fn find(kind: StackKind, twist: Option<Twist>) -> Result<Place, CliError> {
+pub async fn find(
+    kind: StackKind,
+    twist: Option<Twist>,
+    upstream: UpstreamKind,
+) -> Result<Place, CliError> {
     match kind {
         StackKind::Sandbox => Ok(match twist {
-            Some(twist) => Place::Fake(programs::find()?, twist),
-            None => Place::Sandbox(programs::find()?),
+            Some(twist) => Place::Fake(programs(upstream)?, twist),
+            None => Place::Sandbox(programs(upstream)?),
         }),
+        StackKind::Auto if upstream == UpstreamKind::Litellm => {
+            out::complain("stack: sandbox (--upstream litellm goes with it)");
+            Ok(Place::Sandbox(programs(upstream)?))
+        }
         StackKind::Containers => {
             containers::available(&shipped(COMPOSE_FILE)).await?;
             Ok(own_containers())
@@ -38,12 +54,41 @@ pub async fn find(kind: StackKind, twist: Option<Twist>) -> Result<Place, CliErr
             }
             Err(why) => {
                 out::complain(format_args!("stack: sandbox ({why})"));
-                Ok(Place::Sandbox(programs::find()?))
+                Ok(Place::Sandbox(programs(upstream)?))
             }
         },
         // A deployment is prepared for, not found: `super::deployment`.
         StackKind::Compose => Err(CliError::usage("--stack compose needs a deployment")),
     }
+}
+
+/// The real browser, where one was asked for: its program.
+///
+/// # Errors
+/// None is installed: exit 4.
+pub fn browser(kind: BrowserKind) -> Result<Option<PathBuf>, CliError> {
+    match kind {
+        BrowserKind::BuiltIn => Ok(None),
+        BrowserKind::Chromium => programs::chromium().map(Some).ok_or_else(|| {
+            CliError::environment(format!(
+                "--browser chromium: none of {} is on PATH",
+                programs::CHROMIUM.join(", ")
+            ))
+            .hint(format!("{} installs it", programs::PROVISION_BROWSER))
+        }),
+    }
+}
+
+/// What a sandbox is made of.
+fn programs(upstream: UpstreamKind) -> Result<Programs, CliError> {
+    let found = programs::find()?;
+    Ok(match upstream {
+        UpstreamKind::Double => found,
+        UpstreamKind::Litellm => Programs {
+            litellm: Some(Litellm::find(&shipped(litellm::FILES))?),
+            ..found
+        },
+    })
 }
 
 fn own_containers() -> Place {

@@ -10,13 +10,14 @@ use super::{
     log, out,
     run::{self, Process, Work},
     settings::Settings,
+    show::show,
 };
 use crate::{
     engine::Place,
     gate::ExitStatus,
     ledger::{Deployment, Ledger},
     plan::{Bundle, Lang},
-    report::{Rollback as Carried, RollbackStep, RunReport, Status},
+    report::{Rollback as Carried, RollbackStep, RunReport, Status, render::Undo},
     rollback::{Rollback, proof_step},
     stack::docker::compose::{Attached, Named, Setup},
     verdict::rollback_steps,
@@ -63,17 +64,18 @@ pub fn rollback(args: RollbackArgs, started: Instant) -> Result<ExitStatus, CliE
     };
     let (carried, proof) = carry_out(&mut process, &work, &setup, &held, &deployed)?;
     let ok = succeeded(&carried);
+    let mut written = true;
     // Without a proof the baseline was not put back, which was said already.
     if let Some((mut report, mut dir)) = proof {
         report.rollback = carried;
         dir.finish(&report, settings.lang)
             .map_err(|error| CliError::environment(error.to_string()))?;
-        run::show(&settings, &report, dir.path())?;
+        written = show(&settings, &report, dir.path(), Undo::Nothing)?;
     }
-    Ok(if ok {
-        ExitStatus::Pass
-    } else {
-        ExitStatus::Fail
+    Ok(match (ok, written) {
+        (true, true) => ExitStatus::Pass,
+        (true, false) => ExitStatus::Inconclusive,
+        (false, _) => ExitStatus::Fail,
     })
 }
 

@@ -1,19 +1,23 @@
 //! `verify run`: the plan on a gateway.
 
-use std::{path::Path, time::Instant};
+use std::time::Instant;
 
 use gherkin::StepType;
 use tokio::runtime::Runtime;
 
 use super::{
-    args::{Format, RollbackPolicy, RunArgs, StackKind},
+    args::{RollbackPolicy, RunArgs, StackKind, UpstreamKind},
     deployment::{self, Held},
     error::CliError,
+    failed,
     inputs::Inputs,
     lint,
     live::Live,
-    log, out, place, rollback, runtime, saved,
+    log, out,
+    place::{self, browser},
+    rollback, runtime,
     settings::Settings,
+    show::{show, undo},
 };
 use crate::{
     engine::{
@@ -25,7 +29,7 @@ use crate::{
     lint::Finding,
     plan::{Bundle, ItemId, Lang, Vocabulary},
     probe::log::Grammar,
-    report::{Rollback, RunDir, RunInfo, RunReport, StoreError, Verdict, render},
+    report::{Rollback, RunDir, RunInfo, RunReport, StoreError, Verdict, render::Undo},
     stack::docker::{compose::Setup, labels},
     steps::registry::{self, Keyword},
     verdict, yaml,
@@ -35,11 +39,14 @@ use crate::{
 pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
     log(args.output.verbose);
     let mut process = Process::start()?;
-    let (list, dry_run) = (args.list, args.dry_run);
+    let (list, dry_run, failed) = (args.list, args.dry_run, args.failed);
     let settings = Settings::settle(args)?;
     let bundle = Bundle::load(&settings.plan)?;
     bundle.check(&StepTable)?;
-    let selected = bundle.select(&settings.choice)?;
+    let mut selected = bundle.select(&settings.choice)?;
+    if failed {
+        selected = failed::only_open(&settings, &bundle, selected)?;
+    }
     if list {
         out::print(&listing(&bundle, &selected, settings.lang))?;
         return Ok(ExitStatus::Pass);
@@ -58,14 +65,22 @@ pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
     if settings.repeat > 1 && settings.deployment.allowed.deploy {
         return Err(CliError::usage("--repeat: a candidate is deployed once"));
     }
+    // Before anything is started: where it is missing, that is said at once.
+    browser(settings.browser)?;
     let mut inputs = inputs;
+    if settings.upstream == UpstreamKind::Litellm {
+        inputs.profile.without_database();
+    }
     let (place, held) = process.run(async {
         match settings.stack {
             StackKind::Compose => {
                 let (place, held) = deployment::prepare(&settings, &mut inputs).await?;
                 Ok((place, Some(held)))
             }
-            kind => Ok((place::find(kind, settings.twist).await?, None)),
+            kind => Ok((
+                place::find(kind, settings.twist, settings.upstream).await?,
+                None,
+            )),
         }
     })?;
     let found = lint::before_run(&settings, &inputs.profile);
@@ -190,7 +205,7 @@ pub fn go(
         ..run_plan(settings, place, work.bundle, selected, work.inputs)?
     };
     let mut dir = RunDir::create(&settings.report_dir, &plan.run.id)?;
-    let mut live = Live::new(settings.lang);
+    let mut live = Live::new(settings.lang, work.started);
     let mut events = Vec::new();
     let mut unwritten = None;
     let mut on_event = |event: RunEvent| {
@@ -251,7 +266,9 @@ fn once(
         }
         written = written.and(ran.dir.finish(&ran.report, settings.lang));
     }
-    show(settings, &ran.report, ran.dir.path())?;
+    let project = undo(held, &ran.report.run.id);
+    let undo = project.as_deref().map_or(Undo::Nothing, Undo::Project);
+    in_order &= show(settings, &ran.report, ran.dir.path(), undo)?;
     if let Err(error) = written {
         return Err(CliError::environment(format!(
             "the report could not be written: {error}"
@@ -305,29 +322,14 @@ fn roll_back(
 }
 
 /// A report of this very run that cannot be judged is a defect of ours: no judgement.
-fn decide(settings: &Settings, report: &RunReport) -> Result<Decision, CliError> {
+///
+/// # Errors
+/// A report that contradicts itself.
+pub fn decide(settings: &Settings, report: &RunReport) -> Result<Decision, CliError> {
     let policy = Policy {
         allow_conditional: settings.allow_conditional,
     };
     gate::decide(report, policy).map_err(|error| CliError::environment(error.to_string()))
-}
-
-/// Shows a report on standard output.
-///
-/// # Errors
-/// Where that is not possible.
-pub fn show(settings: &Settings, report: &RunReport, dir: &Path) -> Result<(), CliError> {
-    if settings.format != Format::Table {
-        return out::print(&saved::text(report, settings.format, settings.lang)?);
-    }
-    out::print(&render::table(report, out::style(settings.lang)))?;
-    let decision = decide(settings, report)?;
-    out::print(&format!(
-        "Report: {}\nExit {}: {}\n",
-        dir.join(crate::report::REPORT_MD).display(),
-        decision.exit.code(),
-        decision.exit.meaning(settings.lang)
-    ))
 }
 
 /// What the engine is asked to do.
@@ -366,6 +368,7 @@ pub fn run_plan(
             command: command_line(),
             end: None,
             plan: bundle.title.clone(),
+            stack_up: None,
         },
         phases: bundle.phases.clone(),
         selected: selected.to_vec(),
@@ -375,6 +378,7 @@ pub fn run_plan(
         files: inputs.files.clone(),
         lint: Vec::new(),
         quick: settings.quick,
+        browser: browser(settings.browser)?,
         deadline_ms: u64::from(settings.deadline) * 1000,
     })
 }

@@ -9,8 +9,9 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    args::{Format, Lang, RollbackPolicy, RunArgs, StackKind},
+    args::{BrowserKind, Lang, RollbackPolicy, RunArgs, StackKind, UpstreamKind},
     error::CliError,
+    formats::{Formats, FromFile},
 };
 use crate::{
     plan::{self, Choice},
@@ -53,14 +54,18 @@ pub struct Settings {
     pub report_dir: PathBuf,
     /// Where the gateway runs.
     pub stack: StackKind,
+    /// What a person's part is done with.
+    pub browser: BrowserKind,
+    /// What answers for the models.
+    pub upstream: UpstreamKind,
     /// Whether a conditional pass is good enough.
     pub allow_conditional: bool,
     /// Leave the comparison of response times out.
     pub quick: bool,
     /// How long a run may take, in seconds.
     pub deadline: u32,
-    /// What standard output gets.
-    pub format: Format,
+    /// What comes out, and where.
+    pub formats: Formats,
     /// The report's language.
     pub lang: plan::Lang,
     /// How many runs.
@@ -117,6 +122,8 @@ struct FileSettings {
     plan: Option<PathBuf>,
     report_dir: Option<PathBuf>,
     stack: Option<StackKind>,
+    browser: Option<BrowserKind>,
+    upstream: Option<UpstreamKind>,
     rollback: Option<RollbackPolicy>,
     project: Option<String>,
     compose_file: Option<PathBuf>,
@@ -127,7 +134,7 @@ struct FileSettings {
     allow_conditional: bool,
     quick: bool,
     deadline: Option<u32>,
-    format: Option<Format>,
+    format: FromFile,
     lang: Option<Lang>,
 }
 
@@ -165,6 +172,7 @@ impl FileSettings {
         for path in others.into_iter().flatten().chain(profile) {
             *path = folder.join(&*path);
         }
+        self.format.place(folder);
     }
 }
 
@@ -184,6 +192,15 @@ impl Settings {
             ..
         } = args;
         let stack = how.stack.or(file.stack).unwrap_or_default();
+        let upstream = how.upstream.or(file.upstream).unwrap_or_default();
+        if upstream == UpstreamKind::Litellm
+            && !matches!(stack, StackKind::Sandbox | StackKind::Auto)
+        {
+            let error = "--upstream litellm goes with --stack sandbox";
+            return Err(CliError::usage(error).hint(
+                "a deployment's upstream is its own, and that of the containers is an image",
+            ));
+        }
         let blind = how.blind.map(Twist::Blind);
         let twist = blind
             .or(how.trouble.map(Twist::Trouble))
@@ -246,10 +263,14 @@ impl Settings {
             plan: plan.unwrap_or_else(|| shipped("features")),
             report_dir: (output.report_dir.or(file.report_dir)).unwrap_or("reports".into()),
             stack,
+            browser: how.browser.or(file.browser).unwrap_or_default(),
+            upstream,
             allow_conditional: how.allow_conditional || file.allow_conditional,
             quick: args.quick || file.quick,
-            deadline: settled_deadline(how.deadline.or(file.deadline).unwrap_or(DEADLINE))?,
-            format: output.format.or(file.format).unwrap_or_default(),
+            deadline: settled_deadline(
+                (how.deadline.or(file.deadline)).unwrap_or(default_deadline(upstream)),
+            )?,
+            formats: Formats::find(output.format, file.format)?,
             lang: output.lang.or(file.lang).unwrap_or_default().into(),
             repeat: args.repeat.unwrap_or(1),
             twist,
@@ -273,8 +294,14 @@ impl Settings {
     }
 }
 
-/// How long a run may take where nobody says, in seconds.
-const DEADLINE: u32 = 60;
+/// How long a run may take where nobody says, in seconds. The real LiteLLM alone takes some 10 to
+/// be up, and several times that on a busy machine.
+fn default_deadline(upstream: UpstreamKind) -> u32 {
+    match upstream {
+        UpstreamKind::Double => 60,
+        UpstreamKind::Litellm => 180,
+    }
+}
 
 /// Whether the baseline is put back: where the candidate is deployed on a failure, else never.
 fn settled_rollback(

@@ -11,6 +11,7 @@
 //! | `GET /__verify/faults` | the faults that still wait |
 //! | `DELETE /__verify/faults` | clears them |
 //! | `GET /__verify/log?since=N` (LiteLLM only) | its access log as text |
+//! | `GET /__verify/alive` (the real LiteLLM only) | 200 when that answers |
 //! | `/__verify/hold` (LiteLLM only) | [`litellm::hold`]: streams wait until they are told to go on |
 
 use std::future::Future;

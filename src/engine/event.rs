@@ -2,6 +2,7 @@
 //!
 //! The report is folded from these events alone, so a run that is killed still has one.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -10,6 +11,9 @@ use crate::{
     plan::{ItemId, Phase, Rule},
     report::{Component, RunInfo},
 };
+
+/// Why what only a real browser can go through was skipped.
+pub const NEEDS_BROWSER: &str = "needs --browser chromium";
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +42,9 @@ pub enum RunEvent {
     StackUp {
         /// From the start of the stack, in milliseconds.
         duration_ms: f64,
+        /// When that was, in milliseconds since exec.
+        #[serde(default)]
+        at_ms: Option<f64>,
     },
     /// The stack did not come up: nothing can be said about the candidate.
     StackFailed {
@@ -48,6 +55,9 @@ pub enum RunEvent {
     ItemStarted {
         /// Which.
         item: ItemId,
+        /// When that was, in milliseconds since exec.
+        #[serde(default)]
+        at_ms: Option<f64>,
     },
     /// A step begins.
     StepStarted {
@@ -89,7 +99,7 @@ pub enum RunEvent {
 }
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "end", rename_all = "snake_case")]
 pub enum RunEnd {
     /// Everything chosen was gone through.
@@ -107,7 +117,7 @@ pub enum RunEnd {
 }
 
 /// A step and what became of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StepRecord {
     /// The step as the feature has it, keyword included.
     pub text: String,
@@ -120,7 +130,7 @@ pub struct StepRecord {
 }
 
 /// What became of a step.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StepStatus {
     /// It came out as it must.
@@ -149,7 +159,7 @@ pub enum Outcome {
 }
 
 /// What a person must read about something that did not come out. Redacted.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// What was done.
     pub did: String,

@@ -16,7 +16,7 @@ pub use worker::Place;
 use std::{
     io,
     process::Stdio,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use event::{RunEnd, RunEvent};
@@ -56,7 +56,8 @@ pub async fn run(
             findings: plan.lint.clone(),
         });
     }
-    let end = drive(plan, place, signals, on_event)
+    let exec_at = SystemTime::now() - started.elapsed();
+    let end = drive(plan, place, exec_at, signals, on_event)
         .await
         .unwrap_or_else(|error| RunEnd::Broken {
             reason: Redactor::new().redact(&format!("the worker cannot be run: {error}")),
@@ -73,6 +74,7 @@ pub async fn run(
 async fn drive(
     plan: &RunPlan,
     place: &Place,
+    exec_at: SystemTime,
     signals: &mut Signals,
     on_event: &mut dyn FnMut(RunEvent),
 ) -> io::Result<RunEnd> {
@@ -80,13 +82,19 @@ async fn drive(
     let job = worker::Job {
         plan,
         place: place.clone(),
+        exec_at,
     };
     let deadline_ms = job.plan.deadline_ms;
     let mut stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let mut line = serde_json::to_vec(&job)?;
     line.push(b'\n');
-    // A worker that ended at once has said why on standard error.
-    let _ = stdin.write_all(&line).await;
+    // The worker reads it when it is up: a signal or the deadline may come before. One that ended at
+    // once has said why on standard error. The pipe stays open for as long as this waits.
+    let told = async move {
+        let _ = stdin.write_all(&line).await;
+        std::future::pending::<()>().await;
+    };
+    tokio::pin!(told);
     let stderr = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let last_words = tokio::spawn(last_words(stderr));
     let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
@@ -95,6 +103,7 @@ async fn drive(
     tokio::pin!(deadline);
     let end = loop {
         tokio::select! {
+            () = &mut told => {}
             line = lines.next_line() => match line? {
                 None => break None,
                 Some(line) => match serde_json::from_str(&line) {
@@ -113,7 +122,6 @@ async fn drive(
         return Ok(end);
     }
     let status = child.wait().await?;
-    drop(stdin);
     let said = last_words.await.unwrap_or_default();
     if !said.is_empty() {
         tracing::warn!("the worker said: {said}");
@@ -151,8 +159,10 @@ async fn end_worker<R: AsyncRead + Unpin>(
     child: &mut Child,
     lines: &mut tokio::io::Lines<BufReader<R>>,
 ) {
-    // The guard's whole group: also a sandbox that is only being made. It fails only for
-    // processes that are gone already.
+    // First the guard, which may not have a group yet and makes no sandbox from here on, then
+    // its whole group: also a sandbox that is only being made. Both fail only for processes
+    // that are gone already.
+    let _ = child.start_kill();
     if let Some(pid) = child
         .id()
         .and_then(|pid| i32::try_from(pid).ok())

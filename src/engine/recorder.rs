@@ -3,10 +3,11 @@
 use std::{
     io::Write,
     sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
 };
 
 use crate::{
-    evidence::{EvidenceKind, Redactor},
+    evidence::{Evidence, EvidenceKind, Image, Redactor},
     plan::ItemId,
 };
 
@@ -17,6 +18,7 @@ use super::event::RunEvent;
 pub struct Recorder {
     out: Arc<Mutex<dyn Write + Send>>,
     redactor: Arc<Redactor>,
+    began: SystemTime,
 }
 
 impl std::fmt::Debug for Recorder {
@@ -31,7 +33,21 @@ impl Recorder {
         Self {
             out: Arc::new(Mutex::new(out)),
             redactor,
+            began: SystemTime::now(),
         }
+    }
+
+    /// The same with another beginning of its time: that of the whole run.
+    #[must_use]
+    pub fn counting_from(mut self, began: SystemTime) -> Self {
+        self.began = began;
+        self
+    }
+
+    /// Now, in milliseconds since the beginning; 0 where the clock was set back since.
+    #[must_use]
+    pub fn now_ms(&self) -> f64 {
+        self.began.elapsed().unwrap_or_default().as_secs_f64() * 1e3
     }
 
     /// Writes one event. Where nobody reads any more, the run is over anyway: the parent is
@@ -47,7 +63,32 @@ impl Recorder {
 
     /// Writes down what was seen, redacted.
     pub fn saw(&self, item: ItemId, kind: EvidenceKind, title: &str, body: &str) {
-        let evidence = self.redactor.evidence(kind, title, body);
+        self.saw_more(item, kind, title, body, |_| ());
+    }
+
+    /// The same, with more to it than its text. Whoever adds that sees to it that it holds no
+    /// secret.
+    pub fn saw_more(
+        &self,
+        item: ItemId,
+        kind: EvidenceKind,
+        title: &str,
+        body: &str,
+        add: impl FnOnce(&mut Evidence),
+    ) {
+        let mut evidence = self.redactor.evidence(kind, title, body);
+        add(&mut evidence);
+        self.tell(&RunEvent::EvidenceSeen { item, evidence });
+    }
+
+    /// Writes down what a browser showed: in words, redacted, and as a picture that shows no secret.
+    pub fn saw_picture(&self, item: ItemId, title: &str, body: &str, image: Option<Image>) {
+        let evidence = Evidence {
+            image,
+            ..self
+                .redactor
+                .evidence(EvidenceKind::Screenshot, title, body)
+        };
         self.tell(&RunEvent::EvidenceSeen { item, evidence });
     }
 

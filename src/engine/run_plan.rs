@@ -33,6 +33,9 @@ pub struct RunPlan {
     pub lint: Vec<Finding>,
     /// Leave the comparison of response times out.
     pub quick: bool,
+    /// The real browser, where what a person does is done in one: the path of Chromium.
+    #[serde(default)]
+    pub browser: Option<PathBuf>,
     /// The deadline of the whole run, in milliseconds.
     pub deadline_ms: u64,
 }

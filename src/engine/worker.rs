@@ -5,7 +5,7 @@ use std::{
     io::{self, BufRead as _, Read as _},
     path::Path,
     sync::Arc,
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use cucumber::{Cucumber, Parser, cli, parser, runner};
@@ -16,10 +16,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     Recorder, RunPlan,
     bridge::{Bridge, item_of},
-    event::{Outcome, RunEvent},
+    event::{NEEDS_BROWSER, Outcome, RunEvent},
 };
 use crate::{
     evidence::Redactor,
+    plan::ItemId,
+    report::Component,
     stack::{
         Stack, StackError,
         docker::{
@@ -35,6 +37,8 @@ use crate::{
 
 /// The tag of scenarios that take long, which `--quick` leaves out.
 pub const SLOW: &str = "slow";
+/// The tag of scenarios that only a real browser can go through.
+pub const REAL_BROWSER: &str = "browser";
 
 /// What the parent tells a worker.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,6 +47,8 @@ pub struct Job {
     pub plan: RunPlan,
     /// Where.
     pub place: Place,
+    /// When the program was started: events tell their moment from then on.
+    pub exec_at: SystemTime,
 }
 
 /// Where a run takes place.
@@ -122,7 +128,7 @@ pub async fn work() -> Result<(), WorkerError> {
     let job: Job = serde_json::from_str(&line).map_err(io::Error::from)?;
     end_with_parent();
     let redactor = Arc::new(Redactor::new());
-    let recorder = Recorder::new(io::stdout(), Arc::clone(&redactor));
+    let recorder = Recorder::new(io::stdout(), Arc::clone(&redactor)).counting_from(job.exec_at);
     let started = Instant::now();
     // Features are parsed and step patterns compiled while the services come up.
     let plan = job.plan.clone();
@@ -144,6 +150,7 @@ pub async fn work() -> Result<(), WorkerError> {
     };
     recorder.tell(&RunEvent::StackUp {
         duration_ms: started.elapsed().as_secs_f64() * 1e3,
+        at_ms: Some(recorder.now_ms()),
     });
     go_through(stack, job.plan, features, recorder, redactor).await
 }
@@ -182,14 +189,11 @@ async fn go_through(
     let run = Run::new(Arc::clone(&stack), plan, recorder, redactor)
         .map(Arc::new)
         .map_err(|error| WorkerError::Probes(format!("{error:?}")))?;
-    for item in left_out(&run.plan, &features) {
-        run.finish_item(
-            item,
-            Outcome::Skipped {
-                reason: "left out by --quick".to_owned(),
-            },
-            0.0,
-        );
+    // Before the first item: its start takes the processors from the services round the gateway.
+    start_browser(&run).await;
+    for (item, reason) in left_out(&run.plan, &features) {
+        let reason = reason.to_owned();
+        run.finish_item(item, Outcome::Skipped { reason }, 0.0);
     }
     let watches = watch::begin(&run);
     let bridge = scenarios(&run, features).await;
@@ -198,6 +202,7 @@ async fn go_through(
     watches.iter().for_each(tokio::task::JoinHandle::abort);
     // Its events are all that it does; a panic in it is a missing version in the report.
     let _ = components.await;
+    run.end_chromium().await;
     stack.down().await;
     Ok(())
 }
@@ -214,20 +219,42 @@ fn learn(redactor: &Redactor, stack: &dyn Stack) {
     }
 }
 
-fn is_slow(scenario: &gherkin::Scenario) -> bool {
-    scenario
-        .tags
-        .iter()
-        .any(|tag| tag.trim_start_matches('@') == SLOW)
+/// Starts the real browser, where one was asked for, and tells which one it is. Where it does not
+/// start, the items that need it say why.
+async fn start_browser(run: &Run) {
+    if let Ok(Some(chromium)) = run.chromium().await {
+        let (program, version) = chromium
+            .version
+            .split_once('/')
+            .unwrap_or(("chromium", &chromium.version));
+        run.recorder.tell(&RunEvent::Component(Component {
+            service: "browser".to_owned(),
+            program: program.to_owned(),
+            version: version.to_owned(),
+            real: true,
+            image: None,
+        }));
+    }
 }
 
-fn left_out(plan: &RunPlan, features: &[gherkin::Feature]) -> Vec<crate::plan::ItemId> {
+/// Why a scenario is not gone through in this run, if it is not.
+fn why_left_out(plan: &RunPlan, scenario: &gherkin::Scenario) -> Option<&'static str> {
+    let has = |wanted| (scenario.tags.iter()).any(|tag| tag.trim_start_matches('@') == wanted);
+    if plan.quick && has(SLOW) {
+        Some("left out by --quick")
+    } else if plan.browser.is_none() && has(REAL_BROWSER) {
+        Some(NEEDS_BROWSER)
+    } else {
+        None
+    }
+}
+
+fn left_out(plan: &RunPlan, features: &[gherkin::Feature]) -> Vec<(ItemId, &'static str)> {
     features
         .iter()
         .flat_map(|feature| &feature.scenarios)
-        .filter(|scenario| plan.quick && is_slow(scenario))
-        .filter_map(item_of)
-        .filter(|item| plan.selected.contains(item))
+        .filter_map(|scenario| Some((item_of(scenario)?, why_left_out(plan, scenario)?)))
+        .filter(|(item, _)| plan.selected.contains(item))
         .collect()
 }
 
@@ -246,7 +273,10 @@ async fn scenarios(run: &Arc<Run>, features: Vec<gherkin::Feature>) -> Bridge {
         // Told here and not by the bridge, which hears of it a little later: evidence must
         // not come before its item.
         if let Some(item) = item {
-            entering.recorder.tell(&RunEvent::ItemStarted { item });
+            let at_ms = Some(entering.recorder.now_ms());
+            entering
+                .recorder
+                .tell(&RunEvent::ItemStarted { item, at_ms });
         }
         entering.watch.begins();
         world.enter(Arc::clone(&entering), item);
@@ -256,7 +286,7 @@ async fn scenarios(run: &Arc<Run>, features: Vec<gherkin::Feature>) -> Bridge {
     .with_default_cli()
     .filter_run(features, move |_, _, scenario| {
         item_of(scenario).is_some_and(|item| chosen.plan.selected.contains(&item))
-            && !(chosen.plan.quick && is_slow(scenario))
+            && why_left_out(&chosen.plan, scenario).is_none()
     })
     .await
 }

@@ -104,6 +104,9 @@ impl Redactor {
             kind,
             title: self.redact(title),
             body: bounded(self.redact(body)),
+            image: None,
+            trail: None,
+            figures: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     plan::ItemId,
     report::{Fault, ItemReport, RunReport, SCHEMA_VERSION, Status, Verdict},
-    verdict::{Reason, Standing, is_selected, judge_run, standing, summary},
+    verdict::{Reason, Standing, is_finding, is_selected, judge_run, standing, summary},
 };
 
 /// A report that cannot be believed. It was changed by hand or written by another program:
@@ -173,7 +173,7 @@ fn check_partial(report: &RunReport) -> Result<(), GateError> {
 fn check_findings(report: &RunReport) -> Result<(), GateError> {
     let not_passed = (report.items.iter())
         .chain(&report.extended)
-        .filter(|item| is_selected(item) && standing(item) != Standing::Passed)
+        .filter(|item| is_finding(item))
         .map(|item| item.id);
     if report
         .findings

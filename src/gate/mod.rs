@@ -13,7 +13,7 @@ use crate::{
     engine::event::RunEnd,
     plan::Lang,
     report::{ItemReport, RunReport, Verdict},
-    verdict::{Standing, is_selected, standing},
+    verdict::{Standing, is_selected, lacks_browser, standing},
 };
 
 /// What the one who asks the gate accepts.
@@ -66,13 +66,13 @@ fn exit(report: &RunReport, verdict: Option<Verdict>, policy: Policy) -> ExitSta
 }
 
 /// A partial run passes only when it was gone through to its end and everything chosen,
-/// at least one item, passed.
+/// at least one item, passed. What lacked a real browser is not counted.
 fn partial_exit(report: &RunReport) -> ExitStatus {
     let chosen: Vec<&ItemReport> = report
         .items
         .iter()
         .chain(&report.extended)
-        .filter(|item| is_selected(item))
+        .filter(|item| is_selected(item) && !lacks_browser(item))
         .collect();
     let any_failed = chosen.iter().any(|item| standing(item) == Standing::Failed);
     let all_passed = chosen.iter().all(|item| standing(item) == Standing::Passed);

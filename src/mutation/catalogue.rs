@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// A broken version of the gateway, and which items must notice.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mutant {
     /// Its name: letters, digits and `-`.
@@ -32,13 +33,16 @@ pub struct Mutant {
     /// What somebody misses who only follows the plan's commands: free text.
     #[serde(default)]
     pub beyond: Vec<String>,
+    /// Whether only a real browser shows it: its run is one with `--browser chromium`.
+    #[serde(default)]
+    pub browser: bool,
     /// The rule of the diagnosis that names the cause.
     #[serde(default)]
     pub cause: Option<String>,
 }
 
 /// One change of a file.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
     /// `nginx.conf`, `lua/NAME`, `html/NAME` or `oauth2-proxy.cfg`.

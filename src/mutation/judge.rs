@@ -59,6 +59,14 @@ pub struct Judged {
     pub noticed_by_other: Option<bool>,
     /// How long its run took, in milliseconds.
     pub duration_ms: f64,
+    /// Whether a first run could not tell, by the harness's fault or its environment's, and this
+    /// is what a second one said.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
+    /// Whether it was not caught because items could not tell, and for no other reason: none
+    /// passed that had to fail, and none failed that had to pass.
+    #[serde(skip)]
+    pub unclear: bool,
 }
 
 impl Judged {
@@ -75,6 +83,8 @@ impl Judged {
             named: Vec::new(),
             noticed_by_other: None,
             duration_ms: 0.0,
+            again: false,
+            unclear: false,
         }
     }
 
@@ -104,10 +114,13 @@ pub fn judge(mutant: &Mutant, report: &RunReport) -> Judged {
         .iter()
         .map(|cause| cause.rule.clone())
         .collect();
+    let mut contradicted = false;
     for item in all().filter(|item| is_selected(item)) {
         let cell = Cell::from(standing(item));
         judged.items.insert(item.id, cell);
-        judged.complaints.extend(complaint(mutant, item, cell));
+        let complaint = complaint(mutant, item, cell);
+        contradicted |= complaint.is_some() && matches!(cell, Cell::Passed | Cell::Failed);
+        judged.complaints.extend(complaint);
     }
     for item in &mutant.breaks {
         if !judged.items.contains_key(item) {
@@ -130,6 +143,11 @@ pub fn judge(mutant: &Mutant, report: &RunReport) -> Judged {
         }
         None => judged.complaints.push("the run was killed".to_owned()),
     }
+    let could_not_tell = judged
+        .items
+        .values()
+        .any(|cell| *cell == Cell::Inconclusive);
+    judged.unclear = !judged.caught() && could_not_tell && !contradicted;
     judged
 }
 

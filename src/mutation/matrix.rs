@@ -10,6 +10,9 @@ use crate::{plan::ItemId, report::FileRef};
 /// The version of `mutation.json` that this program writes.
 pub const SCHEMA_VERSION: u32 = 1;
 
+/// The name of the file that holds a matrix.
+pub const MATRIX: &str = "mutation.json";
+
 /// What a catalogue of mutants says about a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Matrix {

@@ -13,7 +13,7 @@ mod render;
 pub use catalogue::{Catalogue, CatalogueError, Edit, Mutant};
 pub use copy::{Copy, EditError};
 pub use judge::{Cell, Judged, judge};
-pub use matrix::{Coverage, Matrix, SCHEMA_VERSION, Score};
+pub use matrix::{Coverage, MATRIX, Matrix, SCHEMA_VERSION, Score};
 pub use render::{markdown, table};
 
 #[cfg(test)]

@@ -193,6 +193,7 @@ fn mutant(breaks: &[&str], may: &[ItemPattern]) -> Mutant {
         breaks: breaks.iter().map(|item| id(item)).collect(),
         may: may.to_vec(),
         beyond: Vec::new(),
+        browser: false,
         cause: None,
     }
 }
@@ -233,6 +234,27 @@ fn a_mutant_is_caught_by_the_items_that_it_breaks_and_by_no_other() {
     assert_eq!(half.complaints, ["3.6 must fail, and passed"]);
     let other = judged(&broken, &both().with("4.1", failed()));
     assert_eq!(other.complaints, ["4.1 must pass, and failed: no line"]);
+}
+
+/// Only where items could not tell, and nothing speaks against the plan, is a second run asked for.
+#[test]
+fn a_mutant_is_unclear_where_items_could_not_tell_and_nothing_else_is_wrong() {
+    let broken = mutant(&["3.1"], &[]);
+    let untold = || Outcome::Inconclusive(Failure::default());
+    let one = Sample::default().with("3.1", untold());
+    assert!(judged(&broken, &one).unclear);
+    let beside = Sample::default()
+        .with("3.1", failed())
+        .with("5.1", untold());
+    assert!(judged(&broken, &beside).unclear);
+    let caught = Sample::default().with("3.1", failed());
+    assert!(!judged(&broken, &caught).unclear);
+    let survived = Sample::default().with("5.1", untold());
+    assert!(!judged(&broken, &survived).unclear, "3.1 passed");
+    let blamed = Sample::default()
+        .with("3.1", untold())
+        .with("5.1", failed());
+    assert!(!judged(&broken, &blamed).unclear, "5.1 failed");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::{
 };
 
 use gherkin::{Feature, GherkinEnv, ParseFileError, Scenario};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -17,14 +18,20 @@ use crate::yaml::{self, YamlError};
 pub const PLAN_FILE: &str = "plan.yaml";
 
 /// What `plan.yaml` is.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct PlanFile {
+pub struct PlanFile {
+    /// The plan's title.
     title: Text,
+    /// The plan's version.
     version: String,
+    /// Its phases, with their items.
     phases: Vec<Phase>,
+    /// Checks that stand beside the plan's items.
     #[serde(default)]
     extended: Option<Phase>,
+    /// The items that must pass again on a baseline that was put back; those of the first phase
+    /// where none is named.
     #[serde(default)]
     rollback_proof: Vec<ItemId>,
 }
@@ -214,6 +221,16 @@ impl Bundle {
         self.phases
             .iter()
             .flat_map(|phase| phase.items.iter().map(|item| item.id))
+    }
+
+    /// FILE:LINE of the item in the plan; the file alone for an item that it does not have.
+    #[must_use]
+    pub fn place_of(&self, id: ItemId) -> String {
+        let file = self.dir.join(PLAN_FILE);
+        match self.lines.get(&id) {
+            Some(line) => format!("{}:{line}", file.display()),
+            None => file.display().to_string(),
+        }
     }
 
     /// The item's title.

@@ -19,6 +19,16 @@ fn an_item_s_title_is_found_by_its_number_in_both_languages() {
 }
 
 #[test]
+fn an_item_has_its_place_in_the_plan_and_an_unknown_one_the_whole_file() {
+    let dir = right();
+    let bundle = loaded(dir.path()).unwrap();
+    let place = |number: &str| bundle.place_of(number.parse().unwrap());
+    let file = dir.path().join(PLAN_FILE).display().to_string();
+    assert_eq!(place("1.2"), format!("{file}:9"));
+    assert_eq!(place("2.2"), file);
+}
+
+#[test]
 fn a_put_back_baseline_is_proved_by_the_first_phase_unless_the_plan_says_otherwise() {
     let proof = |rollback_proof: &str| {
         let dir = bundle(|name, text| match name {

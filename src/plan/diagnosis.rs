@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use regex::Regex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
@@ -13,7 +14,7 @@ use crate::yaml::{self, YamlError};
 pub const DIAGNOSIS_FILE: &str = "diagnosis.yaml";
 
 /// A cause that failures can have, how it is known, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Its name: letters, digits and `-`.
@@ -35,7 +36,7 @@ pub struct Rule {
 }
 
 /// Something that a failed item says: of one item, everything that is named here.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sign {
     /// Which items; any where none is named.

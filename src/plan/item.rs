@@ -1,11 +1,12 @@
 //! The words of a plan: items, phases and how much they weigh.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A language that reports are written in.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Lang {
     /// English.
@@ -36,6 +37,29 @@ struct InBoth {
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+impl JsonSchema for Text {
+    fn schema_name() -> Cow<'static, str> {
+        "Text".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let in_both = json_schema!({
+            "description": "The text in each language.",
+            "type": "object",
+            "properties": { "en": { "type": "string" }, "ja": { "type": "string" } },
+            "required": ["en", "ja"],
+            "additionalProperties": false,
+        });
+        if generator.contract().is_serialize() {
+            return in_both;
+        }
+        json_schema!({
+            "description": "A text that stands for both languages, or one in each.",
+            "anyOf": [{ "type": "string" }, in_both],
+        })
     }
 }
 
@@ -139,8 +163,22 @@ impl<'de> Deserialize<'de> for ItemId {
     }
 }
 
+impl JsonSchema for ItemId {
+    fn schema_name() -> Cow<'static, str> {
+        "ItemId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "An item's number: `3.4`, or `X.2`.",
+            "type": "string",
+            "pattern": r"^([1-9]\d*|X)\.\d+$",
+        })
+    }
+}
+
 /// The plan's own priority of an item (優先度).
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Priority {
     /// 最高
@@ -152,7 +190,7 @@ pub enum Priority {
 }
 
 /// Where the plan's checklist names an item, which decides what its failure means.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Checklist {
     /// 必須項目: without it there is no deployment.
@@ -166,7 +204,7 @@ pub enum Checklist {
 }
 
 /// One item of the plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Item {
     /// Its number.
@@ -184,6 +222,12 @@ pub struct Item {
     pub checklist: Checklist,
     /// Why it matters, naming the plan's section.
     pub why: Text,
+    /// The control of its scenario: what shows that the check can see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<Text>,
+    /// The trap that a naive check of it falls into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trap: Option<Text>,
     /// What to do when it fails: the plan's 失敗時の対応 and troubleshooting.
     pub remedy: Text,
 }
@@ -192,7 +236,7 @@ pub struct Item {
 pub const EXTENDED: u8 = 0;
 
 /// One phase of the plan with its items, or the extended checks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Phase {
     /// Its number, from 1; [`EXTENDED`] for the extended checks.

@@ -11,12 +11,14 @@ mod diagnosis;
 mod gherkin_error;
 mod item;
 mod pattern;
+#[cfg(test)]
+mod schemas;
 mod selection;
 mod tags;
 #[cfg(test)]
 mod tests;
 
-pub use bundle::{Bound, Bundle, BundleError, PLAN_FILE, Problem};
+pub use bundle::{Bound, Bundle, BundleError, PLAN_FILE, PlanFile, Problem};
 pub use check::Vocabulary;
 pub use diagnosis::{DIAGNOSIS_FILE, Rule, Sign};
 pub use item::{Checklist, EXTENDED, Item, ItemId, ItemIdError, Lang, Phase, Priority, Text};

@@ -1,7 +1,8 @@
 //! Several items in one word: `all`, `3.*`, `X.*`, or one item's number.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::ItemId;
@@ -59,6 +60,20 @@ impl fmt::Display for ItemPattern {
             Self::Phase(None) => f.write_str("X.*"),
             Self::Item(item) => item.fmt(f),
         }
+    }
+}
+
+impl JsonSchema for ItemPattern {
+    fn schema_name() -> Cow<'static, str> {
+        "ItemPattern".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "An item's number, `3.*` for a phase, or `all`.",
+            "type": "string",
+            "pattern": r"^(all|([1-9]\d*|X)\.(\d+|\*))$",
+        })
     }
 }
 

@@ -1,12 +1,17 @@
-//! A browser without a screen: a cookie jar, and redirects followed by hand, each hop kept.
+//! A person's browser. The built-in one has no screen: a cookie jar, and redirects followed by
+//! hand, each hop kept. The real one is a private window of Chromium; what a person does goes
+//! through it, and single requests are sent with its cookies.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use cookie_store::CookieStore;
 use regex::Regex;
 use url::Url;
 
-use super::http::{Http, NoAnswer, Request, Response};
+use super::{
+    chromium::{BrowseError, Chromium, ChromiumError, Tab},
+    http::{Http, NoAnswer, Request, Response},
+};
 
 /// The most redirects that are followed, as in Chromium.
 const HOPS: usize = 20;
@@ -25,6 +30,16 @@ pub struct Hop {
 pub struct Browser {
     http: Http,
     jar: CookieStore,
+    real: Option<Real>,
+}
+
+/// The real browser behind it: its window is opened when it is first looked through.
+#[derive(Debug)]
+struct Real {
+    chromium: Arc<Chromium>,
+    tab: Option<Tab>,
+    /// Whether the jar has cookies that the window does not know of.
+    behind: bool,
 }
 
 impl Browser {
@@ -34,16 +49,80 @@ impl Browser {
         Self {
             http,
             jar: CookieStore::default(),
+            real: None,
         }
+    }
+
+    /// The same, with a private window of Chromium for what a person does.
+    #[must_use]
+    pub fn through(mut self, chromium: &Arc<Chromium>) -> Self {
+        self.real = Some(Real {
+            chromium: Arc::clone(chromium),
+            tab: None,
+            behind: true,
+        });
+        self
     }
 
     /// The same browser state in another hand: what one changes the other does not see.
     #[must_use]
     pub fn copy(&self) -> Self {
-        Self {
+        let copy = Self {
             http: self.http.clone(),
             jar: self.jar.clone(),
+            real: None,
+        };
+        match &self.real {
+            Some(real) => copy.through(&real.chromium),
+            None => copy,
         }
+    }
+
+    /// The tab that a person looks at, with the jar's cookies in its window; `None` for the built-in
+    /// browser. [`Browser::looked`] ends what is done in it.
+    ///
+    /// # Errors
+    /// A real browser that cannot be used.
+    pub async fn tab(&mut self) -> Result<Option<&mut Tab>, ChromiumError> {
+        let Some(real) = &mut self.real else {
+            return Ok(None);
+        };
+        let tab = match real.tab.take() {
+            Some(tab) => tab,
+            None => real.chromium.fresh().await?,
+        };
+        if std::mem::take(&mut real.behind) {
+            tab.put(&self.jar).await?;
+        }
+        Ok(Some(real.tab.insert(tab)))
+    }
+
+    /// Takes the window's cookies over, after something was done in it.
+    ///
+    /// # Errors
+    /// A real browser that cannot be used.
+    pub async fn looked(&mut self) -> Result<(), ChromiumError> {
+        if let Some(tab) = self.real.as_ref().and_then(|real| real.tab.as_ref()) {
+            self.jar = tab.jar().await?;
+        }
+        Ok(())
+    }
+
+    /// Another tab of the same window; `None` for the built-in browser.
+    ///
+    /// # Errors
+    /// A real browser that cannot be used.
+    pub async fn second_tab(&mut self) -> Result<Option<Self>, ChromiumError> {
+        let Some(tab) = self.tab().await? else {
+            return Ok(None);
+        };
+        let beside = tab.beside().await?;
+        let mut second = self.copy();
+        if let Some(real) = &mut second.real {
+            real.tab = Some(beside);
+            real.behind = false;
+        }
+        Ok(Some(second))
     }
 
     /// Puts a cookie into the jar as if the site had set it; whether it could be one.
@@ -70,12 +149,68 @@ impl Browser {
                 // What a browser would not accept is no cookie: the session then is not there,
                 // which is what the items look at.
                 let _ = self.jar.parse(value, &request.url);
+                if let Some(real) = &mut self.real {
+                    real.behind = true;
+                }
             }
         }
         Ok(Hop { request, response })
     }
 
-    /// Sends a request and follows where it is sent, to the end.
+    /// Types an address and goes where that leads, to the end.
+    ///
+    /// # Errors
+    /// Where no response came, or a real browser that cannot be used.
+    pub async fn visit(&mut self, url: Url) -> Result<Vec<Hop>, BrowseError> {
+        let Some(tab) = self.tab().await? else {
+            let request = Request::get(url).header("accept", "text/html");
+            return Ok(self.follow(request).await?);
+        };
+        let gone = tab.go(&url).await;
+        self.looked().await?;
+        gone
+    }
+
+    /// Types an address; what the site itself answers to that. The real browser goes on from there.
+    ///
+    /// # Errors
+    /// As [`Browser::visit`].
+    pub async fn open(&mut self, url: Url) -> Result<Hop, BrowseError> {
+        if self.real.is_none() {
+            return Ok(self.send(Request::get(url)).await?);
+        }
+        let hops = self.visit(url).await?;
+        let first = hops.into_iter().next();
+        first.ok_or_else(|| {
+            ChromiumError::Unreadable("a page that nothing was asked for".to_owned()).into()
+        })
+    }
+
+    /// Fills a login form in, of the page that was last visited, and goes where that leads. The
+    /// fields are names and texts, the password last.
+    ///
+    /// # Errors
+    /// As [`Browser::visit`].
+    pub async fn submit(
+        &mut self,
+        form: &LoginForm,
+        fields: &[(&str, &str)],
+    ) -> Result<Vec<Hop>, BrowseError> {
+        let Some(tab) = self.tab().await? else {
+            return Ok(self.follow(form.submit(fields)).await?);
+        };
+        let selectors: Vec<String> = (fields.iter())
+            .map(|(name, _)| format!("[name={}]", serde_json::json!(name)))
+            .collect();
+        let fields: Vec<(&str, &str)> = (selectors.iter().zip(fields))
+            .map(|(selector, (_, text))| (selector.as_str(), *text))
+            .collect();
+        let gone = tab.submit(&fields).await;
+        self.looked().await?;
+        gone
+    }
+
+    /// Sends a request and follows where it is sent, to the end, without a window.
     ///
     /// # Errors
     /// Where no response came. Too many redirects end in the last hop, a redirect itself.

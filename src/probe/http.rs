@@ -205,6 +205,21 @@ impl Http {
         self.lock().clone()
     }
 
+    /// Notes a request that another client sends: known before it can have left a trace anywhere.
+    pub fn announce(&self, method: &str, url: &Url) {
+        if self.service(url) == Service::Gateway {
+            let line = format!("{method} {}", target_of(url));
+            self.lock().entry(line).or_default();
+        }
+    }
+
+    /// Notes what another client was answered.
+    pub fn answered_with(&self, request: &Request, status: u16) {
+        if self.service(&request.url) == Service::Gateway {
+            self.note(&request.method, target_of(&request.url), status);
+        }
+    }
+
     /// Notes an answer that did not come by this client.
     pub fn note(&self, method: &str, target: &str, status: u16) {
         let line = format!("{method} {target}");
@@ -216,7 +231,7 @@ impl Http {
         self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn no_answer(&self, request: &Request, why: String) -> NoAnswer {
+    pub(super) fn no_answer(&self, request: &Request, why: String) -> NoAnswer {
         NoAnswer {
             service: self.service(&request.url),
             method: request.method.clone(),
@@ -235,11 +250,7 @@ impl Http {
         let address = self
             .address(url)
             .ok_or_else(|| no_answer("the host is no part of the stack".to_owned()))?;
-        // Known before it can have left a trace anywhere.
-        if self.service(url) == Service::Gateway {
-            let line = format!("{} {}", request.method, target_of(url));
-            self.lock().entry(line).or_default();
-        }
+        self.announce(&request.method, url);
         let target = format!("http://{address}{}", target_of(url));
         let method = reqwest::Method::from_bytes(request.method.as_bytes())
             .map_err(|error| no_answer(error.to_string()))?;
@@ -266,9 +277,7 @@ impl Http {
             })
             .collect();
         let status = answer.status().as_u16();
-        if self.service(url) == Service::Gateway {
-            self.note(&request.method, target_of(url), status);
-        }
+        self.answered_with(request, status);
         let head = Response {
             status,
             headers,

@@ -109,6 +109,14 @@ impl Journal {
         self.control("log").await
     }
 
+    /// Whether the real service behind the journal answers.
+    ///
+    /// # Errors
+    /// Where it does not, or there is none.
+    pub async fn real_answers(&self) -> Result<(), JournalError> {
+        self.control("alive").await.map(drop)
+    }
+
     /// Has every stream wait when it has sent so many pieces.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! table, the logs and the journals of the doubles.
 
 pub mod browser;
+pub mod chromium;
 mod connection;
 pub mod http;
 pub mod journal;
@@ -25,6 +26,15 @@ pub const NONCE_LENGTH: usize = 16;
 
 /// The name of the query parameter that carries a request's nonce.
 pub const NONCE: &str = "verify";
+
+/// The nonce that an address carries.
+#[must_use]
+pub fn nonce_of(url: &url::Url) -> Option<String> {
+    let mut pairs = url.query_pairs();
+    pairs
+        .find(|(name, _)| name == NONCE)
+        .map(|(_, nonce)| nonce.into_owned())
+}
 
 /// Now, in milliseconds since 1970.
 #[must_use]

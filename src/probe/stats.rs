@@ -1,6 +1,8 @@
 //! The comparison of two samples of durations: medians, and the interval of their ratio.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
+
+use crate::evidence::{Figures, Histogram};
 
 /// How many times the blocks are drawn again.
 const RESAMPLES: usize = 2000;
@@ -20,6 +22,8 @@ pub struct Comparison {
     pub baseline_spread_ms: (f64, f64),
     /// The middle half of the candidate's durations, in milliseconds.
     pub candidate_spread_ms: (f64, f64),
+    /// Both distributions.
+    pub histogram: Histogram,
 }
 
 /// What a comparison says about a margin.
@@ -31,6 +35,25 @@ pub enum Slower {
     Yes,
     /// The interval holds the margin: the noise is too great to tell.
     CannotTell,
+}
+
+/// As evidence tells it.
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "median {:.3} ms -> {:.3} ms, ratio {:.3}, 95 % interval {:.3} to {:.3}; middle half {:.3}-{:.3} ms -> {:.3}-{:.3} ms",
+            self.baseline_ms,
+            self.candidate_ms,
+            self.ratio,
+            self.interval.0,
+            self.interval.1,
+            self.baseline_spread_ms.0,
+            self.baseline_spread_ms.1,
+            self.candidate_spread_ms.0,
+            self.candidate_spread_ms.1,
+        )
+    }
 }
 
 impl Comparison {
@@ -65,6 +88,7 @@ impl Comparison {
         draws.sort_by(f64::total_cmp);
         let (b, c) = (ms(&baseline.concat()), ms(&candidate.concat()));
         Some(Self {
+            histogram: Histogram::of(&b, &c),
             baseline_ms: median(&b)?,
             candidate_ms: median(&c)?,
             ratio,
@@ -74,11 +98,30 @@ impl Comparison {
         })
     }
 
+    /// The ratio that is still not slower.
+    fn margin(&self, share: f64, least_ms: f64) -> f64 {
+        1.0 + share.max(least_ms / self.baseline_ms)
+    }
+
+    /// The comparison as figures for a report, with the margin that [`Self::slower_than`] holds
+    /// it against.
+    #[must_use]
+    pub fn figures(&self, share: f64, least_ms: f64) -> Figures {
+        Figures {
+            histogram: self.histogram.clone(),
+            baseline_ms: self.baseline_ms,
+            candidate_ms: self.candidate_ms,
+            ratio: self.ratio,
+            interval: self.interval,
+            margin: self.margin(share, least_ms),
+        }
+    }
+
     /// Whether the candidate is slower by more than `share` of the baseline, and by more than
     /// `least_ms`: a share of very little is no figure to act on.
     #[must_use]
     pub fn slower_than(&self, share: f64, least_ms: f64) -> Slower {
-        let margin = 1.0 + share.max(least_ms / self.baseline_ms);
+        let margin = self.margin(share, least_ms);
         if self.interval.1 <= margin {
             Slower::No
         } else if self.interval.0 > margin {

@@ -1,10 +1,11 @@
 //! What an attacker of a gateway would look for: the endpoint that makes a user active, and
 //! the headers by which somebody may say who he is.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The endpoint that records a user as active.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tracker {
     /// Its path on the public port, where nobody from outside may reach it.
@@ -23,7 +24,7 @@ impl Default for Tracker {
 }
 
 /// Who is believed when he says who he is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Identity {
     /// The headers that name a user to some part of the gateway, or to what is behind it.
@@ -33,7 +34,7 @@ pub struct Identity {
 }
 
 /// What the internal port does with identity headers.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum InternalPort {
     /// It may believe them: only the gateway's own parts can reach it.

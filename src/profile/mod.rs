@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -22,7 +23,7 @@ pub use operation::{Operation, Values, fill, fill_value};
 pub use otherwise::{Ban, Jwt, RevokedToken, StoredToken, WhenBanned};
 
 /// A gateway's surface.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Its name, for the report.
@@ -78,7 +79,7 @@ pub struct Profile {
 }
 
 /// Where a gateway's parts are in a deployment by Docker Compose.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Deployment {
     /// Where the configuration is deployed, on the gateway.
@@ -104,7 +105,7 @@ impl Default for Deployment {
 }
 
 /// The public site.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Site {
     /// Its host name.
@@ -144,7 +145,7 @@ fn revoked() -> String {
 }
 
 /// E-mail addresses of those who use the gateway.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Users {
     /// Has admin rights.
@@ -185,7 +186,7 @@ impl Users {
 }
 
 /// How a person logs in and out.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
     /// The session's cookie.
@@ -205,7 +206,7 @@ pub struct Login {
 }
 
 /// The login form of the identity provider.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Form {
     /// The field for the e-mail address.
@@ -215,7 +216,7 @@ pub struct Form {
 }
 
 /// The health check on the internal port.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Health {
     /// Its path.
@@ -227,7 +228,7 @@ pub struct Health {
 }
 
 /// The page of the administration.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdminPage {
     /// Its path.
@@ -237,16 +238,42 @@ pub struct AdminPage {
     pub marker: Option<String>,
     /// The page's file among the gateway's pages.
     pub file: String,
+    /// The form in which a token is made, for a real browser; without it that is not looked at.
+    #[serde(default)]
+    pub form: Option<TokenForm>,
+}
+
+/// The form in which a token is made, and where the token is shown: CSS selectors.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenForm {
+    /// The field for the token's name.
+    pub name: String,
+    /// The field for its days.
+    pub days: String,
+    /// The field for the models, separated by commas, where there is one.
+    #[serde(default)]
+    pub models: Option<String>,
+    /// What is clicked on then.
+    pub submit: String,
+    /// Where the token is shown.
+    pub token: String,
+    /// Where its id is shown.
+    pub id: String,
 }
 
 /// Where a context is met.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Context {
     /// A path of it.
     pub path: String,
     /// Whether a request for it reaches LiteLLM.
     pub upstream: bool,
+    /// A path of it that LiteLLM answers without a database, where `path` asks for what is in
+    /// one: it is asked in its place where the real LiteLLM runs without.
+    #[serde(default)]
+    pub without_database: Option<String>,
     /// Whether only an admin may visit it.
     #[serde(default)]
     pub admin: bool,
@@ -255,8 +282,16 @@ pub struct Context {
     pub banned: WhenBanned,
 }
 
+impl Context {
+    /// Whether it is asked for by another path, since LiteLLM has no database.
+    #[must_use]
+    pub fn lacks_database(&self) -> bool {
+        self.without_database.as_ref() == Some(&self.path)
+    }
+}
+
 /// Patterns of the lines that tell of tracking, as regular expressions over a line's message.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogPatterns {
     /// A user is about to be tracked: groups `email` and `context`. Without a group `context` the
@@ -279,7 +314,7 @@ pub struct LogPatterns {
 }
 
 /// Keys in Redis.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RedisKeys {
     /// A user is active.
@@ -305,7 +340,7 @@ pub struct RedisKeys {
 }
 
 /// The API of the language models.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Llm {
     /// The models that the upstream serves.
@@ -335,7 +370,7 @@ pub struct Llm {
 }
 
 /// A location of the API of the language models.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Location {
     /// The HTTP method.
@@ -348,7 +383,7 @@ pub struct Location {
 }
 
 /// Figures that decide.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Thresholds {
     /// The most idle connections that one worker may keep to the internal port.
@@ -367,6 +402,15 @@ pub struct Thresholds {
 }
 
 impl Profile {
+    /// Asks for what LiteLLM answers without a database, in every context.
+    pub fn without_database(&mut self) {
+        for context in self.contexts.values_mut() {
+            if let Some(path) = &context.without_database {
+                context.path.clone_from(path);
+            }
+        }
+    }
+
     /// Reads a profile.
     ///
     /// # Errors

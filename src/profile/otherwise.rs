@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// How long a ban lasts.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ban {
     /// The only length that there is, in days, whatever is asked for. None where the length is
@@ -16,7 +17,7 @@ pub struct Ban {
 }
 
 /// What a location answers a banned user who has a session.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WhenBanned {
     /// It refuses.
@@ -27,7 +28,7 @@ pub enum WhenBanned {
 }
 
 /// What becomes of a token that was revoked.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RevokedToken {
     /// The list or its information says that it is revoked.
@@ -38,7 +39,7 @@ pub enum RevokedToken {
 }
 
 /// Where the JSON of a token that was issued has what, JSON pointers.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoredToken {
     /// The name that it was asked for by.
@@ -60,7 +61,7 @@ impl Default for StoredToken {
 }
 
 /// The JWTs that the gateway issues.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Jwt {
     /// The claim that holds the e-mail address.

@@ -1,10 +1,11 @@
 //! What a gateway must bear, as data: streams, sizes, slowness, and how soon it is back.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// An answer of the language models' API that is given piece by piece, as server-sent events.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Streamed {
     /// The fields that the request's body has besides, to ask for it.
@@ -28,7 +29,7 @@ impl Default for Streamed {
 }
 
 /// Figures that decide what a gateway must bear.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rough {
     /// How long an answer may take while a service does not answer, or when something is

@@ -6,7 +6,11 @@ pub mod render;
 #[cfg(test)]
 pub(crate) mod samples;
 mod store;
+pub mod trace;
 
 pub use load::{LoadError, SIZE_LIMIT, load};
 pub use model::*;
-pub use store::{EVENTS, LATEST, REPORT_JSON, REPORT_MD, RunDir, StoreError, write_text};
+pub use store::{
+    EVENTS, LATEST, REPORT_HTML, REPORT_JSON, REPORT_MD, RunDir, StoreError, append_file,
+    could_hold, write_file, write_text,
+};

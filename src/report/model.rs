@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// A whole run, judged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunReport {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
@@ -46,7 +47,7 @@ pub struct RunReport {
 }
 
 /// What was run, on what.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunInfo {
     /// The run's id, also the name of its folder.
     pub id: String,
@@ -72,10 +73,22 @@ pub struct RunInfo {
     pub end: Option<RunEnd>,
     /// The plan's title.
     pub plan: Text,
+    /// When the stack came up; `None` where it did not, or nobody told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack_up: Option<Span>,
+}
+
+/// A stretch of a run's time, in milliseconds since exec.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Span {
+    /// When it began.
+    pub from_ms: f64,
+    /// When it was over.
+    pub to_ms: f64,
 }
 
 /// A file by its path and content.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FileRef {
     /// As given.
     pub path: PathBuf,
@@ -84,7 +97,7 @@ pub struct FileRef {
 }
 
 /// A program that takes part in a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Component {
     /// The service that it plays: `gateway`, `auth`, `redis`, `upstream`, `idp`.
     pub service: String,
@@ -100,7 +113,7 @@ pub struct Component {
 }
 
 /// A row of the plan's summary table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PhaseSummary {
     /// The phase's number.
     pub id: u8,
@@ -117,7 +130,7 @@ pub struct PhaseSummary {
 }
 
 /// What became of an item.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Everything that must be seen was seen.
@@ -131,7 +144,7 @@ pub enum Status {
 }
 
 /// Whose fault it is that an item did not pass.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Fault {
     /// The configuration under test.
@@ -141,7 +154,7 @@ pub enum Fault {
 }
 
 /// One item with everything that was seen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ItemReport {
     /// Its number.
     pub id: ItemId,
@@ -159,6 +172,9 @@ pub struct ItemReport {
     pub status: Status,
     /// Whose fault it is, where it failed or could not tell.
     pub fault: Option<Fault>,
+    /// When it began, in milliseconds since exec; `None` where it did not, or nobody told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_ms: Option<f64>,
     /// How long it took, in milliseconds.
     pub duration_ms: f64,
     /// How long the plan allows a person for it, in minutes.
@@ -178,7 +194,7 @@ pub struct ItemReport {
 }
 
 /// How bad a finding is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// It forbids the deployment, or nothing could be said about what decides it.
@@ -190,7 +206,7 @@ pub enum Severity {
 }
 
 /// A row of the plan's table of problems found (検出された問題).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// Its number, from 1.
     pub no: u32,
@@ -209,7 +225,7 @@ pub struct Finding {
 }
 
 /// A cause of failures, told by a rule of the plan bundle.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cause {
     /// The rule's id.
     pub rule: String,
@@ -228,7 +244,7 @@ pub struct Cause {
 }
 
 /// What has been done about a finding (対応状況).
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FindingState {
     /// Nothing yet.
@@ -240,7 +256,7 @@ pub enum FindingState {
 }
 
 /// The plan's verdict (総合評価), and the one that it does not have: no judgement possible.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// 合格
@@ -254,7 +270,7 @@ pub enum Verdict {
 }
 
 /// Whether the baseline must be put back, and whether it was.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rollback {
     /// Whether the verdict asks for it.
     pub required: bool,
@@ -265,7 +281,7 @@ pub struct Rollback {
 }
 
 /// A step of a rollback.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RollbackStep {
     /// What is done.
     pub title: Text,

@@ -34,6 +34,9 @@ pub fn id(text: &str) -> ItemId {
     text.parse().unwrap()
 }
 
+/// How long each item takes.
+const ITEM_MS: f64 = 12.25;
+
 /// A run of the plan: every item chosen and passed unless said otherwise.
 pub struct Sample {
     pub run: RunInfo,
@@ -111,11 +114,21 @@ impl Sample {
             component("redis", "redis-server", "8.0.2", true),
             component("upstream", "mock LiteLLM", "0.1.0", false),
             component("idp", "mock Auth0", "0.1.0", false),
-            RunEvent::StackUp { duration_ms: 71.0 },
+            RunEvent::StackUp {
+                duration_ms: 71.0,
+                at_ms: Some(83.0),
+            },
         ];
-        for item in &self.selected {
+        for (item, place) in self.selected.iter().zip(0_u32..) {
+            // One after the other, each when the one before is over.
+            let at_ms = 85.0 + f64::from(place) * ITEM_MS;
             let outcome = self.outcomes.get(item).cloned();
-            self.item_events(*item, outcome.unwrap_or(Some(Outcome::Passed)), &mut events);
+            self.item_events(
+                *item,
+                at_ms,
+                outcome.unwrap_or(Some(Outcome::Passed)),
+                &mut events,
+            );
         }
         if let Some(end) = self.end.clone() {
             events.push(RunEvent::RunFinished {
@@ -130,16 +143,25 @@ impl Sample {
         fold(self.events()).unwrap()
     }
 
-    fn item_events(&self, item: ItemId, outcome: Option<Outcome>, events: &mut Vec<RunEvent>) {
+    fn item_events(
+        &self,
+        item: ItemId,
+        at_ms: f64,
+        outcome: Option<Outcome>,
+        events: &mut Vec<RunEvent>,
+    ) {
         if !matches!(outcome, Some(Outcome::Skipped { .. })) {
-            events.push(RunEvent::ItemStarted { item });
+            events.push(RunEvent::ItemStarted {
+                item,
+                at_ms: Some(at_ms),
+            });
             ran(item, outcome.as_ref(), events);
         }
         if let Some(outcome) = outcome {
             events.push(RunEvent::ItemFinished {
                 item,
                 outcome,
-                duration_ms: 12.25,
+                duration_ms: ITEM_MS,
             });
         }
     }
@@ -170,6 +192,9 @@ fn ran(item: ItemId, outcome: Option<&Outcome>, events: &mut Vec<RunEvent>) {
             kind: EvidenceKind::Log,
             title: "gateway log".to_owned(),
             body: "[info] Tracking user: alice@example.com [Default]\n```\nnot the end".to_owned(),
+            image: None,
+            trail: None,
+            figures: None,
         },
     });
 }
@@ -192,6 +217,7 @@ pub fn run_info(plan: Text) -> RunInfo {
         ],
         end: None,
         plan,
+        stack_up: None,
     }
 }
 

@@ -15,6 +15,8 @@ use crate::{engine::event::RunEvent, plan::Lang};
 pub const REPORT_JSON: &str = "report.json";
 /// The file of a run's folder that a person reads.
 pub const REPORT_MD: &str = "report.md";
+/// The same with everything that was seen, for a browser.
+pub const REPORT_HTML: &str = "report.html";
 /// The file of a run's folder that holds what happened, one JSON object a line.
 pub const EVENTS: &str = "events.ndjson";
 /// The name, beside the runs' folders, that points at the run that ended last.
@@ -38,6 +40,22 @@ pub enum StoreError {
         /// What was tried.
         doing: &'static str,
         /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A page that cannot be made.
+    #[error("cannot make {}: {source}", path.display())]
+    Html {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        source: render::HtmlError,
+    },
+    /// A file of its own, not of a run's folder.
+    #[error("cannot write {}: {source}", path.display())]
+    File {
+        /// Which.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -138,7 +156,7 @@ impl RunDir {
             .map_err(|source| StoreError::io("append to", &path())(source))
     }
 
-    /// Writes `report.json` and `report.md` and points `latest` at this run. Each is there
+    /// Writes `report.json`, `report.md` and `report.html` and points `latest` at this run. Each is there
     /// whole or not at all; of two runs that end at once, either may become the latest.
     ///
     /// # Errors
@@ -151,6 +169,11 @@ impl RunDir {
         })?;
         write_text(&self.path, REPORT_JSON, &json)?;
         write_text(&self.path, REPORT_MD, &render::markdown(report, lang))?;
+        let html = render::html(report, None, lang).map_err(|source| StoreError::Html {
+            path: self.path.join(REPORT_HTML),
+            source,
+        })?;
+        write_text(&self.path, REPORT_HTML, &html)?;
         self.point_latest()
     }
 
@@ -173,6 +196,71 @@ pub fn write_text(dir: &Path, name: &str, text: &str) -> Result<(), StoreError> 
     let temporary = dir.join(format!(".{name}.tmp"));
     fs::write(&temporary, text).map_err(StoreError::io("write", &temporary))?;
     fs::rename(&temporary, &target).map_err(StoreError::io("put in place", &target))
+}
+
+/// Whether a file could be at `path`: it is no folder, and what is above it are folders as far
+/// as they are there. Nothing is made: the folder may be one that the run is to make.
+///
+/// # Errors
+///
+/// When not.
+pub fn could_hold(path: &Path) -> Result<(), StoreError> {
+    let mut above = path.ancestors().skip(1);
+    let source = if path.is_dir() {
+        io::ErrorKind::IsADirectory
+    } else if above
+        .find(|folder| folder.exists())
+        .is_some_and(|folder| !folder.is_dir())
+    {
+        io::ErrorKind::NotADirectory
+    } else {
+        return Ok(());
+    };
+    Err(StoreError::File {
+        path: path.to_owned(),
+        source: source.into(),
+    })
+}
+
+/// Writes a text to a file anywhere, and makes its folder: whole, or not at all. A link is
+/// followed, and into what is no file (a pipe, a terminal) the text is written as it goes.
+///
+/// # Errors
+///
+/// When that is not possible.
+pub fn write_file(path: &Path, text: &str) -> Result<(), StoreError> {
+    let written = || {
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        if fs::metadata(&target).is_ok_and(|found| !found.is_file()) {
+            return fs::write(&target, text);
+        }
+        let dir = target.parent().unwrap_or(Path::new(""));
+        fs::create_dir_all(dir)?;
+        let temporary = dir.join(format!(".verify-{}.tmp", std::process::id()));
+        let done = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, &target));
+        done.inspect_err(|_| {
+            // It is not there, mostly.
+            let _ = fs::remove_file(&temporary);
+        })
+    };
+    written().map_err(|source| StoreError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Adds a text to a file that another program made.
+///
+/// # Errors
+///
+/// When that is not possible.
+pub fn append_file(path: &Path, text: &str) -> Result<(), StoreError> {
+    let file = OpenOptions::new().append(true).create(true).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|source| StoreError::File {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 #[cfg(test)]
@@ -245,6 +333,43 @@ mod tests {
         let error = RunDir::create(dir.path(), "run").unwrap_err();
         assert!(matches!(error, StoreError::LatestTaken(_)), "{error}");
         assert!(!dir.path().join("run").exists());
+    }
+
+    #[test]
+    fn a_file_anywhere_is_whole_and_what_was_there_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("deep/er/file.xml");
+        let link = dir.path().join("link.xml");
+        write_file(&path, "first, and longer").unwrap();
+        symlink(&path, &link).unwrap();
+        write_file(&link, "second").unwrap();
+        assert!(link.is_symlink(), "a link is followed");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "second");
+        let left = fs::read_dir(path.parent().unwrap()).unwrap().count();
+        assert_eq!(left, 1, "nothing is left behind");
+        write_file(Path::new("/dev/null"), "nowhere").unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    }
+
+    #[test]
+    fn what_can_be_no_file_is_known_before_anything_is_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        for wrong in [
+            dir.path().to_owned(),
+            file.join("x.xml"),
+            file.join("y/x.xml"),
+        ] {
+            let error = could_hold(&wrong).unwrap_err().to_string();
+            assert!(error.contains(wrong.to_str().unwrap()), "{error}");
+            let error = write_file(&wrong, "").unwrap_err().to_string();
+            assert!(error.contains(wrong.to_str().unwrap()), "{error}");
+        }
+        let right = dir.path().join("new/x.xml");
+        could_hold(&right).unwrap();
+        could_hold(Path::new("x.xml")).unwrap();
+        assert!(!dir.path().join("new").exists());
     }
 
     #[test]

@@ -6,21 +6,29 @@
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::Path, time::Duration};
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::{plan::ItemId, probe::redis::Redis, report::Component};
+use crate::{
+    plan::ItemId,
+    probe::{chromium::ShutEyes, redis::Redis},
+    report::Component,
+};
 
 pub mod docker;
 pub mod fake;
 pub mod keys;
+pub mod litellm;
 pub mod measure;
 pub mod procfs;
 pub mod programs;
 pub mod sandbox;
 
 /// A part of the stack.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Service {
     /// nginx with the configuration under test.
@@ -315,9 +323,17 @@ pub trait Stack: Send + Sync {
     fn internal(&self) -> SocketAddr;
     /// The way to Redis.
     fn redis(&self) -> Redis;
+    /// What makes the real browser blind, for the harness's own tests.
+    fn shut_eyes(&self) -> Option<ShutEyes> {
+        None
+    }
     /// Whether other people use the gateway while the run goes on. Where not, everything that
     /// happens to it is the run's own doing.
     fn is_shared(&self) -> bool {
+        false
+    }
+    /// Whether the upstream is the real LiteLLM, behind a journal.
+    fn has_real_upstream(&self) -> bool {
         false
     }
     /// Told before each item, and when none runs any more.

@@ -73,7 +73,7 @@ fn socket(line: &str, holders: &HashMap<u64, u32>) -> Option<Socket> {
         pid: holders.get(&inode).copied(),
         local: address(fields.get(1)?)?,
         remote: address(fields.get(2)?)?,
-        state: state(fields.get(3)?),
+        state: state(u8::from_str_radix(fields.get(3)?, 16).ok()?),
     })
 }
 
@@ -100,20 +100,21 @@ fn address(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
-/// The names of `include/net/tcp_states.h`.
-fn state(code: &str) -> &'static str {
-    match code {
-        "01" => "ESTABLISHED",
-        "02" => "SYN_SENT",
-        "03" => "SYN_RECV",
-        "04" => "FIN_WAIT1",
-        "05" => "FIN_WAIT2",
-        "06" => "TIME_WAIT",
-        "07" => "CLOSE",
-        "08" => "CLOSE_WAIT",
-        "09" => "LAST_ACK",
-        "0A" => "LISTEN",
-        "0B" => "CLOSING",
+/// The name of a state by its number in `include/net/tcp_states.h`.
+#[must_use]
+pub fn state(number: u8) -> &'static str {
+    match number {
+        1 => "ESTABLISHED",
+        2 => "SYN_SENT",
+        3 => "SYN_RECV",
+        4 => "FIN_WAIT1",
+        5 => "FIN_WAIT2",
+        6 => "TIME_WAIT",
+        7 => "CLOSE",
+        8 => "CLOSE_WAIT",
+        9 => "LAST_ACK",
+        10 => "LISTEN",
+        11 => "CLOSING",
         _ => "UNKNOWN",
     }
 }

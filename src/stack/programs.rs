@@ -7,8 +7,27 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::litellm::Litellm;
+
 /// The command that installs whatever is missing.
 pub const PROVISION: &str = "scripts/provision";
+
+/// The command that installs the real browser.
+pub const PROVISION_BROWSER: &str = "scripts/provision --with-browser";
+
+/// What Chromium is called, by who packages it.
+pub const CHROMIUM: [&str; 4] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome-stable",
+    "google-chrome",
+];
+
+/// Chromium's program, where it is installed.
+#[must_use]
+pub fn chromium() -> Option<PathBuf> {
+    CHROMIUM.iter().find_map(|name| on_path(name))
+}
 
 /// One program or module that the sandbox needs.
 #[derive(Clone, Debug)]
@@ -36,6 +55,8 @@ pub struct Programs {
     pub oauth2_proxy: PathBuf,
     /// bubblewrap.
     pub bwrap: PathBuf,
+    /// The real LiteLLM, where it stands in place of its double.
+    pub litellm: Option<Litellm>,
 }
 
 /// Something that a sandbox run needs is not there.
@@ -158,9 +179,9 @@ fn is_executable(file: &Path) -> bool {
         .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
-/// Where provisioning puts the oauth2-proxy that it built: beside the project that the
-/// binary was built in, or that it is run from.
-fn provisioned(name: &str) -> Option<PathBuf> {
+/// Where provisioning puts what it makes: beside the project that the binary was built in, or
+/// that it is run from.
+pub(super) fn provisioned(name: &str) -> Option<PathBuf> {
     let from_cwd = env::current_dir().ok().into_iter();
     let from_exe = env::current_exe().ok().into_iter();
     from_cwd
@@ -168,7 +189,7 @@ fn provisioned(name: &str) -> Option<PathBuf> {
         .flat_map(|start| {
             start
                 .ancestors()
-                .map(|dir| dir.join(".cache/bin").join(name))
+                .map(|dir| dir.join(".cache").join(name))
                 .collect::<Vec<_>>()
         })
         .find(|file| is_executable(file))
@@ -193,7 +214,7 @@ pub fn survey() -> Vec<Need> {
         },
         Need {
             name: "oauth2-proxy",
-            found: on_path("oauth2-proxy").or_else(|| provisioned("oauth2-proxy")),
+            found: on_path("oauth2-proxy").or_else(|| provisioned("bin/oauth2-proxy")),
             from: "built from fixtures/auth-proxy",
             version_flag: Some("--version"),
         },
@@ -241,6 +262,7 @@ pub fn find() -> Result<Programs, Missing> {
                 redis,
                 oauth2_proxy,
                 bwrap,
+                litellm: None,
             })
         }
         _ => Err(Missing(missing)),

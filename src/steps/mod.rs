@@ -5,6 +5,7 @@ mod extended;
 mod general;
 pub mod late;
 mod operations;
+mod page;
 mod phase1;
 mod phase2;
 mod phase3;
@@ -16,8 +17,10 @@ pub mod registry;
 pub mod run;
 mod senses;
 mod session;
+mod token_form;
 mod traces;
 mod tracking;
+mod trail;
 pub mod watch;
 pub mod world;
 
@@ -29,6 +32,8 @@ static TABLES: &[&[registry::StepDef]] = &[
     phase2::STEPS,
     phase3::STEPS,
     phase4::STEPS,
+    token_form::STEPS,
+    page::STEPS,
     phase5::STEPS,
     phase6::STEPS,
     phase7::STEPS,
@@ -41,6 +46,8 @@ static TABLES: &[&[registry::StepDef]] = &[
     extended::outage::STEPS,
     extended::streaming::STEPS,
     extended::deep_link::STEPS,
+    extended::tabs::STEPS,
+    extended::back_button::STEPS,
     extended::redirects::STEPS,
     extended::admins::STEPS,
     extended::log_lines::STEPS,

@@ -8,9 +8,9 @@ use super::{
     world::{Args, Blame, StepError, StepResult, World, expect},
 };
 use crate::{
-    evidence::EvidenceKind,
-    probe::{browser::Hop, http::Request, log::Window},
-    stack::{Act, Service},
+    evidence::{EvidenceKind, Stage},
+    probe::{browser::Hop, http::Request, log::Window, nonce_of},
+    stack::Service,
     steps,
 };
 
@@ -49,6 +49,9 @@ steps! {
     Given "^the (?P<role>admin|test user|plain user) has a session of its own$" => own_session;
     /// Asks for a path in the session, and follows no redirect.
     When "^the session asks for \"(?P<path>[^\"]+)\"$" => session_asks;
+    /// Opens a path in the session as a person does: a real browser shows where it leads. What the
+    /// site answers first is the answer.
+    When "^the session opens \"(?P<path>[^\"]+)\"$" => session_opens;
     /// Status 200, HTML, and the text that only the admin page has.
     Then "^the answer is the admin page$" => is_admin_page;
     /// Asks for the path that ends a session, and goes where that leads.
@@ -81,24 +84,33 @@ async fn fresh_browser(world: &mut World, _: Args) -> StepResult {
     world.scene.window = Some(Window::open(&*run.stack, Service::Gateway).await?);
     world.scene.idp_cursor = run.idp.cursor().await?;
     world.scene.session = Some(Session {
-        browser: run.browser(),
+        browser: run.person().await?,
         email: String::new(),
     });
     world.scene.hops.clear();
     Ok(())
 }
 
-async fn walk(world: &mut World, request: Request) -> StepResult {
+/// Types an address of the site, with a nonce, and goes where that leads.
+async fn walk(world: &mut World, path: &str) -> StepResult {
     let run = world.run()?;
-    let hops = run.walk(&mut world.session()?.browser, request).await?;
-    hops.iter().for_each(|hop| world.saw_hop(hop));
-    world.scene.hops.extend(hops);
+    let (url, _) = run.page(path)?;
+    let hops = run.walk(&mut world.session()?.browser, url).await?;
+    went(world, hops);
     Ok(())
 }
 
+/// Keeps the way that the browser went.
+fn went(world: &mut World, hops: Vec<Hop>) {
+    hops.iter().for_each(|hop| world.saw_hop(hop));
+    world.scene.hops.extend(hops);
+}
+
 async fn asks_for(world: &mut World, args: Args) -> StepResult {
-    let (url, _) = world.run()?.page(args.text("path"))?;
-    walk(world, Request::get(url).header("accept", "text/html")).await
+    walk(world, args.text("path")).await?;
+    world
+        .saw_page(&format!("after {} was asked for", args.text("path")))
+        .await
 }
 
 async fn complete_request(world: &mut World, _: Args) -> StepResult {
@@ -172,15 +184,16 @@ async fn submit(world: &mut World, role: &str, password: Option<&str>) -> StepRe
             way(&world.scene.hops),
         )
     })?;
-    run.stack.may(Act::LogIn(&email)).await?;
     let right = run.password(&email)?;
-    let fields = &run.profile.login.form;
-    world.session()?.email.clone_from(&email);
-    let request = form.submit(&[
-        (&fields.username, &email),
-        (&fields.password, password.unwrap_or(&right)),
-    ]);
-    walk(world, request).await
+    let session = world.session()?;
+    session.email.clone_from(&email);
+    let password = password.unwrap_or(&right);
+    let hops = run
+        .submit(&mut session.browser, &form, &email, password)
+        .await?;
+    went(world, hops);
+    let title = format!("after the login form was sent as {email}");
+    world.saw_page(&title).await
 }
 
 async fn wrong_password(world: &mut World, args: Args) -> StepResult {
@@ -206,9 +219,8 @@ async fn no_session(world: &mut World, _: Args) -> StepResult {
         "no session cookie",
         "one was set",
     )?;
-    let (home, _) = run.page("/")?;
     world.scene.hops.clear();
-    walk(world, Request::get(home).header("accept", "text/html")).await?;
+    walk(world, "/").await?;
     expect(
         Blame::Candidate,
         run.login_form(&world.scene.hops).is_some(),
@@ -294,7 +306,14 @@ async fn session_in_redis(world: &mut World, _: Args) -> StepResult {
     let key = ticket_key(&cookie)
         .ok_or_else(|| StepError::candidate(did, "a cookie with a ticket", "it names no key"))?;
     let exists = run.redis.exists(&key).await?;
-    world.saw(
+    let last = world
+        .scene
+        .hops
+        .last()
+        .and_then(|hop| nonce_of(&hop.request.url));
+    world.saw_of(
+        &last.unwrap_or_default(),
+        Stage::RedisAfter,
         EvidenceKind::Redis,
         &key,
         if exists { "exists" } else { "(nil)" },
@@ -379,14 +398,17 @@ async fn not_without_session(world: &mut World, args: Args) -> StepResult {
 async fn has_session(world: &mut World, args: Args) -> StepResult {
     let run = world.run()?;
     let email = run.email(args.text("role"))?;
-    world.scene.session = Some(run.need_session(&email).await?);
+    let mut session = run.need_session(&email).await?;
+    session.browser = run.seen_through(session.browser).await?;
+    world.scene.session = Some(session);
     Ok(())
 }
 
 async fn own_session(world: &mut World, args: Args) -> StepResult {
     let run = world.run()?;
     let email = run.email(args.text("role"))?;
-    world.scene.session = match run.log_in(&email).await? {
+    let person = run.person().await?;
+    world.scene.session = match run.log_in_with(person, &email).await? {
         Ok((session, _)) => Some(session),
         Err(failure) => {
             return Err(StepError::Skip(format!(
@@ -406,8 +428,18 @@ async fn session_asks(world: &mut World, args: Args) -> StepResult {
     Ok(())
 }
 
+async fn session_opens(world: &mut World, args: Args) -> StepResult {
+    let (url, _) = world.run()?.page(args.text("path"))?;
+    let hop = world.session()?.browser.open(url).await?;
+    world.saw_hop(&hop);
+    world.scene.last = Some(hop);
+    world
+        .saw_page(&format!("after {} was asked for", args.text("path")))
+        .await
+}
+
 /// What only the admin page has: as the profile says, or its `<title>`.
-fn marker(run: &Run) -> Result<String, StepError> {
+pub(super) fn marker(run: &Run) -> Result<String, StepError> {
     let page = &run.profile.admin_page;
     if let Some(marker) = &page.marker {
         return Ok(marker.clone());
@@ -446,7 +478,7 @@ async fn signs_out(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
     // Control: the session works before it is ended, and Redis knows it.
     let (home, _) = run.page("/")?;
-    let before = world.session()?.browser.send(Request::get(home)).await?;
+    let before = world.session()?.browser.open(home).await?;
     if before.response.status != 200 {
         return Err(StepError::Skip(format!(
             "the session does not work before it is ended: {}",
@@ -465,9 +497,9 @@ async fn signs_out(world: &mut World, _: Args) -> StepResult {
         "(nil)",
     )?;
     world.scene.note = cookie;
-    let (out, _) = run.page(&run.profile.login.sign_out)?;
     world.scene.hops.clear();
-    walk(world, Request::get(out).header("accept", "text/html")).await
+    walk(world, &run.profile.login.sign_out).await?;
+    world.saw_page("after the logout").await
 }
 
 async fn session_gone(world: &mut World, _: Args) -> StepResult {
@@ -527,9 +559,9 @@ fn refused(world: &World, did: &str, hop: Hop) -> StepResult {
 
 async fn next_visit_form(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
-    let (home, _) = run.page("/")?;
     world.scene.hops.clear();
-    walk(world, Request::get(home).header("accept", "text/html")).await?;
+    walk(world, "/").await?;
+    world.saw_page("at the next visit after the logout").await?;
     expect(
         Blame::Candidate,
         run.login_form(&world.scene.hops).is_some(),

@@ -8,10 +8,11 @@ use serde_json::Value;
 use super::{
     run::{Run, Sent},
     tracking::{note_untold_context, pair_of_request, pairs_of_requests},
+    trail,
     world::{Args, Blame, StepError, StepResult, World, expect},
 };
 use crate::{
-    evidence::EvidenceKind,
+    evidence::{EvidenceKind, Stage},
     probe::{
         browser::Hop,
         http::{Request, Response},
@@ -110,6 +111,16 @@ async fn send(world: &mut World, url: url::Url) -> Result<Hop, StepError> {
 async fn tracked(world: &mut World, context: &str) -> Result<Hop, StepError> {
     let run = world.run()?;
     let (url, nonce) = run.page(&path(&run, context)?)?;
+    tracked_at(world, context, url, nonce).await
+}
+
+async fn tracked_at(
+    world: &mut World,
+    context: &str,
+    url: url::Url,
+    nonce: String,
+) -> Result<Hop, StepError> {
+    let run = world.run()?;
     world.scene.since_ms = now_ms();
     let hop = send(world, url).await?;
     let email = world
@@ -136,7 +147,15 @@ fn remember(world: &mut World, run: &Run, sent: Sent) {
 }
 
 async fn asks_context(world: &mut World, args: Args) -> StepResult {
-    let hop = tracked(world, args.text("context")).await?;
+    let run = world.run()?;
+    let context = args.text("context");
+    let (url, nonce) = run.page(&path(&run, context)?)?;
+    let email = world.session()?.email.clone();
+    let key = (run.profile.redis.active_user_metadata).replace("{email}", &email);
+    if let Some(value) = trail::value_of(world, &key).await {
+        trail::key_before(world, &nonce, &key, &value);
+    }
+    let hop = tracked_at(world, context, url, nonce).await?;
     world.saw_hop(&hop);
     world.scene.last = Some(hop);
     Ok(())
@@ -199,7 +218,10 @@ async fn active_in_redis(world: &mut World, _: Args) -> StepResult {
         run.redis.exists(&key).await?,
         run.redis.get(&metadata).await?,
     );
-    world.saw(
+    let nonce = world.scene.sent.last().map(|sent| sent.nonce.clone());
+    world.saw_of(
+        &nonce.unwrap_or_default(),
+        Stage::RedisAfter,
         EvidenceKind::Redis,
         &metadata,
         &format!(
@@ -241,6 +263,17 @@ async fn upstream_received(world: &mut World, args: Args) -> StepResult {
     let (true, Some(sent)) = (expected, sent) else {
         return Ok(());
     };
+    if let Some(context) = run.profile.contexts.get(&sent.context)
+        && context.lacks_database()
+    {
+        let why = "The upstream is a LiteLLM without a database, which answers an error of its own \
+                   to the profile's path of this context. It is asked in the place of that:";
+        world.saw(
+            EvidenceKind::Remark,
+            "the context was asked for by another path",
+            &format!("{why} {}", context.path),
+        );
+    }
     if !run.upstream.is_kept() {
         world.saw(
             EvidenceKind::Remark,
@@ -264,11 +297,15 @@ async fn upstream_received(world: &mut World, args: Args) -> StepResult {
         "what the upstream received",
         &received.join("\n"),
     );
+    let own = entries
+        .iter()
+        .find(|entry| entry.query.contains(&sent.nonce));
+    if let Some(entry) = own {
+        trail::at_upstream(world, &sent.nonce, entry);
+    }
     expect(
         Blame::Candidate,
-        entries
-            .iter()
-            .any(|entry| entry.query.contains(&sent.nonce)),
+        own.is_some(),
         format!("ask for the context {}", sent.context),
         "the upstream receives the request",
         if received.is_empty() {
@@ -344,7 +381,7 @@ async fn at_once(world: &mut World, args: Args) -> StepResult {
         );
     }
     let answers = join_all(requests.iter().map(|request| run.http.send(request))).await;
-    for answer in answers {
+    for (request, answer) in requests.iter().zip(answers) {
         let response = answer?;
         expect(
             Blame::Candidate,
@@ -353,6 +390,14 @@ async fn at_once(world: &mut World, args: Args) -> StepResult {
             "each is let in",
             response.summary(),
         )?;
+        world.scene.last = Some(Hop {
+            request: request.clone(),
+            response,
+        });
+    }
+    // One of them for all: its way is followed in the report.
+    if let Some(hop) = &world.scene.last {
+        world.saw_hop(hop);
     }
     Ok(())
 }
@@ -371,7 +416,11 @@ async fn all_pairs(world: &mut World, _: Args) -> StepResult {
         sent.len(),
         world.scene.sent.len()
     );
-    pairs_of_requests(world, &run, &window, &sent, &did).await
+    pairs_of_requests(world, &run, &window, &sent, &did).await?;
+    if let Some(last) = sent.last() {
+        trail::access_log(world, &last.nonce).await;
+    }
+    Ok(())
 }
 
 async fn grammar_holds(world: &mut World, _: Args) -> StepResult {

@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use super::{
     operations::{Answer, values},
     run::{Run, Token},
+    trail,
     world::{Args, Blame, StepError, StepResult, World, expect},
 };
 use crate::{
-    evidence::EvidenceKind,
-    probe::{http::Request, jwt, now_ms},
+    evidence::{EvidenceKind, Stage},
+    probe::{http::Request, jwt, nonce_of, now_ms},
     profile::RevokedToken,
     stack::Act,
     steps,
@@ -17,6 +18,9 @@ use crate::{
 
 /// How far the end of a key may be before its token's, in seconds.
 const TTL_SLACK: i64 = 60;
+
+/// What is done to look into a token.
+const APART: &str = "take the token apart";
 
 steps! {
     /// A token of the admin for so many days, generated if there is none of that name yet.
@@ -179,10 +183,18 @@ async fn has_answer(world: &mut World, _: Args) -> StepResult {
 async fn is_jwt(world: &mut World, args: Args) -> StepResult {
     let run = world.run()?;
     let email = run.email(args.text("role"))?;
-    let seconds = args.number::<i64>("days")? * 86_400;
     let token = world.scene.tokens.last().cloned();
-    let did = "take the token apart";
-    let token = token.ok_or_else(|| StepError::harness(did, "a token", "none"))?;
+    let token = token.ok_or_else(|| StepError::harness(APART, "a token", "none"))?;
+    is_jwt_of(world, &token, &email, args.number("days")?).await
+}
+
+/// Holds a token that was just made against what it must be.
+///
+/// # Errors
+/// The candidate's fault, with what is not so.
+pub(super) async fn is_jwt_of(world: &World, token: &Token, email: &str, days: i64) -> StepResult {
+    let run = world.run()?;
+    let (did, seconds) = (APART, days * 86_400);
     let decoded =
         jwt::decode(&token.jwt).map_err(|error| StepError::candidate(did, "a JWT", error))?;
     world.saw(
@@ -270,7 +282,12 @@ async fn token_in_redis(world: &mut World, _: Args) -> StepResult {
     let found = run.redis.get(&key).await?;
     let ttl = run.redis.ttl(&key).await?;
     let seen = format!("{}, TTL {ttl:?} s", found.as_deref().unwrap_or("(nil)"));
-    world.saw(EvidenceKind::Redis, &key, &seen);
+    let asked = (world.scene.last.as_ref()).and_then(|hop| nonce_of(&hop.request.url));
+    let asked = asked.unwrap_or_default();
+    world.saw_of(&asked, Stage::RedisAfter, EvidenceKind::Redis, &key, &seen);
+    if !asked.is_empty() {
+        trail::access_log(world, &asked).await;
+    }
     expect(
         Blame::Candidate,
         found.is_some() && lasts(ttl, &token),
@@ -312,7 +329,10 @@ async fn list_grew(world: &mut World, args: Args) -> StepResult {
 }
 
 /// The list must be as long as after the tokens that were generated.
-async fn list_unchanged(world: &mut World, did: &str) -> StepResult {
+///
+/// # Errors
+/// The candidate's fault, with how many it has.
+pub(super) async fn list_unchanged(world: &mut World, did: &str) -> StepResult {
     let Some(before) = world.scene.count_before else {
         return Ok(());
     };

@@ -1,18 +1,24 @@
 //! Phase 5: the API of the language models, with a JWT.
 
+use std::time::{Duration, Instant};
+
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
 use super::{
     run::{Run, Token},
+    trail,
     world::{Args, Blame, StepError, StepResult, World, expect},
 };
 use crate::{
     doubles::journal::Entry,
     evidence::EvidenceKind,
-    probe::{browser::Hop, http::Request, jwt, nonce},
+    probe::{browser::Hop, http::Request, jwt, nonce, nonce_of},
     steps,
 };
+
+/// How often the upstream's log is looked at while a line is waited for.
+const POLL: Duration = Duration::from_millis(5);
 
 /// Whom a client claims to be.
 const OTHER: &str = "somebody-else@example.com";
@@ -133,28 +139,24 @@ async fn made_for_prompt(world: &mut World, _: Args) -> StepResult {
 }
 
 /// What the upstream received with the scenario's prompt.
-async fn received(world: &World) -> Result<Vec<Entry>, StepError> {
+async fn received(world: &mut World) -> Result<Vec<Entry>, StepError> {
     let run = world.run()?;
     let entries = run.upstream.since(world.scene.upstream_cursor).await?;
     let own: Vec<Entry> = entries
         .into_iter()
         .filter(|entry| entry.body.contains(&world.scene.note))
         .collect();
-    for entry in &own {
-        let headers: Vec<String> = entry
-            .headers
-            .iter()
-            .map(|(name, value)| format!("{name}: {value}"))
-            .collect();
-        let title = format!(
-            "upstream received {} {} -> {}",
-            entry.method, entry.path, entry.status
-        );
-        world.saw(
-            EvidenceKind::Journal,
-            &title,
-            &format!("{}\n\n{}", headers.join("\n"), entry.body),
-        );
+    // The journal is read by several steps; what it holds of the request is kept once.
+    if !own.is_empty() && world.scene.followed != world.scene.note {
+        let asked = (world.scene.last.as_ref()).and_then(|hop| nonce_of(&hop.request.url));
+        let asked = asked.unwrap_or_default();
+        for entry in &own {
+            trail::at_upstream(world, &asked, entry);
+        }
+        if !asked.is_empty() {
+            trail::access_log(world, &asked).await;
+        }
+        world.scene.followed.clone_from(&world.scene.note);
     }
     Ok(own)
 }
@@ -361,7 +363,16 @@ async fn users_key(world: &mut World, _: Args) -> StepResult {
 async fn log_names(world: &mut World, args: Args) -> StepResult {
     let run = world.run()?;
     let email = run.email(args.text("whose"))?;
-    let log = run.upstream.log().await?;
+    // The real LiteLLM writes its line when the answer is sent already.
+    let started = Instant::now();
+    let names = |line: &str| line.contains(&email) && line.contains(&run.profile.llm.path);
+    let log = loop {
+        let log = run.upstream.log().await?;
+        if log.lines().any(names) || started.elapsed() > run.deadline() {
+            break log;
+        }
+        tokio::time::sleep(POLL).await;
+    };
     let lines: Vec<&str> = log.lines().filter(|line| line.contains(&email)).collect();
     let shown: Vec<&str> = lines.iter().rev().take(5).copied().collect();
     world.saw(
@@ -369,12 +380,9 @@ async fn log_names(world: &mut World, args: Args) -> StepResult {
         &format!("lines of the upstream's log that name {email}"),
         &shown.join("\n"),
     );
-    let found = lines
-        .iter()
-        .any(|line| line.contains(&run.profile.llm.path));
     expect(
         Blame::Candidate,
-        found,
+        log.lines().any(names),
         format!("look for {email} in the upstream's log"),
         format!("a line for {}", run.profile.llm.path),
         if log.is_empty() {

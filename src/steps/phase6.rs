@@ -9,11 +9,12 @@ use super::{
     run::{Run, Token},
     session::Session,
     tracking::pair_of_user,
+    trail,
     world::{Args, Blame, StepError, StepResult, World, expect},
 };
 use crate::{
-    evidence::EvidenceKind,
-    probe::{http::Request, log::Window, now_ms},
+    evidence::{EvidenceKind, Stage},
+    probe::{http::Request, log::Window, nonce_of, now_ms},
     profile::WhenBanned,
     stack::{Act, Service},
     steps,
@@ -251,8 +252,9 @@ async fn ban(run: &Run, days: i64) -> Result<Answer, StepError> {
 async fn bans(world: &mut World, args: Args) -> StepResult {
     let run = world.run()?;
     let days: i64 = args.number("days")?;
+    let before = trail::value_of(world, &ban_key(&run)?).await;
     let answer = ban(&run, days).await?;
-    world.saw_hop(&answer.hop);
+    follow(world, &answer, before).await?;
     let lasts = run.profile.ban.fixed_days.unwrap_or(days) * 86_400;
     let until = now_ms() / 1000 + lasts;
     let said = answer.value("until").and_then(|said| said.as_i64());
@@ -263,6 +265,21 @@ async fn bans(world: &mut World, args: Args) -> StepResult {
         format!("200, JSON, banned until about {until}"),
         answer.summary(),
     )
+}
+
+/// Keeps a request that changes the test user's ban, and what it found in Redis; what it leaves
+/// there is looked up later.
+async fn follow(world: &mut World, answer: &Answer, before: Option<String>) -> StepResult {
+    let run = world.run()?;
+    world.saw_hop(&answer.hop);
+    if let Some(nonce) = nonce_of(&answer.hop.request.url) {
+        trail::access_log(world, &nonce).await;
+        if let Some(before) = before {
+            trail::key_before(world, &nonce, &ban_key(&run)?, &before);
+        }
+        world.scene.followed = nonce;
+    }
+    Ok(())
 }
 
 /// The key of the test user's ban.
@@ -292,7 +309,13 @@ async fn ban_in_redis(world: &mut World, args: Args) -> StepResult {
         "GET {key} = {}, TTL {ttl:?} s",
         value.as_deref().unwrap_or("(nil)")
     );
-    world.saw(EvidenceKind::Redis, &key, &seen);
+    world.saw_of(
+        &world.scene.followed,
+        Stage::RedisAfter,
+        EvidenceKind::Redis,
+        &key,
+        &seen,
+    );
     expect(
         Blame::Candidate,
         value.is_some() && ttl.is_some_and(|ttl| ttl <= asked && ttl > asked - TTL_SLACK),
@@ -462,9 +485,10 @@ async fn not_active(world: &mut World, _: Args) -> StepResult {
     )
 }
 
-async fn unban(world: &World) -> Result<Answer, StepError> {
+async fn unban(world: &mut World) -> Result<Answer, StepError> {
     let run = world.run()?;
     let email = run.email("test user")?;
+    let before = trail::value_of(world, &ban_key(&run)?).await;
     let answer = run
         .operate(
             &mut admin(&run).await?,
@@ -472,7 +496,7 @@ async fn unban(world: &World) -> Result<Answer, StepError> {
             &values([("email", json!(email))]),
         )
         .await?;
-    world.saw_hop(&answer.hop);
+    follow(world, &answer, before).await?;
     Ok(answer)
 }
 
@@ -494,10 +518,12 @@ async fn ban_gone(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
     let key = ban_key(&run)?;
     let found = run.redis.get(&key).await?;
-    world.saw(
+    world.saw_of(
+        &world.scene.followed,
+        Stage::RedisAfter,
         EvidenceKind::Redis,
         &key,
-        found.as_deref().unwrap_or("(nil)"),
+        &format!("{key} = {}", found.as_deref().unwrap_or("(nil)")),
     );
     expect(
         Blame::Candidate,

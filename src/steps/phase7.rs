@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -26,6 +27,10 @@ const BURST_LIMIT: usize = 1024;
 
 /// How long Redis holds writes back at most, so that a burst piles up, in milliseconds.
 const PAUSE_MS: u64 = 2_000;
+
+/// How many bursts are made at most until one has piled up: a gateway waits for Redis only so
+/// long, and on a busy machine the first requests have given up before the last ones are there.
+const BURSTS: usize = 4;
 
 /// How often the comparison is made longer when its noise is wider than the margin.
 const ROUNDS: usize = 3;
@@ -160,8 +165,10 @@ async fn burst(world: &mut World, _: Args) -> StepResult {
         .len()
         .max(1);
     let limit = run.profile.thresholds.keepalive_per_worker;
-    // One more for each than its pool may keep: however they are spread, some worker has more.
-    let count = (workers * (limit + 1)).min(BURST_LIMIT);
+    // When more than this wait, some worker has more than its pool may keep, however they are
+    // spread. Half as many again are sent, since they are never all there at the same time.
+    let enough = workers * limit;
+    let count = (enough + enough / 2 + workers).min(BURST_LIMIT);
     let session = world.session()?.copy();
     let mut requests = Vec::new();
     for _ in 0..count {
@@ -170,52 +177,49 @@ async fn burst(world: &mut World, _: Args) -> StepResult {
         requests.push(Request::get(url).header("cookie", &cookies));
     }
     run.stack.may(Act::Load).await?;
-    // Reads pass, so every request gets as far as being tracked; there it waits.
-    let Burst {
-        peak,
-        held,
-        answers,
-    } = run
-        .in_trouble(
-            "writes to Redis were held back",
-            "",
-            while_held_back(&run, &requests, limit),
-        )
-        .await?;
-    let failed = answers
-        .iter()
-        .filter(|answer| !answer.as_ref().is_ok_and(|response| response.status < 500))
-        .count();
-    let title = format!("a burst of {count} requests to {workers} workers");
-    world.saw(
-        EvidenceKind::Measurement,
-        &title,
-        &format!(
-            "at most {peak} connections of one worker at the same time, {failed} requests failed"
-        ),
-    );
-    // Whether it takes so many at once, and whether it tracks them, is asked by other items.
-    let untested = match (peak > limit, failed, held) {
-        (true, ..) => None,
-        (false, 1.., _) => Some(format!("{failed} of {count} requests at once failed")),
-        (false, 0, 0) => Some(
-            "requests are answered without a write to Redis, which could be held back".to_owned(),
-        ),
-        (false, ..) => None,
-    };
-    if let Some(why) = untested {
+    let (mut peak, mut most_held) = (0, 0);
+    for _ in 0..BURSTS {
+        // Reads pass, so every request gets as far as being tracked; there it waits.
+        let burst = run
+            .in_trouble(
+                "writes to Redis were held back",
+                "",
+                while_held_back(&run, &requests, limit, enough),
+            )
+            .await?;
+        (peak, most_held) = (peak.max(burst.peak), most_held.max(burst.held));
+        let failed = burst.failed();
+        let title = format!("a burst of {count} requests to {workers} workers");
+        world.saw(
+            EvidenceKind::Measurement,
+            &title,
+            &format!(
+                "at most {} connections of one worker at the same time, {} requests held back at the same time, {failed} requests failed",
+                burst.peak, burst.held
+            ),
+        );
+        // Whether it takes so many at once, and whether it tracks them, is asked by other items.
+        let untested = if peak > limit {
+            break;
+        } else if failed > 0 {
+            format!("{failed} of {count} requests at once failed")
+        } else if burst.held == 0 && burst.in_time == count {
+            "requests are answered without a write to Redis, which could be held back".to_owned()
+        } else {
+            continue;
+        };
         return Err(StepError::Skip(format!(
-            "the pool cannot be put to the test: {why}"
+            "the pool cannot be put to the test: {untested}"
         )));
     }
     expect(
         Blame::Control,
         peak > limit,
-        format!("make {count} requests at once"),
+        format!("make {count} requests at once, up to {BURSTS} times"),
         format!(
             "more than {limit} connections of one worker at the same time, or the pool's limit is not put to the test"
         ),
-        format!("at most {peak}"),
+        format!("at most {peak}, with {most_held} requests held back at the same time"),
     )
 }
 
@@ -225,40 +229,65 @@ struct Burst {
     peak: usize,
     /// The most requests that waited for Redis at a time.
     held: usize,
+    /// How many were answered while Redis surely held writes back.
+    in_time: usize,
     answers: Vec<Result<Response, NoAnswer>>,
 }
 
-/// Sends requests at once while Redis holds writes back.
+impl Burst {
+    fn failed(&self) -> usize {
+        self.answers
+            .iter()
+            .filter(|answer| !answer.as_ref().is_ok_and(|response| response.status < 500))
+            .count()
+    }
+}
+
+/// Sends requests at once while Redis holds writes back, until one worker has more connections
+/// than `limit`. When more than `enough` requests wait, one has.
 async fn while_held_back(
     run: &Run,
     requests: &[Request],
     limit: usize,
+    enough: usize,
 ) -> Result<Burst, StepError> {
     run.redis.pause_writes(PAUSE_MS).await?;
+    let answered = AtomicUsize::new(0);
+    let send = async |request: &Request| {
+        let answer = run.http.send(request).await;
+        answered.fetch_add(1, Ordering::Relaxed);
+        answer
+    };
     let watch = async {
         let started = Instant::now();
-        let (mut peak, mut held) = (0, 0);
-        while peak <= limit && started.elapsed() < Duration::from_millis(PAUSE_MS) {
-            // The socket table is dear to read: not before the requests have piled up, or
-            // half of the time is over and they will not.
+        let (mut peak, mut held, mut in_time) = (0, 0, 0);
+        while peak <= limit
+            && in_time < requests.len()
+            && started.elapsed() < Duration::from_millis(PAUSE_MS)
+        {
+            // The socket table is dear to read: not before the requests have piled up, or so
+            // much time is over that something other than this machine may be what they wait for.
             held = held.max(run.redis.blocked_clients().await?);
-            if held >= requests.len() || started.elapsed() > Duration::from_millis(PAUSE_MS / 2) {
+            if held > enough || started.elapsed() > Duration::from_millis(PAUSE_MS / 4) {
                 let most = connections(run).await?.values().map(Vec::len).max();
                 peak = peak.max(most.unwrap_or(0));
             }
             tokio::time::sleep(POLL).await;
+            // Redis's clock started earlier than this one: what came near the end is not counted.
+            let so_far = answered.load(Ordering::Relaxed);
+            if started.elapsed() < Duration::from_millis(PAUSE_MS / 2) {
+                in_time = so_far;
+            }
         }
         run.redis.unpause().await?;
-        Ok::<_, StepError>((peak, held))
+        Ok::<_, StepError>((peak, held, in_time))
     };
-    let (watched, answers) = tokio::join!(
-        watch,
-        join_all(requests.iter().map(|request| run.http.send(request)))
-    );
-    let (peak, held) = watched?;
+    let (watched, answers) = tokio::join!(watch, join_all(requests.iter().map(send)));
+    let (peak, held, in_time) = watched?;
     Ok(Burst {
         peak,
         held,
+        in_time,
         answers,
     })
 }
@@ -353,22 +382,13 @@ async fn not_slower(world: &mut World, _: Args) -> StepResult {
         thresholds.slower_ratio * 100.0,
         thresholds.slower_ms
     );
-    let seen = format!(
-        "median {:.3} ms -> {:.3} ms, ratio {:.3}, 95 % interval {:.3} to {:.3}; middle half {:.3}-{:.3} ms -> {:.3}-{:.3} ms",
-        found.baseline_ms,
-        found.candidate_ms,
-        found.ratio,
-        found.interval.0,
-        found.interval.1,
-        found.baseline_spread_ms.0,
-        found.baseline_spread_ms.1,
-        found.candidate_spread_ms.0,
-        found.candidate_spread_ms.1,
-    );
-    world.saw(
+    let seen = found.to_string();
+    let figures = found.figures(thresholds.slower_ratio, thresholds.slower_ms);
+    world.saw_more(
         EvidenceKind::Measurement,
         "GET /health, baseline -> candidate",
         &seen,
+        |evidence| evidence.figures = Some(figures),
     );
     let expected = format!("not slower than the margin ({margin})");
     match found.slower_than(thresholds.slower_ratio, thresholds.slower_ms) {

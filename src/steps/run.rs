@@ -6,14 +6,16 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
 use super::{extended::trouble::Trouble, session::Session, watch::Watch, world::StepError};
 use crate::{
+    doubles::{journal::Entry, litellm::pass_through::ANSWERED},
     engine::{Recorder, RunPlan},
     evidence::Redactor,
     plan::ItemId,
     probe::{
+        chromium::{Chromium, ChromiumError},
         http::{Http, Request},
         journal::Journal,
         log::{Grammar, Window},
@@ -103,6 +105,7 @@ pub struct Run {
     /// What was made when it was first needed. Held while something is made.
     pub made: AsyncMutex<Made>,
     notes: Mutex<Notes>,
+    chromium: OnceCell<Result<Arc<Chromium>, ChromiumError>>,
 }
 
 /// What is looked at again at the end of the run.
@@ -167,7 +170,37 @@ impl Run {
                 tokens: BTreeMap::new(),
             }),
             notes: Mutex::new(Notes::default()),
+            chromium: OnceCell::new(),
         })
+    }
+
+    /// The real browser, started when it is first needed; `None` where the run was asked for the
+    /// built-in one.
+    ///
+    /// # Errors
+    /// A program that does not start.
+    pub async fn chromium(&self) -> Result<Option<Arc<Chromium>>, ChromiumError> {
+        let Some(program) = &self.plan.browser else {
+            return Ok(None);
+        };
+        let start = || async {
+            let endpoints = self.stack.endpoints();
+            let started = Chromium::start(program, endpoints, self.http.clone()).await;
+            started.map(|chromium| Arc::new(chromium.looking_with(self.stack.shut_eyes())))
+        };
+        self.chromium.get_or_init(start).await.clone().map(Some)
+    }
+
+    /// The real browser, where one was started.
+    pub fn started_chromium(&self) -> Option<&Chromium> {
+        self.chromium.get()?.as_deref().ok()
+    }
+
+    /// Ends the real browser, where one was started.
+    pub async fn end_chromium(&self) {
+        if let Some(chromium) = self.started_chromium() {
+            chromium.end().await;
+        }
     }
 
     /// What is looked at again at the end.
@@ -249,8 +282,12 @@ impl Run {
         for (name, journal) in kept {
             match journal.since(0).await {
                 Ok(entries) => {
-                    // A double answers so only when it is broken itself.
-                    let failed = entries.iter().find(|entry| entry.status >= 500);
+                    // A double answers so only when it is broken itself; the real LiteLLM also
+                    // where it is well, and lacks a database.
+                    let own = |entry: &&Entry| entry.note.as_deref() == Some(ANSWERED);
+                    let failed = entries
+                        .iter()
+                        .find(|entry| entry.status >= 500 && !own(entry));
                     if let Some(entry) = failed {
                         return Some(format!(
                             "{name}: answered {} to {} {}",

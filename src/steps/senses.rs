@@ -55,7 +55,10 @@ impl Run {
                 return Some(blind);
             }
         }
-        self.blind_to_sockets().await
+        if let Some(blind) = self.blind_to_sockets().await {
+            return Some(blind);
+        }
+        self.blind_to_pages().await
     }
 
     /// Redis that answers has a process.
@@ -137,6 +140,18 @@ impl Run {
         })
     }
 
+    /// A page that the run puts into the real browser is seen there.
+    async fn blind_to_pages(&self) -> Option<Blind> {
+        let words = format!("verify {}", nonce());
+        let tab = self.started_chromium()?.fresh().await.ok()?;
+        let seen = tab.shows(&words).await.ok()?;
+        (!seen).then(|| Blind {
+            did: "put a page of the run's own into the browser and look at it".to_owned(),
+            expected: words,
+            seen: "nothing of it".to_owned(),
+        })
+    }
+
     /// A line written to every log of the gateway is read back.
     async fn blind_to_log(&self) -> Option<Blind> {
         let sentinel = self.sentinel(Level::Info).await.ok()?;
@@ -175,6 +190,17 @@ impl Run {
         let mut found = found_in(&records);
         found.sort();
         Ok(Sentinel { written, found })
+    }
+
+    /// Holds against the real browser, as a control, that it shows what is there.
+    ///
+    /// # Errors
+    /// The harness's fault where it does not.
+    pub async fn pages_show(&self) -> StepResult {
+        match self.blind_to_pages().await {
+            None => Ok(()),
+            Some(blind) => expect(Blame::Control, false, blind.did, blind.expected, blind.seen),
+        }
     }
 
     /// Holds against Redis, as a control, that it shows what is there.

@@ -7,7 +7,7 @@ use super::{run::Run, world::StepError};
 use crate::probe::{
     NONCE,
     browser::{Browser, Hop, LoginForm},
-    http::{Request, Response},
+    http::Response,
     nonce,
 };
 use crate::stack::Act;
@@ -63,10 +63,30 @@ impl Run {
             .map_err(|error| StepError::harness("make an address", text, error))
     }
 
-    /// A fresh browser.
+    /// A fresh browser, the built-in one: for single requests and for logins that another item is
+    /// about.
     #[must_use]
     pub fn browser(&self) -> Browser {
         Browser::new(self.http.clone())
+    }
+
+    /// A fresh browser of the kind that the run was asked for: for what a person does and sees.
+    ///
+    /// # Errors
+    /// A real browser that does not start.
+    pub async fn person(&self) -> Result<Browser, StepError> {
+        self.seen_through(self.browser()).await
+    }
+
+    /// A browser as it is, looked at through the kind of browser that the run was asked for.
+    ///
+    /// # Errors
+    /// A real browser that does not start.
+    pub async fn seen_through(&self, browser: Browser) -> Result<Browser, StepError> {
+        Ok(match self.chromium().await? {
+            Some(chromium) => browser.through(&chromium),
+            None => browser,
+        })
     }
 
     /// Opens a page and goes where it is sent, as far as a page to look at. Secrets met on
@@ -74,20 +94,27 @@ impl Run {
     ///
     /// # Errors
     /// Where no answer came.
-    pub async fn walk(
-        &self,
-        browser: &mut Browser,
-        request: Request,
-    ) -> Result<Vec<Hop>, StepError> {
+    pub async fn walk(&self, browser: &mut Browser, url: Url) -> Result<Vec<Hop>, StepError> {
         let before = self.session_cookie(browser)?;
-        let hops = browser.follow(request).await?;
+        let hops = browser.visit(url).await?;
+        self.learn_from(browser, before, &hops).await?;
+        Ok(hops)
+    }
+
+    /// Learns the secrets that a way brought, and keeps a session that it made.
+    async fn learn_from(
+        &self,
+        browser: &Browser,
+        before: Option<String>,
+        hops: &[Hop],
+    ) -> Result<(), StepError> {
         let after = self.session_cookie(browser)?;
         if after != before
             && let Some(key) = after.as_deref().and_then(ticket_key)
         {
             self.stack.may(Act::KeepSession(&key)).await?;
         }
-        for hop in &hops {
+        for hop in hops {
             for (name, value) in &hop.response.headers {
                 if name == "set-cookie"
                     && let Some((_, value)) = value
@@ -99,7 +126,7 @@ impl Run {
                 }
             }
         }
-        Ok(hops)
+        Ok(())
     }
 
     /// Whether an answer sends a browser to the login, or to another site.
@@ -137,8 +164,14 @@ impl Run {
     ) -> Result<Vec<Hop>, StepError> {
         self.stack.may(Act::LogIn(email)).await?;
         let names = &self.profile.login.form;
-        let request = form.submit(&[(&names.username, email), (&names.password, password)]);
-        self.walk(browser, request).await
+        let fields = [
+            (names.username.as_str(), email),
+            (&names.password, password),
+        ];
+        let before = self.session_cookie(browser)?;
+        let hops = browser.submit(form, &fields).await?;
+        self.learn_from(browser, before, &hops).await?;
+        Ok(hops)
     }
 
     /// The password of a user.
@@ -158,7 +191,7 @@ impl Run {
             })
     }
 
-    /// Logs a user in, from the home page to wherever that leads, in a browser of its own.
+    /// Logs a user in, from the home page to wherever that leads, in a built-in browser of its own.
     ///
     /// # Errors
     /// The outer error is the harness's; the inner one says what the gateway did instead.
@@ -166,11 +199,22 @@ impl Run {
         &self,
         email: &str,
     ) -> Result<Result<(Session, Vec<Hop>), LoginFailure>, StepError> {
+        self.log_in_with(self.browser(), email).await
+    }
+
+    /// Logs a user in with this browser, as [`Run::log_in`].
+    ///
+    /// # Errors
+    /// As [`Run::log_in`].
+    pub async fn log_in_with(
+        &self,
+        mut browser: Browser,
+        email: &str,
+    ) -> Result<Result<(Session, Vec<Hop>), LoginFailure>, StepError> {
         self.stack.may(Act::LogIn(email)).await?;
         let password = self.password(email)?;
-        let mut browser = self.browser();
         let (home, _) = self.page("/")?;
-        let mut hops = self.walk(&mut browser, Request::get(home)).await?;
+        let mut hops = self.walk(&mut browser, home).await?;
         let Some(form) = self.login_form(&hops) else {
             let seen = hops
                 .last()

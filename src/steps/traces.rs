@@ -1,15 +1,12 @@
 //! What a request left behind it, besides its answer and the error log: its line in the access
 //! log, and the headers that the upstream received. These steps know nothing of a plan, either.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use regex::Regex;
 
 use super::world::{Args, Blame, StepError, StepResult, World, expect};
-use crate::{evidence::EvidenceKind, steps};
-
-/// How often the log is looked at while a line is waited for.
-const POLL: Duration = Duration::from_millis(1);
+use crate::{evidence::EvidenceKind, probe::log::pause, steps};
 
 steps! {
     /// In the window, the access log has exactly one line that holds the request's mark, and that line
@@ -30,7 +27,7 @@ async fn access_line(world: &mut World, args: Args) -> StepResult {
         if !lines.is_empty() || started.elapsed() > run.deadline() {
             break lines;
         }
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(pause(started)).await;
     };
     let shown = if lines.is_empty() {
         "no line".to_owned()

@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     run::{Run, Sent},
+    trail,
     world::{Blame, StepResult, World, expect},
 };
 use crate::{
-    evidence::EvidenceKind,
+    evidence::{EvidenceKind, Stage},
     probe::log::{Grammar, Line, Record, Tracked, Window},
 };
 
@@ -84,6 +85,15 @@ impl Pairs {
             .map(|tracked| tracked.record.raw.as_str())
             .collect::<Vec<_>>()
             .join("\n")
+    }
+
+    /// The nonce of the request that caused the last of them, where a line tells it.
+    #[must_use]
+    pub fn nonce(&self) -> Option<&str> {
+        let requests = self.0.iter().rev();
+        requests
+            .filter_map(|tracked| tracked.record.request.as_deref())
+            .find_map(nonce_in)
     }
 
     /// What is not as it must be, in a person's words: the first that can be told.
@@ -224,11 +234,17 @@ pub async fn pair_of_user(world: &World, did: &str, email: &str, context: &str) 
         .wait(&*run.stack, run.deadline(), complete)
         .await?;
     let pairs = found(&records);
-    world.saw(
+    let nonce = pairs.nonce().unwrap_or_default();
+    world.saw_of(
+        nonce,
+        Stage::Lua,
         EvidenceKind::Log,
         &format!("tracking lines of {email}"),
         &pairs.text(),
     );
+    if !nonce.is_empty() {
+        trail::access_log(world, nonce).await;
+    }
     judge(&run, &pairs, &records, did, email, context, None)
 }
 
@@ -246,11 +262,14 @@ pub async fn pair_of_request(world: &World, run: &Run, sent: &Sent) -> StepResul
         .wait(&*run.stack, run.deadline(), complete)
         .await?;
     let pairs = found(&records);
-    world.saw(
+    world.saw_of(
+        &sent.nonce,
+        Stage::Lua,
         EvidenceKind::Log,
         "tracking lines of the request",
         &pairs.text(),
     );
+    trail::access_log(world, &sent.nonce).await;
     note_untold_context(world, run);
     if records.iter().any(|record| !record.in_service_log) {
         world.saw(
@@ -305,6 +324,12 @@ pub async fn pairs_of_requests(
         &format!("{} tracking lines of {} requests", lines.len(), sent.len()),
         &raw.join("\n"),
     );
+    if let Some(last) = sent.last() {
+        let own = Pairs::of_request(&run.grammar, &records, &last.nonce, &last.email);
+        let title = "tracking lines of the last of them";
+        let text = own.text();
+        world.saw_of(&last.nonce, Stage::Lua, EvidenceKind::Log, title, &text);
+    }
     // In the literal form lines stand without their request: then the pairs are counted by
     // user and context.
     let untied = lines.iter().any(|line| line.record.request.is_none());

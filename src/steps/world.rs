@@ -12,13 +12,15 @@ use super::{
 };
 use crate::{
     engine::event::Failure,
-    evidence::EvidenceKind,
+    evidence::{Evidence, EvidenceKind, Stage, Trail},
     plan::ItemId,
     probe::{
-        browser::Hop,
+        browser::{Browser, Hop},
+        chromium::{BrowseError, ChromiumError},
         http::{NoAnswer, transcript},
         journal::JournalError,
         log::Window,
+        nonce_of,
         redis::RedisError,
     },
     stack::{Output, Service, ServiceState, StackError},
@@ -119,6 +121,21 @@ impl From<NoAnswer> for StepError {
     }
 }
 
+impl From<ChromiumError> for StepError {
+    fn from(error: ChromiumError) -> Self {
+        Self::harness("look through the real browser", "a browser", error)
+    }
+}
+
+impl From<BrowseError> for StepError {
+    fn from(error: BrowseError) -> Self {
+        match error {
+            BrowseError::NoAnswer(error) => error.into(),
+            BrowseError::Browser(error) => error.into(),
+        }
+    }
+}
+
 /// What a scenario has seen so far.
 #[derive(Debug, Default)]
 pub struct Scene {
@@ -130,6 +147,10 @@ pub struct Scene {
     pub hops: Vec<Hop>,
     /// A session of the scenario's own.
     pub session: Option<Session>,
+    /// The address that the session's window was at when its page was looked at.
+    pub address: Option<url::Url>,
+    /// Another tab of the session's window.
+    pub second_tab: Option<Browser>,
     /// Requests whose traces are looked for: nonce, e-mail, context.
     pub sent: Vec<super::run::Sent>,
     /// Nonces of requests that must leave no tracking line.
@@ -152,6 +173,8 @@ pub struct Scene {
     pub before: Option<ServiceState>,
     /// A text that the scenario carries along: a prompt, a cookie, a backup's path.
     pub note: String,
+    /// The note of the request whose way was kept for the report.
+    pub followed: String,
     /// Answers of requests made together.
     pub answers: Vec<Hop>,
     /// What was tried, and what came of it.
@@ -249,9 +272,29 @@ impl World {
 
     /// Keeps something that was seen.
     pub fn saw(&self, kind: EvidenceKind, title: &str, body: &str) {
+        self.saw_more(kind, title, body, |_| ());
+    }
+
+    /// The same, with more to it than its text.
+    pub fn saw_more(
+        &self,
+        kind: EvidenceKind,
+        title: &str,
+        body: &str,
+        add: impl FnOnce(&mut Evidence),
+    ) {
         if let (Some(run), Some(item)) = (&self.run, self.item) {
-            run.recorder.saw(item, kind, title, body);
+            run.recorder.saw_more(item, kind, title, body, add);
         }
+    }
+
+    /// Keeps something that was seen of a request on its way, known by its nonce; without one it
+    /// is kept as any other.
+    pub fn saw_of(&self, nonce: &str, stage: Stage, kind: EvidenceKind, title: &str, body: &str) {
+        self.saw_more(kind, title, body, |evidence| {
+            let nonce = nonce.to_owned();
+            evidence.trail = (!nonce.is_empty()).then_some(Trail { nonce, stage });
+        });
     }
 
     /// Keeps a request and its response.
@@ -260,11 +303,42 @@ impl World {
             "{} {} -> {}",
             hop.request.method, hop.request.url, hop.response.status
         );
-        self.saw(
-            EvidenceKind::Exchange,
-            &title,
-            &transcript(&hop.request, &hop.response),
-        );
+        let body = transcript(&hop.request, &hop.response);
+        match nonce_of(&hop.request.url) {
+            Some(nonce) => self.saw_of(
+                &nonce,
+                Stage::Exchange,
+                EvidenceKind::Exchange,
+                &title,
+                &body,
+            ),
+            None => self.saw(EvidenceKind::Exchange, &title, &body),
+        }
+    }
+
+    /// Keeps a picture of what the scenario's session shows; the built-in browser shows nothing.
+    ///
+    /// # Errors
+    /// A real browser that cannot be used.
+    pub async fn saw_page(&mut self, title: &str) -> StepResult {
+        let Some(session) = self.scene.session.as_mut() else {
+            return Ok(());
+        };
+        let (Some(run), Some(item)) = (&self.run, self.item) else {
+            return Ok(());
+        };
+        picture(run, item, &mut session.browser, title).await
+    }
+
+    /// Keeps a picture of what the scenario's second tab shows.
+    ///
+    /// # Errors
+    /// As [`World::saw_page`].
+    pub async fn saw_second_tab(&mut self, title: &str) -> StepResult {
+        match (&self.run, self.item, self.scene.second_tab.as_mut()) {
+            (Some(run), Some(item), Some(tab)) => picture(run, item, tab, title).await,
+            _ => Ok(()),
+        }
     }
 
     /// Ends a step. Cucumber knows a failed step by its panic: the payload is the error
@@ -276,6 +350,22 @@ impl World {
         }
         std::panic::panic_any(error);
     }
+}
+
+/// Writes down what a browser shows: a picture, and its text.
+async fn picture(run: &Run, item: ItemId, browser: &mut Browser, title: &str) -> StepResult {
+    let Some(tab) = browser.tab().await? else {
+        return Ok(());
+    };
+    let shown = tab.shown().await?;
+    if shown.text.trim().is_empty() {
+        // The page may be so; the browser must not.
+        run.pages_show().await?;
+    }
+    let image = tab.picture(&run.redactor).await?;
+    let body = format!("{}\n{}\n\n{}", shown.url, shown.title, shown.text);
+    run.recorder.saw_picture(item, title, &body, image);
+    Ok(())
 }
 
 /// The arguments of a step: what its pattern captured.

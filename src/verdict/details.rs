@@ -7,7 +7,7 @@ use crate::{
         Fault, ItemReport, RunReport, Severity, Status, Verdict,
         samples::{Sample, id, label_rule, mislabelled, noisy, skipped},
     },
-    verdict::{FoldError, fold, severity},
+    verdict::{FoldError, Standing, fold, judge, severity, standing},
 };
 
 fn item<'a>(report: &'a RunReport, number: &str) -> &'a ItemReport {
@@ -241,7 +241,10 @@ fn a_stack_comes_up_or_fails_once_and_before_the_items() {
         events.insert(at, event);
         fold(events).unwrap_err().to_string()
     };
-    let up = RunEvent::StackUp { duration_ms: 1.0 };
+    let up = RunEvent::StackUp {
+        duration_ms: 1.0,
+        at_ms: None,
+    };
     assert!(refused(7, up).contains("the stack had come up or failed already"));
     let mut events = Sample::default().with("1.1", skipped("no")).events();
     // 1.1 is skipped without having started, and only then does the stack come up.
@@ -355,4 +358,60 @@ fn a_check_beside_the_plan_forbids_nothing_even_if_it_is_called_required() {
     assert!(!report.rollback.required);
     assert_eq!(item(&report, "X.1").status, Status::Failed);
     assert!(matches!(report.findings[0].item, ItemId::Extended(1)));
+}
+
+#[test]
+fn a_report_tells_what_ran_when_where_the_events_did() {
+    let sample = Sample::default().only(&["3.1", "3.2"]);
+    let report = sample.report();
+    let up = report.run.stack_up.unwrap();
+    assert_eq!((up.from_ms, up.to_ms), (12.0, 83.0));
+    let (first, second) = (item(&report, "3.1"), item(&report, "3.2"));
+    let over = first.started_ms.unwrap() + first.duration_ms;
+    assert_eq!(second.started_ms, Some(over));
+    assert_eq!(item(&report, "1.1").started_ms, None);
+}
+
+/// What was written before events told their moment.
+#[test]
+fn events_without_their_moment_make_a_report_all_the_same() {
+    let untimed: Vec<RunEvent> = (Sample::default().events().iter())
+        .map(|event| {
+            let mut json = serde_json::to_value(event).unwrap();
+            json.as_object_mut().unwrap().remove("at_ms");
+            serde_json::from_value(json).unwrap()
+        })
+        .collect();
+    let report = fold(untimed).unwrap();
+    assert_eq!(report.verdict, Some(Verdict::Pass));
+    assert_eq!(report.run.stack_up, None);
+    assert!(report.items.iter().all(|item| item.started_ms.is_none()));
+    let json = serde_json::to_string(&report).unwrap();
+    assert_eq!(serde_json::from_str::<RunReport>(&json).unwrap(), report);
+}
+
+#[test]
+fn a_pass_in_which_a_step_did_not_pass_tells_nothing() {
+    let report = Sample::default().report();
+    let mut passed = item(&report, "3.1").clone();
+    assert_eq!(standing(&passed), Standing::Passed);
+    passed.steps[0].status = StepStatus::Skipped;
+    assert_eq!(standing(&passed), Standing::Unclear);
+    passed.steps.clear();
+    passed.fault = Some(Fault::Harness);
+    assert_eq!(standing(&passed), Standing::Unclear);
+}
+
+#[test]
+fn items_are_judged_by_themselves_as_the_run_that_they_are_of() {
+    for sample in [
+        Sample::default(),
+        Sample::default().with("3.1", mislabelled()),
+        Sample::default().with("7.1", noisy()),
+        Sample::default().only(&["3.1"]),
+    ] {
+        let report = sample.report();
+        let judged = judge(&report.items, &report.extended, report.run.partial);
+        assert_eq!(judged, (report.verdict, report.reasons));
+    }
 }

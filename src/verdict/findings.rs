@@ -1,6 +1,7 @@
 //! The plan's table of problems found (検出された問題).
 
 use crate::{
+    engine::event::NEEDS_BROWSER,
     plan::{Checklist, ItemId},
     report::{Finding, FindingState, ItemReport, Severity},
 };
@@ -19,10 +20,26 @@ pub fn findings(items: &[ItemReport], extended: &[ItemReport]) -> Vec<Finding> {
     items
         .iter()
         .chain(extended)
-        .filter(|item| is_selected(item) && standing(item) != Standing::Passed)
+        .filter(|item| is_finding(item))
         .zip(1..)
         .map(|(item, no)| finding(item, no))
         .collect()
+}
+
+/// Whether an item is a row there: it was chosen and did not pass. That only a real browser can go
+/// through an extended check, and none was asked for, is no problem of the gateway's.
+#[must_use]
+pub fn is_finding(item: &ItemReport) -> bool {
+    is_selected(item) && standing(item) != Standing::Passed && !lacks_browser(item)
+}
+
+/// Whether an extended check was skipped because only a real browser can go through it, and none
+/// was asked for.
+#[must_use]
+pub fn lacks_browser(item: &ItemReport) -> bool {
+    matches!(item.id, ItemId::Extended(_))
+        && standing(item) == Standing::Skipped
+        && item.reason.as_deref() == Some(NEEDS_BROWSER)
 }
 
 fn finding(item: &ItemReport, no: u32) -> Finding {

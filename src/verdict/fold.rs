@@ -8,7 +8,7 @@ use crate::{
     plan::{Item, ItemId, Phase, Rule},
     report::{
         Cause, Component, ItemReport, PhaseSummary, Rollback, RunInfo, RunReport, SCHEMA_VERSION,
-        Verdict,
+        Span, Verdict,
     },
 };
 
@@ -180,10 +180,17 @@ impl Folding {
                 }
             }
             RunEvent::Component(component) => self.component(component),
-            RunEvent::StackUp { duration_ms } => self.stack(Stack::Up(duration_ms), here)?,
+            RunEvent::StackUp { duration_ms, at_ms } => {
+                self.stack(Stack::Up(duration_ms), here)?;
+                self.run.stack_up = at_ms.map(|to_ms| Span {
+                    from_ms: (to_ms - duration_ms).max(0.0),
+                    to_ms,
+                });
+            }
             RunEvent::StackFailed { reason } => self.stack(Stack::Failed(reason), here)?,
-            RunEvent::ItemStarted { item } => {
+            RunEvent::ItemStarted { item, at_ms } => {
                 let progress = self.open(item, here)?;
+                progress.started_ms = at_ms;
                 if std::mem::replace(&mut progress.started, true) {
                     return Err(here.item(item, "had started already"));
                 }

@@ -1,6 +1,7 @@
 //! Judgement, first half: a run's events folded into its report, and the one place that says
 //! what a set of results means. Pure: no I/O, no clock.
 
+mod again;
 mod diagnose;
 mod findings;
 mod fold;
@@ -10,8 +11,9 @@ mod reason;
 mod rollback;
 mod summary;
 
+pub use again::run_again;
 pub use diagnose::diagnose;
-pub use findings::{findings, severity};
+pub use findings::{findings, is_finding, lacks_browser, severity};
 pub use fold::{FoldError, fold};
 pub use judge::{NOT_SELECTED, Standing, is_selected, judge, judge_run, standing};
 pub use reason::Reason;

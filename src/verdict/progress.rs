@@ -16,6 +16,8 @@ use super::{
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     pub started: bool,
+    /// In milliseconds since exec.
+    pub started_ms: Option<f64>,
     pub open_step: Option<String>,
     pub steps: Vec<StepRecord>,
     pub evidence: Vec<Evidence>,
@@ -74,6 +76,7 @@ pub(super) fn item_report(
         checklist: item.checklist,
         status: found.status,
         fault: found.fault,
+        started_ms: progress.started_ms,
         duration_ms: progress.duration_ms(),
         planned_minutes: item.planned_minutes,
         reason: found.reason,

@@ -219,6 +219,13 @@ fn refused(change: impl FnOnce(&mut Vec<RunEvent>)) -> String {
     fold(events).unwrap_err().to_string()
 }
 
+fn started(item: &str) -> RunEvent {
+    RunEvent::ItemStarted {
+        item: id(item),
+        at_ms: None,
+    }
+}
+
 fn finished(item: &str, outcome: Outcome) -> RunEvent {
     RunEvent::ItemFinished {
         item: id(item),
@@ -251,7 +258,7 @@ fn events_that_contradict_each_other_are_refused_with_their_place() {
         twice.contains("3.4") && twice.contains("finished already"),
         "{twice}"
     );
-    let unknown = refused(|events| events.insert(7, RunEvent::ItemStarted { item: id("9.9") }));
+    let unknown = refused(|events| events.insert(7, started("9.9")));
     assert!(
         unknown.contains("9.9, which the plan does not have"),
         "{unknown}"
@@ -287,7 +294,7 @@ fn a_selection_that_does_not_fit_the_plan_is_refused() {
     assert!(phase.contains("phase 1 comes twice"), "{phase}");
     let not_chosen = {
         let mut events = Sample::default().only(&["3.1"]).events();
-        events.insert(7, RunEvent::ItemStarted { item: id("3.2") });
+        events.insert(7, started("3.2"));
         fold(events).unwrap_err().to_string()
     };
     assert!(

@@ -263,7 +263,7 @@ fn a_plan_can_be_listed_where_the_programs_are_missing() {
     let nowhere = tempfile::tempdir().expect("a folder");
     let run = verify(["--list"]).env("PATH", nowhere.path()).ends();
     run.exits(0);
-    assert_eq!(run.stdout.lines().count(), 42);
+    assert_eq!(run.stdout.lines().count(), 44);
 }
 
 #[test]

@@ -3,7 +3,10 @@
 
 use std::{fs, sync::Mutex, thread};
 
-use super::support::{Ended, Scratch, needs_sandbox, replaced, root, verify};
+use verify::{engine::event::NEEDS_BROWSER, verdict::NOT_SELECTED};
+
+use super::browser::has_browser;
+use super::support::{Scratch, needs_sandbox, replaced, root, verify};
 
 /// The senses, as `--blind` names them.
 const SENSES: [&str; 9] = [
@@ -28,10 +31,14 @@ fn profile() -> Scratch {
     Scratch::file("plan.yaml", shipped)
 }
 
-fn blinded(sense: &str) -> Ended {
-    let profile = profile();
-    verify(["--blind", sense, "--profile", profile.str()]).ends_in_sandbox()
-}
+/// What the real browser does, and the sense that it is.
+const BROWSER: &str = "browser";
+const IN_BROWSER: [&str; 4] = [
+    "--browser",
+    "chromium",
+    "--item",
+    "2.1,2.2,2.3,4.1,X.9,X.18,X.19",
+];
 
 /// One cell of the table: whether the item read through the blinded sense, and what became of it.
 struct Cell {
@@ -44,17 +51,25 @@ struct Cell {
 }
 
 /// What one run with one blind sense came to.
-fn cells(sense: &'static str) -> Vec<Cell> {
-    let ended = blinded(sense);
-    ended.exits(4);
+fn cells(sense: &'static str, chosen: &[&str]) -> Vec<Cell> {
+    let profile = profile();
+    let mut run = verify(["--blind", sense, "--profile", profile.str()]);
+    run.command.args(chosen);
+    let ended = run.ends_in_sandbox();
     let report = ended.report();
     assert_eq!(report.0["run"]["stack"], "fake", "{sense}");
-    assert_eq!(report.verdict(), "inconclusive", "{sense}");
+    if chosen.is_empty() {
+        ended.exits(4);
+        assert_eq!(report.verdict(), "inconclusive", "{sense}");
+    }
     assert_eq!(report.0["rollback"]["required"], false, "{sense}");
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let extended = report.0["extended"].as_array().into_iter().flatten();
     let items = report.items().iter().chain(extended);
     items
+        // What only a real browser can go through is looked at in the runs in one, and those look
+        // at nothing else.
+        .filter(|item| item["reason"] != NEEDS_BROWSER && item["reason"] != NOT_SELECTED)
         .map(|item| {
             let evidence = item["evidence"].as_array().into_iter().flatten();
             let mut titles = evidence.map(|evidence| text(&evidence["title"]));
@@ -71,8 +86,8 @@ fn cells(sense: &'static str) -> Vec<Cell> {
 }
 
 /// Every cell, two senses at a time.
-fn table() -> Vec<Cell> {
-    let left = Mutex::new(SENSES.iter());
+fn table(senses: &[&'static str], chosen: &[&str]) -> Vec<Cell> {
+    let left = Mutex::new(senses.iter());
     let all = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..2 {
@@ -80,7 +95,7 @@ fn table() -> Vec<Cell> {
                 loop {
                     let next = left.lock().expect("no panic while it is held").next();
                     let Some(sense) = next else { break };
-                    let found = cells(sense);
+                    let found = cells(sense, chosen);
                     all.lock().expect("no panic while it is held").extend(found);
                 }
             });
@@ -103,14 +118,14 @@ fn complaint(cell: &Cell) -> Option<String> {
 }
 
 /// The table as text, an item a line.
-fn drawn(cells: &[Cell]) -> String {
+fn drawn(cells: &[Cell], senses: &[&str]) -> String {
     let mut items: Vec<&str> = Vec::new();
     for cell in cells {
         if !items.contains(&cell.item.as_str()) {
             items.push(&cell.item);
         }
     }
-    let head: String = SENSES.iter().map(|sense| format!("{sense:18}")).collect();
+    let head: String = senses.iter().map(|sense| format!("{sense:18}")).collect();
     let mut lines = vec![format!("{:6}{head}", "")];
     for item in items {
         let status = |sense: &&str| {
@@ -118,7 +133,7 @@ fn drawn(cells: &[Cell]) -> String {
             let cell = cells.iter().find(of).expect("every run has every item");
             format!("{:18}", cell.status)
         };
-        let row: String = SENSES.iter().map(status).collect();
+        let row: String = senses.iter().map(status).collect();
         lines.push(format!("{item:6}{row}"));
     }
     let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
@@ -128,14 +143,35 @@ fn drawn(cells: &[Cell]) -> String {
 #[test]
 fn no_item_passes_or_blames_the_candidate_by_a_sense_that_is_blind() {
     needs_sandbox();
-    let cells = table();
+    let cells = table(&SENSES, &[]);
     let wrong: Vec<String> = cells.iter().filter_map(complaint).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     for sense in SENSES {
         let read = cells.iter().any(|cell| cell.sense == sense && cell.read);
         assert!(read, "{sense}: nothing was read through it");
     }
-    insta::assert_snapshot!(drawn(&cells));
+    insta::assert_snapshot!(drawn(&cells, &SENSES));
+}
+
+/// The same of what a real browser does, which may be blind itself.
+#[test]
+fn nothing_in_a_real_browser_passes_or_blames_the_candidate_by_a_sense_that_is_blind() {
+    needs_sandbox();
+    if !has_browser() {
+        return;
+    }
+    let senses: Vec<&str> = SENSES.into_iter().chain([BROWSER]).collect();
+    let cells = table(&senses, &IN_BROWSER);
+    let wrong: Vec<String> = cells.iter().filter_map(complaint).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let read = cells.iter().any(|cell| cell.sense == BROWSER && cell.read);
+    assert!(read, "nothing was looked at in the blind browser");
+    let blind = |cell: &&Cell| cell.sense == BROWSER && cell.status == "inconclusive";
+    let inconclusive: Vec<&str> = cells.iter().filter(blind).map(|cell| &*cell.item).collect();
+    for item in ["X.18", "X.19"] {
+        assert!(inconclusive.contains(&item), "{inconclusive:?}");
+    }
+    insta::assert_snapshot!(drawn(&cells, &senses));
 }
 
 #[test]

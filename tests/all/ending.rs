@@ -20,9 +20,11 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// A process: its number, and when it was started, as numbers are used again.
 type Process = (u32, u64);
 
-/// What /proc tells of a process: its parent, its name.
+/// What /proc tells of a process: its parent, process group and session, its name.
 struct Known {
     parent: u32,
+    group: u32,
+    session: u32,
     name: String,
 }
 
@@ -41,6 +43,8 @@ fn processes() -> BTreeMap<Process, Known> {
             }
             let known = Known {
                 parent: fields[1].parse().ok()?,
+                group: fields[2].parse().ok()?,
+                session: fields[3].parse().ok()?,
                 name: head.split_once('(')?.1.to_owned(),
             };
             Some(((pid, fields[19].parse().ok()?), known))
@@ -99,8 +103,14 @@ struct Running {
 impl Running {
     /// Starts the plan and waits until item 1.2 is done: everything is up, much is to come.
     fn start() -> Self {
+        let programs = ["bwrap", "nginx", "redis-server", "oauth2-proxy"];
+        Self::until(&["--quick"], " 1.2 passed", &programs)
+    }
+
+    /// Starts a run and waits until it has said something, and has these programs running.
+    fn until(args: &[&str], said: &str, programs: &[&str]) -> Self {
         needs_sandbox();
-        let mut verify = verify(["--quick"]);
+        let mut verify = verify(args);
         verify.command.stdout(Stdio::null());
         let mut child = verify.command.spawn().expect("verify can be run");
         let stderr = child.stderr.take().expect("it is a pipe");
@@ -111,11 +121,14 @@ impl Running {
             _scratch: verify.into_scratch(),
             child,
         };
-        running.read_until(" 1.2 passed");
+        running.read_until(said);
         running.family = descendants(running.child.id());
-        for program in ["bwrap", "nginx", "redis-server", "oauth2-proxy"] {
+        for program in programs {
             let names: Vec<&String> = running.family.values().collect();
-            assert!(names.iter().any(|name| *name == program), "{names:?}");
+            assert!(
+                names.iter().any(|name| name.starts_with(program)),
+                "{names:?}"
+            );
         }
         running
     }
@@ -213,6 +226,39 @@ fn sigkill_leaves_events_that_can_be_judged_and_no_process() {
     assert_eq!(report.item("6.4")["status"], "inconclusive", "what was not");
 }
 
+#[test]
+fn sigkill_leaves_nothing_of_chromium() {
+    if !super::browser::has_browser() {
+        return;
+    }
+    let args = ["--phase", "2", "--browser", "chromium"];
+    let mut run = Running::until(&args, " 2.1 passed", &["bwrap", "chrom"]);
+    run.signal(Signal::KILL);
+    run.child.wait().expect("it is a child");
+    nothing_left(&run.family);
+}
+
+/// bubblewrap asks to end with its parent only a moment after it has begun; whatever ends a run in
+/// that moment ends it by its process group. So no part of it may leave that, or keep a terminal.
+#[test]
+fn no_part_of_a_sandbox_leaves_the_group_by_which_it_is_ended() {
+    let mut run = Running::start();
+    let now = processes();
+    let guard = descendants(run.child.id()).into_keys().find(|process| {
+        now.get(process)
+            .is_some_and(|known| known.parent == run.child.id())
+    });
+    let (guard, _) = guard.expect("the guard is the run's child");
+    let made = run.family.iter().filter(|(_, name)| *name == "bwrap");
+    let groups: Vec<(u32, u32)> = made
+        .filter_map(|(process, _)| now.get(process))
+        .map(|known| (known.group, known.session))
+        .collect();
+    run.signal(Signal::TERM);
+    run.wait();
+    assert_eq!(groups, [(guard, guard); 2]);
+}
+
 /// The whole sandbox gone at once is the harness's misfortune, not the candidate's failure.
 #[test]
 fn a_sandbox_that_is_killed_is_inconclusive() {
@@ -278,6 +324,20 @@ fn interrupted_with(family: usize) {
         std::thread::sleep(Duration::from_millis(2));
     }
     let left = naming(own.str());
+    let states: Vec<String> = left
+        .keys()
+        .map(|(pid, _)| {
+            let read = |file| fs::read_to_string(format!("/proc/{pid}/{file}"));
+            let words = read("cmdline").unwrap_or_default().replace('\0', " ");
+            let words: String = words.chars().take(80).collect();
+            format!(
+                "{words}: {}; {}; {}",
+                read("stat").unwrap_or_default().trim(),
+                read("wchan").unwrap_or_default(),
+                read("syscall").unwrap_or_default().trim()
+            )
+        })
+        .collect();
     for (pid, _) in left.keys() {
         let pid = i32::try_from(*pid).ok().and_then(Pid::from_raw);
         // Only so that a defect of the program leaves nothing on the machine either.
@@ -285,7 +345,10 @@ fn interrupted_with(family: usize) {
     }
     child.wait().expect("it is a child");
     let names: Vec<String> = left.into_values().collect();
-    assert_eq!(names, [""; 0], "left behind, told with {family} processes");
+    assert_eq!(
+        names, [""; 0],
+        "left behind, told with {family} processes; ended: {status:?}; {states:#?}"
+    );
     assert_eq!(status.and_then(|status| status.code()), Some(130));
 }
 

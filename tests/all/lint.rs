@@ -11,7 +11,7 @@ use super::{
 };
 
 /// The shipped candidate with its tracking lines at info; its log keeps warn and graver.
-fn tracking_at_info() -> Scratch {
+pub fn tracking_at_info() -> Scratch {
     let mut text = fs::read_to_string(root().join(SHIPPED)).expect("the shipped candidate");
     for line in ["Tracking user: ", "User tracking success: "] {
         let shown = format!("ngx.WARN, \"[info] {line}");

@@ -111,7 +111,6 @@ impl Completion {
             "object": "chat.completion",
             "created": self.created,
             "model": self.model,
-            "system_fingerprint": null,
             "choices": [{ "index": 0, "message": message, "finish_reason": "stop" }],
             "usage": self.usage,
         })
@@ -128,17 +127,22 @@ impl Completion {
     }
 
     fn frames(&self, with_usage: bool) -> Vec<String> {
-        let choice = |delta: Value, reason: Value| {
-            self.chunk(json!([{ "index": 0, "delta": delta, "finish_reason": reason }]))
-        };
-        let first = choice(json!({ "role": "assistant", "content": "" }), Value::Null);
+        let choice = |delta: Value| self.chunk(json!([{ "index": 0, "delta": delta }]));
         let pieces = stream::pieces(&self.text).into_iter();
-        let mut chunks = vec![first];
-        chunks.extend(pieces.map(|piece| choice(json!({ "content": piece }), Value::Null)));
-        chunks.push(choice(json!({}), "stop".into()));
+        let mut chunks: Vec<Value> = pieces
+            .map(|piece| choice(json!({ "content": piece })))
+            .collect();
+        if let Some(first) = chunks.first_mut() {
+            first["choices"][0]["delta"]["role"] = "assistant".into();
+        }
+        let mut stop = choice(json!({}));
+        stop["choices"][0]["finish_reason"] = "stop".into();
+        chunks.push(stop);
         if with_usage {
-            let mut last = self.chunk(json!([]));
+            let mut last = choice(json!({}));
             last["usage"] = self.usage.clone();
+            last["usage"]["completion_tokens_details"] =
+                json!({ "reasoning_tokens": 0, "text_tokens": self.usage["completion_tokens"] });
             chunks.push(last);
         }
         let mut frames: Vec<String> = chunks.iter().map(stream::data).collect();

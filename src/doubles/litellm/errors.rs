@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// How long a client that was refused for its rate shall wait, in seconds.
 const RETRY_AFTER: &str = "1";
@@ -17,13 +17,16 @@ pub(super) enum Failure {
     /// The body is not what the API asks for.
     #[error("{0}")]
     Invalid(String),
+    /// The body is no JSON.
+    #[error("Invalid JSON payload: {0}")]
+    Json(String),
     /// The model is none that is served.
     #[error(
         "{route}: Invalid model name passed in model={model}. Call `/v1/models` to view available \
          models for your key."
     )]
     Model {
-        /// The route asked, e.g. `/v1/messages`.
+        /// The route as LiteLLM calls it, e.g. `anthropic_messages`.
         route: &'static str,
         /// The model asked for.
         model: String,
@@ -37,18 +40,25 @@ impl Failure {
     fn status(&self) -> StatusCode {
         match self {
             Self::Key(_) => StatusCode::UNAUTHORIZED,
-            Self::Invalid(_) | Self::Model { .. } => StatusCode::BAD_REQUEST,
+            Self::Invalid(_) | Self::Json(_) | Self::Model { .. } => StatusCode::BAD_REQUEST,
             Self::Mock(status) => *status,
         }
     }
 
     /// A body that could not be read.
     pub(super) fn body(error: serde_json::Error) -> Self {
-        Self::Invalid(format!("The request body is not valid: {error}"))
+        if error.is_data() {
+            return Self::Invalid(format!("The request body is not valid: {error}"));
+        }
+        Self::Json(error.to_string())
     }
 
     /// As Anthropic's API says it.
     pub(super) fn anthropic(&self) -> Response {
+        if matches!(self, Self::Json(_)) {
+            // LiteLLM itself reads the body, before it knows for which API.
+            return self.openai();
+        }
         let status = self.status();
         let kind = match status.as_u16() {
             400 => "invalid_request_error",
@@ -60,8 +70,16 @@ impl Failure {
             529 => "overloaded_error",
             _ => "api_error",
         };
-        let error = json!({ "type": kind, "message": self.to_string() });
+        let mut error = json!({ "type": kind, "message": self.to_string() });
+        self.say_twice(&mut error);
         self.answer(json!({ "type": "error", "error": error }))
+    }
+
+    /// What LiteLLM's router refuses, it says again in a field of its own.
+    fn say_twice(&self, error: &mut Value) {
+        if matches!(self, Self::Model { .. }) {
+            error["provider_specific_fields"] = json!({ "error": self.to_string() });
+        }
     }
 
     /// As LiteLLM itself and OpenAI's API say it.
@@ -69,16 +87,23 @@ impl Failure {
         let status = self.status();
         let kind = match (self, status.as_u16()) {
             (Self::Key(_), _) => "auth_error",
-            (Self::Invalid(_) | Self::Model { .. }, _) => "invalid_request_error",
+            (Self::Invalid(_) | Self::Json(_) | Self::Model { .. }, _) => "invalid_request_error",
             (_, 429) => "throttling_error",
             _ => "internal_server_error",
         };
-        self.answer(json!({ "error": {
+        let param = match self {
+            Self::Json(_) => "request_body".into(),
+            Self::Model { .. } => Value::Null,
+            _ => "None".into(),
+        };
+        let mut error = json!({
             "message": self.to_string(),
             "type": kind,
-            "param": "None",
+            "param": param,
             "code": status.as_u16().to_string(),
-        }}))
+        });
+        self.say_twice(&mut error);
+        self.answer(json!({ "error": error }))
     }
 
     fn answer(&self, body: serde_json::Value) -> Response {

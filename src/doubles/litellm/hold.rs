@@ -76,6 +76,11 @@ impl Hold {
         }
     }
 
+    /// Whether streams that begin now are held back.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.frames.borrow().is_some()
+    }
+
     /// The control path.
     pub(super) fn routes(&self) -> Router {
         Router::new()

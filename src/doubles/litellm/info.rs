@@ -4,19 +4,30 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
-use super::Proxy;
+use super::{Proxy, keys};
 
 /// When the models came to be, in Unix seconds: LiteLLM's own constant.
 const CREATED: i64 = 1_677_610_602;
 
+/// What LiteLLM's list says of claude-sonnet-4, whatever the model is called here.
+const MAX_INPUT_TOKENS: u32 = 200_000;
+const MAX_OUTPUT_TOKENS: u32 = 64_000;
+
 /// `GET /v1/models` and `/models`
 pub(super) async fn models(State(proxy): State<Arc<Proxy>>) -> Json<Value> {
-    let model =
-        |id| json!({ "id": id, "object": "model", "created": CREATED, "owned_by": "openai" });
+    let model = |id| {
+        json!({
+            "id": id,
+            "object": "model",
+            "created": CREATED,
+            "owned_by": "openai",
+            "mode": "chat",
+            "max_input_tokens": MAX_INPUT_TOKENS,
+            "max_output_tokens": MAX_OUTPUT_TOKENS,
+        })
+    };
     let models: Vec<Value> = proxy.config.models.iter().map(model).collect();
     Json(json!({ "data": models, "object": "list" }))
 }
@@ -39,7 +50,7 @@ pub(super) async fn health(State(proxy): State<Arc<Proxy>>) -> Json<Value> {
     let models = &proxy.config.models;
     let healthy: Vec<Value> = models
         .iter()
-        .map(|model| json!({ "model": model }))
+        .map(|model| json!({ "model": model, "model_id": keys::token_of(model) }))
         .collect();
     Json(json!({
         "healthy_endpoints": healthy,
@@ -56,21 +67,10 @@ pub(super) async fn alive() -> Json<&'static str> {
 
 /// `GET /health/readiness`
 pub(super) async fn ready() -> Json<Value> {
-    Json(
-        json!({ "status": "healthy", "db": "connected", "cache": null, "litellm_version": "mock" }),
-    )
+    Json(json!({ "status": "healthy", "db": "connected" }))
 }
 
-/// `GET /metrics`
-pub(super) async fn metrics() -> impl IntoResponse {
-    let text = "# HELP litellm_in_flight_requests Requests that are being answered\n\
-                # TYPE litellm_in_flight_requests gauge\n\
-                litellm_in_flight_requests 0\n";
-    (
-        [(
-            header::CONTENT_TYPE,
-            "text/plain; version=0.0.4; charset=utf-8",
-        )],
-        text,
-    )
+/// `GET /v1/mcp/tools`: the tools of the MCP servers that it knows, which are none.
+pub(super) async fn mcp_tools() -> Json<Value> {
+    Json(json!({ "tools": [] }))
 }

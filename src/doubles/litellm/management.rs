@@ -26,9 +26,9 @@ pub(super) fn routes() -> Router<Arc<Proxy>> {
         .route("/team/new", post(new_team))
         .route("/team/info", get(team_info))
         .route("/team/list", get(empty_list))
-        .route("/organization/new", post(new_organization))
-        .route("/organization/info", get(organization_info))
-        .route("/organization/list", get(empty_list))
+        .route("/organization/new", post(enterprise))
+        .route("/organization/info", get(enterprise))
+        .route("/organization/list", get(enterprise))
 }
 
 /// The object in a body; an empty body is an empty object, as FastAPI's optional models take it.
@@ -92,15 +92,18 @@ async fn list_keys(State(proxy): State<Arc<Proxy>>) -> Json<Value> {
     Json(json!({ "keys": tokens, "total_count": total, "current_page": 1, "total_pages": 1 }))
 }
 
-async fn delete_keys(State(proxy): State<Arc<Proxy>>, body: Bytes) -> Result<Json<Value>, Failure> {
+async fn delete_keys(State(proxy): State<Arc<Proxy>>, body: Bytes) -> Result<Response, Failure> {
     let asked = object(&body)?;
     let named = asked.get("keys").and_then(Value::as_array);
     let Some(named) = named else {
-        return Err(Failure::Invalid("keys: Field required".to_owned()));
+        let message = "Value error, At least one of 'keys' or 'key_aliases' must be provided.";
+        let detail = json!([{ "type": "value_error", "loc": ["body"], "msg": message }]);
+        let body = Json(json!({ "detail": detail }));
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, body).into_response());
     };
     let names = named.iter().filter_map(Value::as_str);
     let deleted: Vec<&str> = names.filter(|name| proxy.keys.remove(name)).collect();
-    Ok(Json(json!({ "deleted_keys": deleted })))
+    Ok(Json(json!({ "deleted_keys": deleted })).into_response())
 }
 
 /// `body` with an id under `name`, its own or a fresh one.
@@ -125,15 +128,18 @@ async fn new_team(body: Bytes) -> Result<Json<Value>, Failure> {
     with_id(&body, "team_id")
 }
 
-async fn new_organization(body: Bytes) -> Result<Json<Value>, Failure> {
-    with_id(&body, "organization_id")
+/// Organizations are sold, and the proxies that gateways stand before mostly have no license.
+async fn enterprise() -> Response {
+    let error = "Organizations are only available for LiteLLM Enterprise users. You must be a \
+                 LiteLLM Enterprise user to use this feature.";
+    let body = Json(json!({ "detail": { "error": error } }));
+    (StatusCode::FORBIDDEN, body).into_response()
 }
 
 #[derive(Deserialize)]
 struct IdQuery {
     user_id: Option<String>,
     team_id: Option<String>,
-    organization_id: Option<String>,
 }
 
 async fn user_info(State(proxy): State<Arc<Proxy>>, Query(asked): Query<IdQuery>) -> Json<Value> {
@@ -152,11 +158,6 @@ async fn list_users() -> Json<Value> {
 async fn team_info(Query(asked): Query<IdQuery>) -> Json<Value> {
     let info = json!({ "team_id": asked.team_id, "models": [], "spend": 0.0 });
     Json(json!({ "team_id": asked.team_id, "team_info": info, "keys": [] }))
-}
-
-async fn organization_info(Query(asked): Query<IdQuery>) -> Json<Value> {
-    let id = asked.organization_id;
-    Json(json!({ "organization_id": id, "models": [], "members": [], "teams": [] }))
 }
 
 async fn empty_list() -> Json<Value> {

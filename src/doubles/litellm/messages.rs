@@ -14,6 +14,9 @@ use super::errors::Failure;
 use super::{Proxy, keys, mock, stream};
 use crate::doubles::observe::noted;
 
+/// What LiteLLM calls this route.
+const ROUTE: &str = "anthropic_messages";
+
 /// A request, as far as the answer depends on it.
 #[derive(Deserialize, Debug)]
 struct Ask {
@@ -117,32 +120,33 @@ fn answer(proxy: &Proxy, body: &[u8]) -> Response {
     }
     let text = reply_to(&turn.prompt);
     let mut message = opening(&turn);
-    message["usage"]["output_tokens"] = tokens(&text).into();
+    message["usage"] = json!({ "input_tokens": turn.input_tokens, "output_tokens": tokens(&text) });
     message["content"] = json!([{ "type": "text", "text": text }]);
     message["stop_reason"] = "end_turn".into();
+    message["stop_details"] = Value::Null;
     noted(Json(message), note)
 }
 
 /// `POST /v1/messages/count_tokens`
 pub(super) async fn count_tokens(State(proxy): State<Arc<Proxy>>, body: Bytes) -> Response {
     match read(&proxy, &body, false) {
-        Ok(turn) => Json(json!({ "input_tokens": turn.input_tokens })).into_response(),
+        Ok(turn) => Json(json!({
+            "input_tokens": turn.input_tokens,
+            "litellm_count_source": "local_estimate",
+        }))
+        .into_response(),
         Err(failure) => failure.anthropic(),
     }
 }
 
 fn read(proxy: &Proxy, body: &[u8], answered: bool) -> Result<Turn, Failure> {
     let invalid = |problem: &str| Failure::Invalid(problem.to_owned());
+    let missing =
+        |name: &str| Failure::Invalid(format!("{ROUTE}: Missing required parameter: '{name}'."));
     let ask: Ask = serde_json::from_slice(body).map_err(Failure::body)?;
-    let model = ask.model.ok_or_else(|| invalid("model: Field required"))?;
-    if !proxy.serves(&model) {
-        return Err(Failure::Model {
-            route: "/v1/messages",
-            model,
-        });
-    }
+    let messages = ask.messages.ok_or_else(|| missing("messages"))?;
     match ask.max_tokens {
-        None if answered => return Err(invalid("max_tokens: Field required")),
+        None if answered => return Err(missing("max_tokens")),
         Some(Value::Number(most)) if most.as_u64().is_some_and(|most| most > 0) => {}
         None => {}
         Some(_) => {
@@ -151,9 +155,17 @@ fn read(proxy: &Proxy, body: &[u8], answered: bool) -> Result<Turn, Failure> {
             ));
         }
     }
-    let messages = ask
-        .messages
-        .ok_or_else(|| invalid("messages: Field required"))?;
+    let model = match ask.model {
+        None if !answered => return Err(invalid("model parameter is required")),
+        // LiteLLM is written in Python.
+        model => model.unwrap_or_else(|| "None".to_owned()),
+    };
+    if !proxy.serves(&model) {
+        return Err(Failure::Model {
+            route: ROUTE,
+            model,
+        });
+    }
     if messages.is_empty() {
         return Err(invalid("messages: at least one message is required"));
     }
@@ -190,8 +202,7 @@ fn opening(turn: &Turn) -> Value {
             "input_tokens": turn.input_tokens,
             "cache_creation_input_tokens": 0,
             "cache_read_input_tokens": 0,
-            "output_tokens": 1,
-            "service_tier": "standard",
+            "output_tokens": 0,
         },
     })
 }
@@ -202,7 +213,6 @@ fn frames(turn: &Turn) -> Vec<String> {
     let mut events = vec![
         json!({ "type": "message_start", "message": opening(turn) }),
         json!({ "type": "content_block_start", "index": 0, "content_block": block }),
-        json!({ "type": "ping" }),
     ];
     events.extend(stream::pieces(&text).into_iter().map(|piece| {
         let delta = json!({ "type": "text_delta", "text": piece });
@@ -211,8 +221,8 @@ fn frames(turn: &Turn) -> Vec<String> {
     events.push(json!({ "type": "content_block_stop", "index": 0 }));
     events.push(json!({
         "type": "message_delta",
-        "delta": { "stop_reason": "end_turn", "stop_sequence": null },
-        "usage": { "output_tokens": tokens(&text) },
+        "delta": { "stop_reason": "end_turn" },
+        "usage": { "input_tokens": turn.input_tokens, "output_tokens": tokens(&text) },
     }));
     events.push(json!({ "type": "message_stop" }));
     events.iter().map(stream::event).collect()

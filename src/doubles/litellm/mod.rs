@@ -31,9 +31,10 @@ pub mod hold;
 mod info;
 mod keys;
 mod management;
-mod mcp;
+mod manners;
 mod messages;
 mod mock;
+pub mod pass_through;
 mod stream;
 
 /// The longest body taken, in bytes: Anthropic's own limit for a request.
@@ -113,6 +114,10 @@ impl LiteLlm {
             .merge(open())
             .fallback(not_found)
             .method_not_allowed_fallback(method_not_allowed);
+        // As a service: what the router itself puts on an answer is changed, too.
+        let router = Router::new()
+            .fallback_service(router)
+            .layer(from_fn(manners::as_litellm));
         let observed = observed(router, &self.journal, &self.faults, BODY_LIMIT);
         self.log.kept(observed.merge(self.proxy.hold.routes()))
     }
@@ -147,9 +152,7 @@ fn api(proxy: &Arc<Proxy>) -> Router {
         .route("/models", get(info::models))
         .route("/v1/model/info", get(info::model_info))
         .route("/model/info", get(info::model_info))
-        .route("/v1/mcp", any(mcp::serve))
-        .route("/v1/mcp/", any(mcp::serve))
-        .route("/v1/mcp/{*rest}", any(mcp::serve))
+        .route("/v1/mcp/tools", get(info::mcp_tools))
         .route("/health", get(info::health))
         .merge(management::routes())
         .route_layer(from_fn_with_state(Arc::clone(proxy), authenticate))
@@ -160,13 +163,29 @@ fn api(proxy: &Arc<Proxy>) -> Router {
 fn open() -> Router {
     Router::new()
         .route("/", get(Html(HOME)))
-        .route("/ui", get(Html(UI)))
+        .route("/ui", any(to_the_slash))
         .route("/ui/", get(Html(UI)))
-        .route("/ui/{*rest}", get(Html(UI)))
-        .route("/metrics", get(info::metrics))
+        .route("/ui/{*rest}", get((StatusCode::NOT_FOUND, Html(UI))))
+        .route("/v1/mcp", any(no_mcp_server))
+        .route("/v1/mcp/", any(to_no_slash))
         .route("/health/liveliness", get(info::alive))
         .route("/health/liveness", get(info::alive))
         .route("/health/readiness", get(info::ready))
+}
+
+/// Where LiteLLM's own routing has a path with a slash at its end, and without it leads there.
+async fn to_the_slash(headers: HeaderMap) -> Response {
+    manners::elsewhere(&headers, "/ui/")
+}
+
+async fn to_no_slash(headers: HeaderMap) -> Response {
+    manners::elsewhere(&headers, "/v1/mcp")
+}
+
+/// What LiteLLM takes for the name of an MCP server that it does not have.
+async fn no_mcp_server() -> (StatusCode, Json<Value>) {
+    let detail = "MCP server, toolset, or access group 'v1' not found";
+    (StatusCode::NOT_FOUND, Json(json!({ "detail": detail })))
 }
 
 async fn not_found() -> (StatusCode, Json<Value>) {

@@ -39,8 +39,22 @@ pub(super) fn pieces(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The frames as an answer, each sent on its own, and not before it may.
+/// The frames of a stream that was sent as this text; the blank line ends one.
+pub(super) fn frames(text: &str) -> Vec<String> {
+    text.split_inclusive("\n\n").map(str::to_owned).collect()
+}
+
+/// The frames as an answer.
 pub(super) fn answer(frames: Vec<String>, hold: &Hold) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, paced(frames, hold)).into_response()
+}
+
+/// The frames as a body, each sent on its own, and not before it may.
+pub(super) fn paced(frames: Vec<String>, hold: &Hold) -> Body {
     let held = hold.stream(frames.len());
     let paced = stream::iter(frames)
         .enumerate()
@@ -55,16 +69,23 @@ pub(super) fn answer(frames: Vec<String>, hold: &Hold) -> Response {
                 Ok::<_, std::convert::Infallible>(frame)
             }
         });
-    let headers = [
-        (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-cache"),
-    ];
-    (headers, Body::from_stream(paced)).into_response()
+    Body::from_stream(paced)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_is_cut_where_its_events_end() {
+        let events = "event: a\ndata: 1\n\ndata: 2\n\n";
+        assert_eq!(frames(events), ["event: a\ndata: 1\n\n", "data: 2\n\n"]);
+        assert_eq!(
+            frames("data: 1\n\ndata: cut").concat(),
+            "data: 1\n\ndata: cut"
+        );
+        assert!(frames("").is_empty());
+    }
 
     #[test]
     fn pieces_make_the_whole_again() {

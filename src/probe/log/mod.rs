@@ -16,6 +16,12 @@ use crate::stack::{LogChunk, LogCursor, Service, Stack, StackError};
 /// How long the log is left alone at least, while a line is waited for.
 const POLL: Duration = Duration::from_millis(1);
 
+/// How long to leave alone what was waited for since `started`, until it is looked at again:
+/// what comes soon is seen soon, and what is long in coming costs no processor meanwhile.
+pub(crate) fn pause(started: Instant) -> Duration {
+    POLL.max(started.elapsed() / 20)
+}
+
 /// The part of a service's log since a moment before the requests that it is about.
 #[derive(Clone, Debug)]
 pub struct Window {
@@ -104,7 +110,7 @@ impl Window {
                 return growing.finish(stack).await;
             }
             // A log that is long to read must not keep the gateway from writing it.
-            tokio::time::sleep(begun.elapsed().max(POLL)).await;
+            tokio::time::sleep(begun.elapsed().max(pause(started))).await;
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{
     Style,
+    failure::fields,
     table::{BOLD, RED},
-    table_items::fields,
     text::{line, lines, md_fence, md_inline},
     words::say,
 };

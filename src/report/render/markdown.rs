@@ -37,7 +37,7 @@ pub fn markdown(report: &RunReport, lang: Lang) -> String {
     parts.join("\n") + "\n"
 }
 
-fn head(report: &RunReport, lang: Lang) -> String {
+pub(super) fn head(report: &RunReport, lang: Lang) -> String {
     let run = &report.run;
     let file = |file: &crate::report::FileRef| {
         let path = file.path.to_string_lossy();
@@ -84,7 +84,7 @@ fn head(report: &RunReport, lang: Lang) -> String {
     text
 }
 
-fn summary(report: &RunReport, lang: Lang) -> String {
+pub(super) fn summary(report: &RunReport, lang: Lang) -> String {
     let mut text = String::from(say(
         lang,
         "### Verification summary\n\n\
@@ -120,7 +120,7 @@ fn summary(report: &RunReport, lang: Lang) -> String {
     text
 }
 
-fn findings(report: &RunReport, lang: Lang) -> String {
+pub(super) fn findings(report: &RunReport, lang: Lang) -> String {
     let mut text = String::from(say(
         lang,
         "### Problems found\n\n\
@@ -159,7 +159,7 @@ fn problem(report: &RunReport, finding: &Finding, lang: Lang) -> String {
 }
 
 /// The plan's 総合評価: its three boxes, the right one ticked.
-fn assessment(report: &RunReport, lang: Lang) -> String {
+pub(super) fn assessment(report: &RunReport, lang: Lang) -> String {
     let mut boxes = vec![Verdict::Pass, Verdict::Conditional, Verdict::Fail];
     if report.verdict == Some(Verdict::Inconclusive) {
         boxes.push(Verdict::Inconclusive);

@@ -41,7 +41,7 @@ pub fn items(report: &RunReport, lang: Lang) -> String {
     text
 }
 
-fn item(item: &ItemReport, lang: Lang) -> String {
+pub(super) fn item(item: &ItemReport, lang: Lang) -> String {
     let mut text = format!("\n#### {}\n\n", item_heading(item, lang));
     let took = words::duration(item.duration_ms);
     text.push_str(&match lang {
@@ -132,7 +132,8 @@ fn steps(steps: &[StepRecord], lang: Lang) -> String {
     text
 }
 
-fn kind(kind: EvidenceKind, lang: Lang) -> &'static str {
+/// What kind of thing a piece of evidence is, in a word.
+pub(super) fn kind(kind: EvidenceKind, lang: Lang) -> &'static str {
     match kind {
         EvidenceKind::Exchange => say(lang, "Request and response", "リクエストとレスポンス"),
         EvidenceKind::Log => say(lang, "Log", "ログ"),
@@ -143,6 +144,7 @@ fn kind(kind: EvidenceKind, lang: Lang) -> &'static str {
         EvidenceKind::File => say(lang, "File", "ファイル"),
         EvidenceKind::Command => say(lang, "Command", "コマンド"),
         EvidenceKind::Measurement => say(lang, "Measurement", "測定値"),
+        EvidenceKind::Screenshot => say(lang, "Screenshot", "画面"),
         EvidenceKind::Remark => say(lang, "Remark", "備考"),
     }
 }

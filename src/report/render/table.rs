@@ -17,15 +17,22 @@ use crate::{
     verdict::{Standing, standing},
 };
 
-/// SGR parameters.
-pub(super) const BOLD: &str = "1";
-pub(super) const RED: &str = "1;31";
-pub(super) const GREEN: &str = "1;32";
-pub(super) const YELLOW: &str = "1;33";
+/// Below so many columns the tables have another form.
+const NARROW: usize = 60;
+
+/// What is to be seen first.
+pub const BOLD: &str = "1";
+/// What is wrong.
+pub const RED: &str = "1;31";
+/// What is right.
+pub const GREEN: &str = "1;32";
+/// What is to be looked at.
+pub const YELLOW: &str = "1;33";
 
 impl Style {
     /// `text` in a colour, where there are colours.
-    pub(super) fn paint(self, sgr: &str, text: &str) -> String {
+    #[must_use]
+    pub fn paint(self, sgr: &str, text: &str) -> String {
         if self.color {
             format!("\u{1b}[{sgr}m{text}\u{1b}[0m")
         } else {
@@ -34,7 +41,8 @@ impl Style {
     }
 
     /// `text` in lines of this width, those after the first indented.
-    pub(super) fn paragraph(self, indent: usize, text: &str) -> String {
+    #[must_use]
+    pub fn paragraph(self, indent: usize, text: &str) -> String {
         let lines = wrap(text, self.width.saturating_sub(indent).max(20));
         lines.join(&format!("\n{}", " ".repeat(indent)))
     }
@@ -81,17 +89,22 @@ fn heading(report: &RunReport, style: Style) -> String {
     let baseline = run.baseline.path.to_string_lossy();
     format!(
         "{}\n{}\n{}",
-        style.paint(BOLD, &line(run.plan.get(style.lang))),
+        style.paint(BOLD, &style.paragraph(2, &line(run.plan.get(style.lang)))),
         style.paragraph(2, &line(&facts)),
         style.paragraph(2, &line(&format!("{baseline} -> {candidate}"))),
     )
 }
 
-/// The plan's 検証サマリー.
+/// The plan's 検証サマリー. Where its words do not fit, signs stand for them, and are explained.
 fn summary(report: &RunReport, style: Style) -> String {
-    let head = match style.lang {
+    let words = match style.lang {
         Lang::En => ["Phase", "Items", "Passed", "Failed", "Skipped"],
         Lang::Ja => ["Phase", "項目数", "成功", "失敗", "スキップ"],
+    };
+    let narrow = style.width < NARROW;
+    let head = match narrow {
+        true => ["Phase", "Σ", "✔", "✘", "-"],
+        false => words,
     };
     // What is left of the width for the phases' titles.
     let numbers: usize = head[1..].iter().map(|word| columns(word) + 3).sum();
@@ -99,7 +112,11 @@ fn summary(report: &RunReport, style: Style) -> String {
     let mut builder = Builder::default();
     builder.push_record(head);
     for phase in &report.phases {
-        let title = format!("Phase {}: {}", phase.id, line(phase.title.get(style.lang)));
+        let title = line(phase.title.get(style.lang));
+        let title = match narrow {
+            true => format!("{} {title}", phase.id),
+            false => format!("Phase {}: {title}", phase.id),
+        };
         builder.push_record([
             wrap(&title, room).join("\n"),
             phase.total.to_string(),
@@ -112,7 +129,12 @@ fn summary(report: &RunReport, style: Style) -> String {
     table
         .with(Borders::sharp())
         .modify(Columns::new(1..), Alignment::right());
-    table.to_string()
+    if !narrow {
+        return table.to_string();
+    }
+    let signs = head.iter().zip(words).skip(1);
+    let signs: Vec<String> = signs.map(|(sign, word)| format!("{sign} {word}")).collect();
+    format!("{table}\n{}", style.paragraph(0, &signs.join("  ")))
 }
 
 /// The table counts what is inconclusive as skipped; here it is named.
@@ -155,7 +177,11 @@ fn findings(report: &RunReport, style: Style) -> String {
     };
     // Three columns beside the problem; each cell has a blank on both sides and a border.
     let others = widest(0) + widest(2) + widest(3) + 4 * 3 + 1;
-    let room = style.width.saturating_sub(others).max(20);
+    let room = style.width.saturating_sub(others);
+    let title = style.paint(BOLD, say(lang, "Problems found", "検出された問題"));
+    if room < 20 {
+        return title + &list(&rows, style);
+    }
     let mut builder = Builder::default();
     builder.push_record(head);
     for [no, problem, severity, state] in rows {
@@ -165,8 +191,16 @@ fn findings(report: &RunReport, style: Style) -> String {
     table
         .with(Borders::sharp())
         .modify(Columns::first(), Alignment::right());
-    let title = say(lang, "Problems found", "検出された問題");
-    format!("{}\n{table}", style.paint(BOLD, title))
+    format!("{title}\n{table}")
+}
+
+/// The same as a list, where there is no room for a table.
+fn list(rows: &[[String; 4]], style: Style) -> String {
+    let entry = |[no, problem, severity, state]: &[String; 4]| {
+        let what = style.paragraph(5, problem);
+        format!("\n {no:>2}. {what}\n     {severity}, {state}")
+    };
+    rows.iter().map(entry).collect()
 }
 
 /// What the problem is; why it did not run, where the details below do not say it.

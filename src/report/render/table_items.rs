@@ -2,18 +2,15 @@
 
 use super::{
     Style, causes,
+    failure::{self, field, fields},
     table::{BOLD, GREEN, RED, YELLOW},
-    text::{columns, line, lines, pad, wrap},
+    text::{line, lines},
     words::{self, say},
 };
 use crate::{
-    plan::Lang,
     report::{ItemReport, RunReport},
     verdict::{Standing, standing},
 };
-
-/// How many lines of a field are shown.
-const SEEN_LINES: usize = 40;
 
 /// Whatever failed or could not tell, each in full; those that could not tell for the very
 /// same cause, together. What a cause above accounts for is shown by one of its items.
@@ -50,13 +47,9 @@ fn detail(report: &RunReport, group: &[&ItemReport], style: Style) -> String {
     let title = style.paint(if failed { RED } else { YELLOW }, &title(group, style));
     let mut shown: Vec<(&str, String)> = Vec::new();
     match &item.failure {
-        Some(failure) => {
-            shown.push((say(lang, "done", "実施"), lines(&failure.did)));
-            shown.push((say(lang, "expected", "期待"), lines(&failure.expected)));
-            shown.push((say(lang, "seen", "結果"), lines(&failure.seen)));
-        }
+        Some(failure) => shown.extend(failure::told(failure, lang)),
         None => shown.push((
-            say(lang, "because", "理由"),
+            failure::reason_label(lang),
             lines(&words::reason(item, lang)),
         )),
     }
@@ -71,18 +64,6 @@ fn detail(report: &RunReport, group: &[&ItemReport], style: Style) -> String {
     title + &fields(&shown, style)
 }
 
-/// Labels with their texts beside them. What is to be done next, the last, may hold commands.
-pub fn fields(shown: &[(&str, String)], style: Style) -> String {
-    let widest = shown.iter().map(|(label, _)| columns(label)).max();
-    let mut text = String::new();
-    for (at, (label, body)) in shown.iter().enumerate() {
-        let label = pad(label, widest.unwrap_or(0));
-        let commands = at + 1 == shown.len();
-        text.push_str(&field(&label, body.trim_end(), commands, style));
-    }
-    text
-}
-
 fn title(group: &[&ItemReport], style: Style) -> String {
     let lang = style.lang;
     let item = group[0];
@@ -94,49 +75,6 @@ fn title(group: &[&ItemReport], style: Style) -> String {
     let weight = words::weight(item, lang);
     let title = item.title.get(lang);
     style.paragraph(2, &line(&format!("{} {title}{weight}: {what}", item.id)))
-}
-
-/// A label with its text beside it. Where the text has commands, indented by four, their
-/// lines are left whole, so that they can be copied.
-fn field(label: &str, body: &str, commands: bool, style: Style) -> String {
-    let indent = columns(label) + 4;
-    let room = style.width.saturating_sub(indent).max(20);
-    let shown: Vec<String> = if commands {
-        let whole = |line: &str| line.starts_with("    ");
-        let wrapped = body.lines().map(|line| match whole(line) {
-            true => vec![line.to_owned()],
-            false => wrap(line, room),
-        });
-        wrapped.flatten().collect()
-    } else {
-        bounded(wrap(body, room), style)
-    };
-    let mut text = String::new();
-    for (at, line) in shown.iter().enumerate() {
-        let margin = if at == 0 {
-            format!("  {label}  ")
-        } else {
-            " ".repeat(indent)
-        };
-        text.push('\n');
-        text.push_str(format!("{margin}{line}").trim_end());
-    }
-    text
-}
-
-/// The middle left out of what would fill the whole screen; the file has all of it.
-fn bounded(mut shown: Vec<String>, style: Style) -> Vec<String> {
-    if shown.len() <= SEEN_LINES {
-        return shown;
-    }
-    let left_out = shown.len() - SEEN_LINES + 1;
-    let note = match style.lang {
-        Lang::En => format!("[… {left_out} lines left out: see report.md …]"),
-        Lang::Ja => format!("[… {left_out}行省略：report.md を参照 …]"),
-    };
-    let head = SEEN_LINES / 2;
-    shown.splice(head..head + left_out, [note]);
-    shown
 }
 
 /// The plan's ロールバック手順, and what was done of it.

@@ -36,6 +36,71 @@ fn what_a_person_sees_at_a_terminal() {
 }
 
 #[test]
+fn what_a_person_sees_at_a_narrow_terminal() {
+    for lang in [Lang::En, Lang::Ja] {
+        let narrow = Style {
+            width: 40,
+            ..style(lang)
+        };
+        let name = format!("table_fail_40_{lang:?}").to_lowercase();
+        assert_snapshot!(name, table(&samples::fail(), narrow));
+    }
+}
+
+/// The end of a run at a terminal.
+fn at_the_end(report: &RunReport, undo: Undo<'_>, style: Style) -> String {
+    let ways = Ways {
+        report: "reports/20251108-101500-1a2b/report.html".as_ref(),
+        run: "reports/latest".as_ref(),
+        undo,
+    };
+    next(report, ways, style)
+}
+
+#[test]
+fn what_to_do_next_fits_the_outcome() {
+    for (name, report) in all() {
+        for lang in [Lang::En, Lang::Ja] {
+            let shown = at_the_end(&report, Undo::Nothing, style(lang));
+            let name = format!("next_{name}_{lang:?}").to_lowercase();
+            assert_snapshot!(name, shown);
+        }
+    }
+    let narrow = Style {
+        width: 40,
+        ..Style::default()
+    };
+    let deployed = Undo::Project("shop");
+    assert_snapshot!(
+        "next_fail_deployed_40",
+        at_the_end(&samples::fail(), deployed, narrow)
+    );
+    let passed = at_the_end(&samples::pass(), deployed, narrow);
+    assert!(!passed.contains("rollback"), "{passed}");
+}
+
+#[test]
+fn what_to_type_is_the_command_that_was_typed() {
+    let next = |typed: &str, report: &RunReport| {
+        let mut report = report.clone();
+        report.run.command = typed.split(' ').map(str::to_owned).collect();
+        at_the_end(&report, Undo::Nothing, Style::default())
+    };
+    let (failed, partial) = (samples::fail(), samples::partial());
+    let fails = |typed| next(typed, &failed);
+    assert!(fails("verify --candidate a;b").contains("verify --candidate 'a;b' --failed\n"));
+    assert!(fails("verify run --failed").contains("verify run --failed\n"));
+    assert!(fails("verify --plan x/y").contains("verify explain 3.1 --plan x/y\n"));
+    assert!(fails("verify --plan=x/y").contains("verify explain 3.1 --plan x/y\n"));
+    // To deploy once more is nothing to be typed without a thought.
+    assert!(!fails("verify --stack compose --deploy").contains("--failed"));
+    assert!(!fails("verify rollback --project shop").contains("--failed"));
+    let passes = |typed| next(typed, &partial);
+    assert!(passes("verify --phase 3 --lang en").contains("verify --lang en\n"));
+    assert!(passes("verify run --item=3.1 --tags @x --failed").contains("verify run\n"));
+}
+
+#[test]
 fn what_a_person_reads_in_the_file() {
     for (name, report) in all() {
         assert_snapshot!(format!("markdown_{name}_en"), markdown(&report, Lang::En));
@@ -60,6 +125,8 @@ fn lines_keep_to_the_width_in_both_languages() {
             (Lang::Ja, 80),
             (Lang::En, 60),
             (Lang::Ja, 60),
+            (Lang::En, 40),
+            (Lang::Ja, 40),
         ] {
             let shown = table(
                 &report,
@@ -71,7 +138,9 @@ fn lines_keep_to_the_width_in_both_languages() {
             );
             for line in shown.lines() {
                 let command = line.starts_with("         ") && line.contains("docker")
-                    || line.contains("/usr/local/openresty");
+                    || line.contains("/usr/local/openresty")
+                    || line.contains("    grep -n")
+                    || line.contains("    curl -s");
                 assert!(columns(line) <= width || command, "{name}: {line}");
             }
         }
@@ -127,7 +196,11 @@ fn nothing_that_was_seen_reaches_a_terminal_or_breaks_out_of_its_place() {
     sample.run.candidate.path = evil.into();
     let report = sample.report();
     for lang in [Lang::En, Lang::Ja] {
-        for shown in [table(&report, style(lang)), markdown(&report, lang)] {
+        for shown in [
+            table(&report, style(lang)),
+            at_the_end(&report, Undo::Nothing, style(lang)),
+            markdown(&report, lang),
+        ] {
             let passed_on = shown.chars().find(|c| c.is_control() && *c != '\n');
             assert_eq!(passed_on, None);
         }

@@ -32,9 +32,10 @@ fn escape(text: &str, keep: impl Fn(char) -> bool) -> String {
     clean
 }
 
-/// What turns the direction of a text or hides in it: a log line could look like another.
+/// What turns the direction of a text or hides in it: a log line could look like another. And what
+/// is no character, which XML cannot hold.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fffe}'..='\u{ffff}')
 }
 
 /// How many columns of a terminal `text` takes.
@@ -46,6 +47,24 @@ pub fn columns(text: &str) -> usize {
 pub fn pad(text: &str, width: usize) -> String {
     let missing = width.saturating_sub(columns(text));
     format!("{text}{}", " ".repeat(missing))
+}
+
+/// `text` in at most `width` columns, with a sign where something is cut off.
+pub fn clip(text: &str, width: usize) -> String {
+    if columns(text) <= width {
+        return text.to_owned();
+    }
+    let mut short = String::new();
+    for c in text.chars() {
+        if columns(&short) + get_char_width(c) + 1 > width {
+            break;
+        }
+        short.push(c);
+    }
+    if width > 0 {
+        short.push('…');
+    }
+    short
 }
 
 /// `text` in lines of at most `width` columns: broken at blanks, in Japanese anywhere but

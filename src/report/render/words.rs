@@ -1,7 +1,7 @@
 //! The words of a report in both languages; where the plan has a word, it is the plan's.
 
 use crate::{
-    plan::{Checklist, ItemId, Lang},
+    plan::{Checklist, ItemId, Lang, Priority},
     report::{FindingState, ItemReport, RunReport, Severity, Verdict},
     verdict::{NOT_SELECTED, Standing, judge_run, standing},
 };
@@ -16,7 +16,12 @@ pub fn say<'a>(lang: Lang, en: &'a str, ja: &'a str) -> &'a str {
 
 /// What became of an item.
 pub fn standing_word(item: &ItemReport, lang: Lang) -> &'static str {
-    match standing(item) {
+    standing_name(standing(item), lang)
+}
+
+/// What an item counts as.
+pub fn standing_name(standing: Standing, lang: Lang) -> &'static str {
+    match standing {
         Standing::Passed => say(lang, "passed", "成功"),
         Standing::Failed => say(lang, "failed", "失敗"),
         Standing::Skipped => say(lang, "skipped", "スキップ"),
@@ -39,6 +44,15 @@ pub fn state(state: FindingState, lang: Lang) -> &'static str {
         FindingState::Open => say(lang, "open", "未対応"),
         FindingState::Rollback => say(lang, "roll back", "要ロールバック"),
         FindingState::Rerun => say(lang, "run again", "要再実行"),
+    }
+}
+
+/// 優先度
+pub fn priority(priority: Priority, lang: Lang) -> &'static str {
+    match priority {
+        Priority::Highest => say(lang, "highest", "最高"),
+        Priority::High => say(lang, "high", "高"),
+        Priority::Medium => say(lang, "medium", "中"),
     }
 }
 
@@ -143,11 +157,16 @@ pub fn duration(ms: f64) -> String {
 
 /// The command line as it can be typed again.
 pub fn command(report: &RunReport) -> String {
+    quoted(&report.run.command)
+}
+
+/// Words as a shell takes them.
+pub fn quoted(words: &[String]) -> String {
     let plain = |word: &str| {
         let safe = |c: char| c.is_alphanumeric() || "-_./=:,@+%".contains(c);
         !word.is_empty() && word.chars().all(safe)
     };
-    let quoted = report.run.command.iter().map(|word| {
+    let quoted = words.iter().map(|word| {
         if plain(word) {
             word.clone()
         } else {

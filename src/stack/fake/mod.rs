@@ -32,7 +32,11 @@ use super::{
     SideBySide, Socket, Stack, StackError, Version,
 };
 use crate::{
-    engine::Recorder, evidence::EvidenceKind, plan::ItemId, probe::redis::Redis, profile::Profile,
+    engine::Recorder,
+    evidence::EvidenceKind,
+    plan::ItemId,
+    probe::{chromium::ShutEyes, redis::Redis},
+    profile::Profile,
     report::Component,
 };
 
@@ -225,6 +229,11 @@ impl Stack for Fake {
         }))
     }
 
+    fn shut_eyes(&self) -> Option<ShutEyes> {
+        let reads = Arc::clone(&self.reads);
+        (self.sense == Some(Sense::Browser)).then(|| ShutEyes::new(move || reads.note()))
+    }
+
     fn is_shared(&self) -> bool {
         (self.traffic.lock().unwrap_or_else(PoisonError::into_inner)).is_some()
     }
@@ -259,6 +268,10 @@ impl Stack for Fake {
         if let (Some(item), Some((title, body))) = (item, came) {
             (self.reads.recorder).saw(item, EvidenceKind::Remark, title, &body);
         }
+    }
+
+    fn has_real_upstream(&self) -> bool {
+        self.inner.has_real_upstream()
     }
 
     fn runs_candidate(&self) -> bool {

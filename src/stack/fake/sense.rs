@@ -25,11 +25,13 @@ pub enum Sense {
     StatesUnreadable,
     /// Files are read back empty.
     Files,
+    /// The real browser's pages are empty whenever they are looked at.
+    Browser,
 }
 
 impl Sense {
     /// Every one of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::LogCut,
         Self::LogOther,
         Self::UpstreamJournal,
@@ -39,6 +41,7 @@ impl Sense {
         Self::StatesGone,
         Self::StatesUnreadable,
         Self::Files,
+        Self::Browser,
     ];
 
     /// Its name on the command line and in evidence.
@@ -54,6 +57,7 @@ impl Sense {
             Self::StatesGone => "states-gone",
             Self::StatesUnreadable => "states-unreadable",
             Self::Files => "files",
+            Self::Browser => "browser",
         }
     }
 }

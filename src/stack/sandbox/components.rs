@@ -22,13 +22,23 @@ pub async fn found(programs: &Programs) -> Result<Vec<Component>, StackError> {
     } else {
         "nginx + lua-nginx-module"
     };
-    Ok(vec![
+    let mut found = vec![
         real(Service::Gateway, nginx, &gateway?),
         real(Service::Auth, "oauth2-proxy", &auth?),
         real(Service::Redis, "redis-server", &redis?),
-        double(Service::Upstream, "mock LiteLLM"),
-        double(Service::Idp, "mock Auth0"),
-    ])
+    ];
+    match &programs.litellm {
+        Some(litellm) => found.extend([
+            real(Service::Upstream, "LiteLLM", &litellm.version),
+            double(
+                Service::Upstream,
+                "its recording pass-through and its model",
+            ),
+        ]),
+        None => found.push(double(Service::Upstream, "mock LiteLLM")),
+    }
+    found.push(double(Service::Idp, "mock Auth0"));
+    Ok(found)
 }
 
 fn real(service: Service, program: &str, version: &str) -> Component {

@@ -1,24 +1,27 @@
 //! The process between a run and its sandbox. bubblewrap ends a sandbox when its own parent
-//! dies, but not in the first moments, while it is still being made. The guard outlives the run
-//! for just as long as it takes to end all of it.
+//! dies, but not in the first moments, while it is still being made: then its first process may
+//! not have asked for that yet. The guard outlives the run for just as long as it takes to end
+//! all of it. Its session and process group are its own and the whole sandbox's, so that neither
+//! a terminal nor a moment lets anything of it escape.
 
 use std::{ffi::OsString, io};
 
 use rustix::process::{
-    Signal, getppid, kill_current_process_group, set_parent_process_death_signal,
+    Signal, getppid, kill_current_process_group, set_parent_process_death_signal, setsid,
 };
 use tokio::{
     process::Command,
     signal::unix::{SignalKind, signal},
 };
 
-/// Runs `command` (bubblewrap) in the guard's own process group, and ends the whole group when
-/// the run is gone. Returns the command's exit code.
+/// Runs `command` (bubblewrap) in a session and a process group of the guard's own, and ends the
+/// whole group when the run is gone. Returns the command's exit code.
 ///
 /// # Errors
 /// A command that cannot be started, signals that cannot be heard.
 pub async fn guard(command: &[OsString]) -> io::Result<u8> {
     let (program, args) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    setsid()?;
     let mut ended = signal(SignalKind::terminate())?;
     let parent = getppid();
     set_parent_process_death_signal(Some(Signal::TERM))?;

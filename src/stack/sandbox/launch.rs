@@ -11,7 +11,7 @@ use std::{
 
 use tokio::process::Command;
 
-use super::layout;
+use super::{layout, upstream};
 use crate::{
     engine::{GatewayFiles, RunPlan},
     stack::programs::Programs,
@@ -23,8 +23,8 @@ const HOSTS: &str = "127.0.0.1 localhost openresty oauth2-proxy redis litellm au
 /// What a sandbox holds is asked for by this name besides the profile's.
 const NAME_SERVER: &str = "nameserver 127.0.0.11\n";
 
-/// A command that starts a worker in a sandbox, through a guard in a process group of its own, and the descriptors that it inherits: they
-/// must live until it is spawned.
+/// A command that starts a worker in a sandbox, through a guard in a session of its own, and the
+/// descriptors that it inherits: they must live until it is spawned.
 #[derive(Debug)]
 pub struct Launch {
     /// `bwrap … verify worker`.
@@ -51,6 +51,11 @@ pub fn launch(programs: &Programs, plan: &RunPlan) -> io::Result<(Launch, RunPla
     }
     args.bind(&std::env::current_exe()?, &layout::inside("verify"))?;
     args.bind(&programs.oauth2_proxy, &layout::inside("bin/oauth2-proxy"))?;
+    if let Some(litellm) = &programs.litellm {
+        let inside = upstream::inside(litellm);
+        args.bind(&litellm.home, &inside.home)?;
+        args.bind(&litellm.files, &inside.files)?;
+    }
     let mut inner = plan.clone();
     inner.files = args.gateway_files(&plan.files)?;
     inner.bundle = layout::inside("features");
@@ -73,7 +78,6 @@ pub fn launch(programs: &Programs, plan: &RunPlan) -> io::Result<(Launch, RunPla
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0)
         .kill_on_drop(true);
     Ok((
         Launch {
@@ -127,7 +131,9 @@ impl Arguments {
             "--unshare-ipc",
             "--unshare-uts",
         ]);
-        self.add(["--die-with-parent", "--new-session"]);
+        // Not in a session of its own: it is in the guard's, which is one, so that it stays in
+        // the guard's group and ends with it at any moment.
+        self.add(["--die-with-parent"]);
         if !rustix::process::geteuid().is_root() {
             // Without being root on the host, root in a user namespace of its own: it binds
             // :80 and :53 on its own loopback, and nginx changes to a user that exists.

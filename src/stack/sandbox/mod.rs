@@ -25,6 +25,8 @@ mod process;
 mod procfs;
 mod services;
 mod side_by_side;
+mod sockets;
+mod upstream;
 
 pub use guard::guard;
 pub use launch::{Launch, launch};
@@ -81,26 +83,35 @@ impl Sandbox {
             source,
         })?;
         let keys = Keys::fresh(profile)?;
-        let mut doubles = Doubles::start(profile, &keys).await?;
+        // First, since it takes longest to be up.
+        let real_upstream = (programs.litellm.as_ref())
+            .map(|litellm| Process::start(upstream::spec(litellm, profile, &keys)?))
+            .transpose()?;
+        let mut doubles = Doubles::start(profile, &keys, real_upstream.is_some()).await?;
         let gateway_env = services::gateway_env(&keys, profile);
         let redis = Process::start(services::redis(&programs))?;
         let gateway = Process::start(services::gateway(&programs, &config, &gateway_env))?;
         services::redis_answers().await?;
         let auth = Process::start(services::auth(&files, profile, &keys)?)?;
         services::auth_answers().await?;
+        if real_upstream.is_some() {
+            upstream::answers(profile, &keys).await?;
+        }
         doubles.check()?;
         let processes = [
             (Service::Redis, redis),
             (Service::Gateway, gateway),
             (Service::Auth, auth),
         ]
+        .into_iter()
+        .chain(real_upstream.map(|process| (Service::Upstream, process)))
         .map(|(service, process)| (service, Mutex::new(process)));
         Ok(Self {
             programs,
             files,
             endpoints: endpoints(profile),
             secrets: keys.into_secrets(),
-            processes: BTreeMap::from(processes),
+            processes: processes.collect(),
             doubles: Mutex::new(doubles),
             gateway_env,
         })
@@ -158,6 +169,10 @@ impl Stack for Sandbox {
 
     fn secrets(&self) -> &Secrets {
         &self.secrets
+    }
+
+    fn has_real_upstream(&self) -> bool {
+        self.programs.litellm.is_some()
     }
 
     async fn components(&self) -> Result<Vec<Component>, StackError> {

@@ -2,9 +2,10 @@
 
 use std::{collections::HashMap, fs, io};
 
+use super::sockets;
 use crate::stack::{
     Instance, Socket,
-    procfs::{Stat, socket_inode, table, writes},
+    procfs::{Stat, socket_inode, state, writes},
 };
 
 /// One process by its number, or `None` where there is none, or only its remains.
@@ -42,33 +43,13 @@ fn stat(pid: u32) -> Option<Stat> {
 /// Every TCP socket of this network namespace, with the one of `processes` that holds it.
 pub fn sockets(processes: &[u32]) -> io::Result<Vec<Socket>> {
     let holders = holders(processes)?;
-    let mut found = Vec::new();
-    // The kernel walks its whole hash table for each of these files: milliseconds. Where no
-    // socket of IPv6 is in use, the second one is known to be empty.
-    let tables: &[&str] = if ipv6_in_use() {
-        &["/proc/net/tcp", "/proc/net/tcp6"]
-    } else {
-        &["/proc/net/tcp"]
-    };
-    for name in tables {
-        match fs::read_to_string(name) {
-            Ok(text) => found.extend(table(&text, &holders)),
-            // A kernel without IPv6 has no such table.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(found)
-}
-
-/// Whether this network namespace has a TCP socket of IPv6, as far as the kernel tells.
-fn ipv6_in_use() -> bool {
-    fs::read_to_string("/proc/net/sockstat6").is_ok_and(|text| {
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix("TCP6: inuse "));
-        line.is_none_or(|count| count.trim() != "0")
-    })
+    let found = sockets::all()?.into_iter().map(|found| Socket {
+        pid: holders.get(&found.inode).copied(),
+        local: found.local,
+        remote: found.remote,
+        state: state(found.state),
+    });
+    Ok(found.collect())
 }
 
 /// Which process holds the socket with this inode; of several, the first. nginx's listeners

@@ -1,6 +1,10 @@
 //! What each service of the sandbox is started with, and when it answers.
 
-use std::{fs, path::Path, time::Instant};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -8,7 +12,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{POLL, READY_DEADLINE, layout, local, names, nginx, process::Spec};
+use super::{POLL, READY_DEADLINE, layout, local, names, nginx, process::Spec, upstream};
 use crate::{
     doubles::{
         self, Running,
@@ -76,15 +80,17 @@ pub struct Doubles {
 
 impl Doubles {
     /// Binds their ports, so that they answer from here on.
-    pub async fn start(profile: &Profile, keys: &Keys) -> Result<Self, StackError> {
+    pub async fn start(
+        profile: &Profile,
+        keys: &Keys,
+        real_upstream: bool,
+    ) -> Result<Self, StackError> {
         let idp = Auth0::new(auth0_config(profile, keys)?)
             .map_err(|error| failed(Service::Idp, error.to_string()))?;
-        let upstream = LiteLlm::new(litellm::Config {
-            master_key: keys.master.clone(),
-            shared_key: keys.shared.clone(),
-            models: profile.llm.models.clone(),
-        })
-        .map_err(|error| failed(Service::Upstream, error.to_string()))?;
+        let upstream = match real_upstream {
+            true => upstream::in_front(),
+            false => double_of_upstream(profile, keys)?,
+        };
         let socket = UdpSocket::bind(names::ADDRESS).await.map_err(|error| {
             failed(
                 Service::Gateway,
@@ -103,7 +109,7 @@ impl Doubles {
         .into_iter()
         .chain([profile.site.host.clone()])
         .collect();
-        let routers = (idp.router(), upstream.router());
+        let routers = (idp.router(), upstream);
         Ok(Self {
             idp: Some(serve(Service::Idp, IDP_PORT, routers.0.clone()).await?),
             upstream: Some(serve(Service::Upstream, UPSTREAM_PORT, routers.1.clone()).await?),
@@ -148,6 +154,17 @@ impl Doubles {
     }
 }
 
+fn double_of_upstream(profile: &Profile, keys: &Keys) -> Result<axum::Router, StackError> {
+    let double = LiteLlm::new(litellm::Config {
+        master_key: keys.master.clone(),
+        shared_key: keys.shared.clone(),
+        models: profile.llm.models.clone(),
+    });
+    double
+        .map(|double| double.router())
+        .map_err(|error| failed(Service::Upstream, error.to_string()))
+}
+
 fn auth0_config(profile: &Profile, keys: &Keys) -> Result<auth0::Config, StackError> {
     let site = format!("http://{}", profile.site.authority());
     Ok(auth0::Config {
@@ -177,7 +194,7 @@ async fn serve(service: Service, port: u16, router: axum::Router) -> Result<Runn
     Ok(doubles::serve(listener, router).await)
 }
 
-fn failed(service: Service, what: String) -> StackError {
+pub(super) fn failed(service: Service, what: String) -> StackError {
     StackError::Service { service, what }
 }
 
@@ -269,48 +286,69 @@ pub fn auth(files: &GatewayFiles, profile: &Profile, keys: &Keys) -> Result<Spec
 
 /// Waits until Redis answers a PING.
 pub async fn redis_answers() -> Result<(), StackError> {
-    answers(Service::Redis, REDIS_PORT, b"PING\r\n", "+PONG").await
+    let asked = Asked {
+        service: Service::Redis,
+        port: REDIS_PORT,
+        words: "PING\r\n".to_owned(),
+        expected: "+PONG",
+        deadline: READY_DEADLINE,
+    };
+    asked.answers().await
 }
 
 /// Waits until oauth2-proxy answers on /ping.
 pub async fn auth_answers() -> Result<(), StackError> {
-    answers(
-        Service::Auth,
-        AUTH_PORT,
-        b"GET /ping HTTP/1.0\r\n\r\n",
-        " 200 ",
-    )
-    .await
+    let asked = Asked {
+        service: Service::Auth,
+        port: AUTH_PORT,
+        words: "GET /ping HTTP/1.0\r\n\r\n".to_owned(),
+        expected: " 200 ",
+        deadline: READY_DEADLINE,
+    };
+    asked.answers().await
 }
 
-async fn answers(
-    service: Service,
-    port: u16,
-    ask: &[u8],
-    expected: &str,
-) -> Result<(), StackError> {
-    let started = Instant::now();
-    loop {
-        let seen = exchange(port, ask).await;
-        match seen {
-            Ok(answer) if answer.contains(expected) => return Ok(()),
-            seen if started.elapsed() > READY_DEADLINE => {
-                let said = fs::read_to_string(layout::log_file(service.name(), "stderr"))
-                    .unwrap_or_default()
-                    + &fs::read_to_string(layout::log_file(service.name(), "stdout"))
-                        .unwrap_or_default();
-                let last: Vec<&str> = said.lines().rev().take(5).collect();
-                return Err(failed(
-                    service,
-                    format!(
-                        "no answer on port {port} within {} s (last: {seen:?}); it said: {}",
-                        READY_DEADLINE.as_secs(),
-                        last.into_iter().rev().collect::<Vec<_>>().join(" | ")
-                    ),
-                ));
+/// What a service is asked to see whether it is up.
+pub(super) struct Asked {
+    pub service: Service,
+    pub port: u16,
+    pub words: String,
+    /// What its answer holds then.
+    pub expected: &'static str,
+    /// How long it has.
+    pub deadline: Duration,
+}
+
+impl Asked {
+    /// Waits until the answer is as expected.
+    pub async fn answers(&self) -> Result<(), StackError> {
+        let started = Instant::now();
+        loop {
+            match exchange(self.port, self.words.as_bytes()).await {
+                Ok(answer) if answer.contains(self.expected) => return Ok(()),
+                seen if started.elapsed() > self.deadline => {
+                    return Err(self.no_answer(&format!("{seen:?}")));
+                }
+                _ => tokio::time::sleep(POLL).await,
             }
-            _ => tokio::time::sleep(POLL).await,
         }
+    }
+
+    fn no_answer(&self, seen: &str) -> StackError {
+        let said = |stream| {
+            fs::read_to_string(layout::log_file(self.service.name(), stream)).unwrap_or_default()
+        };
+        let said = said("stderr") + &said("stdout");
+        let last: Vec<&str> = said.lines().rev().take(5).collect();
+        failed(
+            self.service,
+            format!(
+                "no answer on port {} within {} s (last: {seen}); it said: {}",
+                self.port,
+                self.deadline.as_secs(),
+                last.into_iter().rev().collect::<Vec<_>>().join(" | ")
+            ),
+        )
     }
 }
 

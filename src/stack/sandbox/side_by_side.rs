@@ -212,6 +212,7 @@ fn serve(setup: &Setup) -> Result<Process, Box<dyn std::error::Error>> {
         redis: Path::new("redis-server").to_owned(),
         oauth2_proxy: Path::new("oauth2-proxy").to_owned(),
         bwrap: Path::new("bwrap").to_owned(),
+        litellm: None,
     };
     let mut gateway = Process::start(services::gateway(&programs, &config, &setup.env))?;
     let started = Instant::now();

@@ -3,7 +3,7 @@
 use super::outside::kept_out;
 use crate::{
     evidence::EvidenceKind,
-    probe::{NONCE, browser::Hop, http::Request, nonce},
+    probe::{NONCE, browser::Hop, nonce},
     steps,
     steps::{
         phase2::way,
@@ -45,9 +45,8 @@ async fn asks_deep(world: &mut World, args: Args) -> StepResult {
     let link = run.plain_page(&format!("{path}?{QUERY}&{NONCE}={mark}"))?;
     world.scene.upstream_cursor = run.upstream.cursor().await?;
     world.scene.note = link.to_string();
-    let request = Request::get(link).header("accept", "text/html");
     let mut browser = world.session()?.browser.copy();
-    let hops = run.walk(&mut browser, request).await?;
+    let hops = run.walk(&mut browser, link).await?;
     hops.iter().for_each(|hop| world.saw_hop(hop));
     world.scene.session = Some(Session {
         browser,

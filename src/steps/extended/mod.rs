@@ -3,6 +3,7 @@
 
 pub mod addresses;
 pub mod admins;
+pub mod back_button;
 pub mod banned;
 pub mod crowd;
 pub mod deep_link;
@@ -21,6 +22,7 @@ pub mod reload;
 pub mod secrets;
 pub mod sizes;
 pub mod streaming;
+pub mod tabs;
 pub mod tracker;
 pub mod trouble;
 pub mod visitor;

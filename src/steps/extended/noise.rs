@@ -63,14 +63,22 @@ impl Excuses<'_> {
         let line = request
             .rsplit_once(" HTTP/")
             .map_or(request.as_str(), |(line, _)| line);
-        match self.answered.get(line) {
-            Some(statuses) if !statuses.is_empty() => statuses
-                .iter()
-                .find(|status| (400..500).contains(*status))
-                .map(|status| format!("a request of the run, answered {status}")),
-            _ if nonce_in(request).is_some() => Some("sent by the run by hand".to_owned()),
-            _ => others.then(|| "somebody else's request".to_owned()),
-        }
+        let statuses = self.answered.get(line).map(Vec::as_slice);
+        excuse_of_request(request, statuses.unwrap_or_default(), others)
+    }
+}
+
+/// What excuses a record that is of a request: `statuses` is what the run was answered to requests
+/// with the same line.
+fn excuse_of_request(request: &str, statuses: &[u16], others: bool) -> Option<String> {
+    let refused = statuses.iter().find(|status| (400..500).contains(*status));
+    let marked = nonce_in(request).is_some();
+    match (statuses, refused) {
+        (_, Some(status)) => Some(format!("a request of the run, answered {status}")),
+        ([], None) if marked => Some("sent by the run by hand".to_owned()),
+        ([], None) => others.then(|| "somebody else's request".to_owned()),
+        // The run has sent such a request, and so may others have: only its mark tells whose one is.
+        (_, None) => (others && !marked).then(|| "perhaps somebody else's request".to_owned()),
     }
 }
 
@@ -152,4 +160,34 @@ async fn error_found(world: &mut World, _: Args) -> StepResult {
         format!("the same search finds it in {sources:?}"),
         format!("found in {found:?}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_held_against_the_candidate_where_it_is_surely_the_runs_and_was_not_refused() {
+        let marked = format!("GET /?verify={} HTTP/1.1", nonce());
+        let plain = "GET / HTTP/1.1";
+        for (request, statuses, others, held) in [
+            (marked.as_str(), &[200][..], false, true),
+            (&marked, &[200], true, true),
+            (&marked, &[200, 403], true, false),
+            (&marked, &[], true, false),
+            (plain, &[200], false, true),
+            (plain, &[404], false, false),
+            (plain, &[], false, true),
+            // Other people ask for that, too.
+            (plain, &[200], true, false),
+            (plain, &[], true, false),
+        ] {
+            let excuse = excuse_of_request(request, statuses, others);
+            assert_eq!(
+                excuse.is_none(),
+                held,
+                "{request} {statuses:?} {others}: {excuse:?}"
+            );
+        }
+    }
 }

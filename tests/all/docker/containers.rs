@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{belongings, docker, engine, statuses, wait_for};
+use super::{all_statuses, belongings, docker, engine, wait_for};
 use crate::support::verify;
 
 /// How many runs are ended by each signal.
@@ -17,9 +17,10 @@ const AT_ONCE: u64 = 4;
 fn the_shipped_gateway_passes_on_containers_of_which_none_is_left() {
     let Some(_engine) = engine() else { return };
     let ended = verify(["--stack", "containers"]).ends();
-    let wrong: Vec<_> = statuses(&ended)
+    let needs_browser = |id: &str| ["X.18", "X.19"].contains(&id);
+    let wrong: Vec<_> = all_statuses(&ended)
         .into_iter()
-        .filter(|(_, status)| status != "passed")
+        .filter(|(id, status)| status != "passed" && !(status == "skipped" && needs_browser(id)))
         .collect();
     assert!(wrong.is_empty(), "{wrong:?}\n{}", ended.stdout);
     let report = ended.report();

@@ -92,10 +92,20 @@ pub fn belongings() -> String {
 /// The statuses by item, with what is the harness's fault told apart; 7.2 is left to a quiet
 /// machine.
 pub fn statuses(ended: &Ended) -> BTreeMap<String, String> {
+    by_id(ended.report().items())
+}
+
+/// The same with the extended checks.
+pub fn all_statuses(ended: &Ended) -> BTreeMap<String, String> {
+    let report = ended.report();
+    let mut all = by_id(report.items());
+    all.extend(by_id(report.0["extended"].as_array().expect("a list")));
+    all
+}
+
+fn by_id(items: &[Value]) -> BTreeMap<String, String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    ended
-        .report()
-        .items()
+    items
         .iter()
         .filter(|item| item["id"] != "7.2")
         .map(|item| {

@@ -7,9 +7,10 @@ use verify::{
     plan::Bundle,
 };
 
-use super::{deployment::Deployment, engine, statuses};
+use super::{all_statuses, deployment::Deployment, engine, statuses};
 use crate::{
     broken::shipped_gateway,
+    browser::has_browser,
     support::{needs_sandbox, root, verify},
 };
 
@@ -93,6 +94,64 @@ fn the_same_gateway_gets_the_same_statuses_on_every_stack() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What the real browser does.
+const IN_BROWSER: [&str; 4] = [
+    "--browser",
+    "chromium",
+    "--item",
+    "2.1,2.2,2.3,4.1,X.9,X.18,X.19",
+];
+
+#[test]
+fn a_real_browser_says_the_same_on_containers_as_in_the_sandbox() {
+    let Some(_engine) = engine() else { return };
+    if !has_browser() {
+        return;
+    }
+    needs_sandbox();
+    let plan = Bundle::load(&root().join("features")).expect("the plan");
+    let known = Catalogue::load(&root().join("fixtures/mutants"), &plan.items().collect())
+        .expect("the mutants")
+        .mutants;
+    for (name, fails) in [
+        (None, None),
+        (Some("logout-keeps-identity-session"), Some("2.3")),
+    ] {
+        let edits = name.map(|name| {
+            let mutant = known.iter().find(|mutant| mutant.id == name);
+            &mutant.unwrap_or_else(|| panic!("no mutant {name}")).edits[..]
+        });
+        let gateway = Copy::with(&shipped_gateway(), edits.unwrap_or_default()).expect("a copy");
+        let on = |stack: &str| {
+            let mut run = verify(IN_BROWSER);
+            for (flag, path) in [
+                ("--candidate", gateway.candidate()),
+                ("--lua", gateway.lua()),
+                ("--auth-proxy", gateway.auth_proxy()),
+            ] {
+                run.command.arg(flag).arg(path);
+            }
+            let ended = run.arg("--stack").arg(stack).ends();
+            (all_statuses(&ended), ended.code)
+        };
+        let (sandbox, containers) = (on("sandbox"), on("containers"));
+        assert_eq!(containers, sandbox, "{name:?}");
+        let failed = sandbox.0.iter().find(|(_, status)| *status == "failed");
+        match fails {
+            None => {
+                let passed = sandbox.0.values().filter(|status| *status == "passed");
+                assert_eq!(passed.count(), 7, "{:?}", sandbox.0);
+                assert_eq!(sandbox.1, Some(0));
+            }
+            Some(item) => assert!(
+                failed.is_some() && sandbox.0[item] == "failed",
+                "{name:?}: {:?}",
+                sandbox.0
+            ),
+        }
+    }
 }
 
 fn differences(

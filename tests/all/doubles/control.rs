@@ -177,7 +177,7 @@ async fn faults_strike_what_they_name_and_are_used_up() {
             .status()
             .as_u16()
     };
-    assert_eq!(status("/ui").await, 200);
+    assert_eq!(status("/ui/").await, 200);
     assert_eq!(status("/v1/models").await, 503);
     assert_eq!(status("/v1/models").await, 401);
     assert_eq!(
@@ -188,7 +188,7 @@ async fn faults_strike_what_they_name_and_are_used_up() {
     let slow = json!({ "delay_ms": 40, "status": null });
     client.post(&faults).json(&slow).send().await.unwrap();
     let started = Instant::now();
-    assert_eq!(status("/ui").await, 200);
+    assert_eq!(status("/ui/").await, 200);
     assert!(started.elapsed() >= Duration::from_millis(40));
     client.delete(&faults).send().await.unwrap();
     let list = client

@@ -5,5 +5,5 @@
 
 mod auth0;
 mod control;
-mod litellm;
+pub mod litellm;
 mod support;

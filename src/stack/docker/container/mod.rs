@@ -104,11 +104,13 @@ impl Container {
 
     async fn run_as(&self, user: Option<u32>, script: &str) -> Result<Done, StackError> {
         let mut shells = self.shells.lock().await;
-        if let Some(shell) = shells.get_mut(&user) {
-            if let Ok(done) = shell.run(script).await {
-                return Ok(done);
-            }
-            shells.remove(&user);
+        // It is put back when it has answered: one whose answer nobody waited for would give it
+        // to the next that asks.
+        if let Some(mut shell) = shells.remove(&user)
+            && let Ok(done) = shell.run(script).await
+        {
+            shells.insert(user, shell);
+            return Ok(done);
         }
         let opened = Shell::open(&self.engine.docker, &self.id, user).await;
         let mut shell = opened.map_err(|error| self.failed(&error))?;

@@ -88,7 +88,6 @@ async fn a_stream_comes_in_pieces_that_make_the_text() {
         [
             "message_start",
             "content_block_start",
-            "ping",
             "content_block_delta",
             "content_block_stop",
             "message_delta",
@@ -188,6 +187,7 @@ async fn bad_requests_are_told_what_is_wrong() {
         .await
         .unwrap();
     assert_eq!(broken.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(body_of(broken).await["error"]["param"], "request_body");
 }
 
 #[tokio::test]

@@ -7,8 +7,11 @@ use verify::doubles::litellm::{Config, LiteLlm};
 
 use super::support::{client, start};
 
+mod contract;
 mod llm;
+mod pass_through;
 mod proxy;
+pub mod real;
 
 const MODEL: &str = "claude-sonnet-4-20250514";
 const SHARED: &str = "sk-shared";

@@ -13,7 +13,7 @@ async fn nobody_is_served_without_a_key() {
         (Method::POST, "/v1/messages"),
         (Method::POST, "/v1/chat/completions"),
         (Method::GET, "/v1/models"),
-        (Method::GET, "/v1/mcp"),
+        (Method::GET, "/v1/mcp/tools"),
         (Method::GET, "/key/info"),
         (Method::POST, "/key/generate"),
         (Method::GET, "/user/list"),
@@ -47,15 +47,17 @@ async fn every_other_path_is_as_at_the_real_proxy() {
     let rig = rig().await;
     for (path, status) in [
         ("/", 200),
-        ("/ui", 200),
+        ("/ui", 307),
+        ("/ui/nothing", 404),
         ("/ui/", 200),
         ("/admin", 404),
         ("/admin/users", 404),
-        ("/v1/mcp", 200),
+        ("/v1/mcp", 404),
+        ("/v1/mcp/", 307),
         ("/v1/mcp/tools", 200),
         ("/v1/internal", 404),
         ("/v1/internal/x", 404),
-        ("/metrics", 200),
+        ("/metrics", 404),
         ("/health/liveliness", 200),
         ("/health/readiness", 200),
         ("/health", 200),
@@ -72,17 +74,19 @@ async fn every_other_path_is_as_at_the_real_proxy() {
     // A path that is not there is not there, with a key or without.
     let unknown = rig.ask(Method::GET, "/v1/internal/x").send().await.unwrap();
     assert_eq!(body_of(unknown).await, json!({ "detail": "Not Found" }));
-    let list = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/list" });
-    let tools = rig
-        .with_key(Method::POST, "/v1/mcp")
-        .json(&list)
+    let tools = rig.with_key(Method::GET, "/v1/mcp/tools").send().await;
+    assert_eq!(body_of(tools.unwrap()).await, json!({ "tools": [] }));
+    let ui = rig.ask(Method::GET, "/ui").send().await.unwrap();
+    let there = format!("http://{}/ui/", rig.running.addr);
+    assert_eq!(ui.headers()["location"], there.as_str());
+    let models = rig
+        .with_key(Method::HEAD, "/v1/models")
         .send()
         .await
         .unwrap();
-    let tools = body_of(tools).await;
     assert_eq!(
-        (&tools["id"], &tools["result"]["tools"][0]["name"]),
-        (&7.into(), &"echo".into())
+        (models.status().as_u16(), &models.headers()["allow"]),
+        (405, &"GET".parse().unwrap())
     );
     let models = rig
         .with_key(Method::GET, "/v1/models")

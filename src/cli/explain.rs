@@ -1,0 +1,85 @@
+//! `verify explain`: what an item of the plan is about. Nothing is started.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use super::{
+    args::{FileArgs, OutputArgs, RunArgs},
+    error::CliError,
+    mutate::MUTANTS,
+    out,
+    reading::ExplainArgs,
+    settings::{Settings, shipped},
+};
+use crate::{
+    explain,
+    gate::ExitStatus,
+    mutation::Catalogue,
+    plan::{Bundle, ItemId, Lang},
+};
+
+/// Explains the items, one after another.
+///
+/// # Errors
+/// A plan or a catalogue that cannot be read, and items that the plan does not have.
+pub fn explain(args: ExplainArgs) -> Result<ExitStatus, CliError> {
+    let settings = Settings::settle(RunArgs {
+        files: FileArgs {
+            plan: args.plan,
+            ..FileArgs::default()
+        },
+        output: OutputArgs {
+            lang: args.lang,
+            ..OutputArgs::default()
+        },
+        ..RunArgs::default()
+    })?;
+    let bundle = Bundle::load(&settings.plan)?;
+    let known: BTreeSet<ItemId> = bundle.items().collect();
+    let mut items = Vec::new();
+    for typed in &args.items {
+        let id = typed.parse().ok().filter(|id| known.contains(id));
+        items.push(id.ok_or_else(|| unknown(&bundle, typed, settings.lang))?);
+    }
+    let catalogue = match args.mutants {
+        Some(path) => Some(path),
+        None => catalogue_of(&settings.plan),
+    };
+    let catalogue = catalogue
+        .map(|path| Catalogue::load(&path, &known))
+        .transpose()?;
+    let style = out::style(settings.lang);
+    let texts: Vec<String> = (items.into_iter())
+        .filter_map(|id| explain::explain(&bundle, catalogue.as_ref(), id))
+        .map(|explained| explain::text(&explained, style))
+        .collect();
+    let between = format!("\n{}\n\n", "─".repeat(style.width));
+    out::print(&texts.join(&between))?;
+    Ok(ExitStatus::Pass)
+}
+
+/// The catalogue that goes with a plan: the shipped one with the shipped plan, whose items it
+/// names by their numbers; else what the plan's folder brings along.
+fn catalogue_of(plan: &Path) -> Option<std::path::PathBuf> {
+    let same = |one: &Path, other: &Path| matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other);
+    let found = if same(plan, &shipped("features")) {
+        shipped(MUTANTS)
+    } else {
+        plan.join("mutants")
+    };
+    found.exists().then_some(found)
+}
+
+fn unknown(bundle: &Bundle, typed: &str, lang: Lang) -> CliError {
+    let error = CliError::usage(format!(
+        "the plan in {} has no item {typed}",
+        bundle.dir.display()
+    ));
+    let near: Vec<String> = explain::nearest(bundle, typed)
+        .into_iter()
+        .map(|id| format!("{id} {}", bundle.title_of(id, lang).unwrap_or_default()))
+        .collect();
+    if near.is_empty() {
+        return error.hint("`verify --list` shows every item");
+    }
+    error.hint(format!("there is {}", near.join("; ")))
+}

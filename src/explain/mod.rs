@@ -1,0 +1,166 @@
+//! What an item of a plan is about: what the plan asks, what is checked, how the check shows that
+//! it can see, and which broken gateways it catches. Read from the plan bundle and the catalogue
+//! of mutants alone; nothing is run.
+
+mod render;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    mutation::{Catalogue, Mutant},
+    plan::{Bundle, Item, ItemId, ItemPattern, Phase, Rule, Sign},
+};
+
+pub use render::text;
+
+/// Everything that is known about an item before it is run.
+#[derive(Debug)]
+pub struct Explanation<'a> {
+    /// The item, as the plan has it.
+    pub item: &'a Item,
+    /// Its phase.
+    pub phase: &'a Phase,
+    /// FILE:LINE of it in the plan.
+    pub at: String,
+    /// The scenarios that check it.
+    pub scenarios: Vec<Scenario<'a>>,
+    /// The mutants that concern it; `None` without a catalogue.
+    pub mutants: Option<Mutants<'a>>,
+    /// The causes that its failure can have.
+    pub causes: Causes<'a>,
+}
+
+/// A scenario as its feature has it.
+#[derive(Debug)]
+pub struct Scenario<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// FILE:LINE of it.
+    pub at: String,
+    /// Its steps with their lines, the background's first.
+    pub steps: Vec<(usize, String)>,
+}
+
+/// The mutants of a catalogue that concern an item.
+#[derive(Debug, Default)]
+pub struct Mutants<'a> {
+    /// Those that it must catch.
+    pub must: Vec<&'a Mutant>,
+    /// Those that name it among the items that may fail, too.
+    pub may: Vec<&'a Mutant>,
+    /// Those whose damage may take it along, as one of many.
+    pub along: Vec<&'a Mutant>,
+}
+
+/// The rules of the diagnosis that concern an item.
+#[derive(Debug, Default)]
+pub struct Causes<'a> {
+    /// Those that look at this item.
+    pub shown: Vec<&'a Rule>,
+    /// The others that account for its failure.
+    pub others: Vec<&'a Rule>,
+}
+
+/// What is known about `id`; `None` where the plan has no such item.
+#[must_use]
+pub fn explain<'a>(
+    bundle: &'a Bundle,
+    catalogue: Option<&'a Catalogue>,
+    id: ItemId,
+) -> Option<Explanation<'a>> {
+    let found = |phase: &'a Phase| Some((phase, phase.items.iter().find(|item| item.id == id)?));
+    let (phase, item) = bundle.phases.iter().find_map(found)?;
+    Some(Explanation {
+        item,
+        phase,
+        at: bundle.place_of(id),
+        scenarios: scenarios(bundle, id),
+        mutants: catalogue.map(|catalogue| mutants(catalogue, id)),
+        causes: causes(&bundle.rules, id),
+    })
+}
+
+fn scenarios(bundle: &Bundle, id: ItemId) -> Vec<Scenario<'_>> {
+    let mut found = Vec::new();
+    for bound in bundle
+        .scenarios()
+        .filter(|one| one.items().any(|item| item == id))
+    {
+        let scenario = bound.scenario;
+        let rule = (bound.feature.rules.iter())
+            .find(|rule| rule.scenarios.iter().any(|one| std::ptr::eq(one, scenario)));
+        let backgrounds = [
+            bound.feature.background.as_ref(),
+            rule.and_then(|rule| rule.background.as_ref()),
+        ];
+        let steps = (backgrounds.into_iter().flatten())
+            .flat_map(|background| &background.steps)
+            .chain(&scenario.steps)
+            .map(|step| {
+                (
+                    step.position.line,
+                    format!("{}{}", step.keyword, step.value),
+                )
+            })
+            .collect();
+        found.push(Scenario {
+            name: &scenario.name,
+            at: bound.at(),
+            steps,
+        });
+    }
+    found
+}
+
+fn mutants(catalogue: &Catalogue, id: ItemId) -> Mutants<'_> {
+    let mut sorted = Mutants::default();
+    for mutant in &catalogue.mutants {
+        if mutant.breaks.contains(&id) {
+            sorted.must.push(mutant);
+        } else if mutant.may.contains(&ItemPattern::Item(id)) {
+            sorted.may.push(mutant);
+        } else if mutant.may.iter().any(|pattern| pattern.covers(id)) {
+            sorted.along.push(mutant);
+        }
+    }
+    sorted
+}
+
+fn causes(rules: &[Rule], id: ItemId) -> Causes<'_> {
+    let covers = |patterns: &[ItemPattern]| patterns.iter().any(|pattern| pattern.covers(id));
+    let (shown, others) = rules
+        .iter()
+        .filter(|rule| covers(&rule.explains))
+        .partition(|rule| rule.when.iter().any(|sign: &Sign| covers(&sign.items)));
+    Causes { shown, others }
+}
+
+/// The items that may have been meant by `typed`: those whose title holds it, those of the phase
+/// that it names, else whatever is written much like it.
+#[must_use]
+pub fn nearest(bundle: &Bundle, typed: &str) -> Vec<ItemId> {
+    let wanted = typed.trim().to_lowercase();
+    let items = || bundle.phases.iter().flat_map(|phase| &phase.items);
+    let named: Vec<ItemId> = items()
+        .filter(|item| {
+            let titles = [&item.title.en, &item.title.ja];
+            wanted.chars().count() > 1
+                && titles.iter().any(|it| it.to_lowercase().contains(&wanted))
+        })
+        .map(|item| item.id)
+        .collect();
+    if !named.is_empty() {
+        return named;
+    }
+    let phase = wanted.split('.').next().unwrap_or_default();
+    let of_phase = (bundle.phases.iter()).find(|one| one.name().to_lowercase() == phase);
+    if let Some(phase) = of_phase {
+        return phase.items.iter().map(|item| item.id).collect();
+    }
+    let like = |id: ItemId| strsim::damerau_levenshtein(&wanted, &id.to_string().to_lowercase());
+    let closest = items().map(|item| like(item.id)).min();
+    items()
+        .map(|item| item.id)
+        .filter(|id| Some(like(*id)) == closest && like(*id) < 3)
+        .collect()
+}

@@ -1,0 +1,201 @@
+//! The features that [`super::cucumber`] sends along: written from a report's items.
+
+use serde_json::{Value, json};
+
+use super::{
+    about::{self, Group},
+    text::line,
+    words::say,
+};
+use crate::{
+    engine::event::StepStatus,
+    plan::Lang,
+    report::ItemReport,
+    verdict::{Standing, standing},
+};
+
+/// The words that a step begins with.
+const KEYWORDS: [&str; 5] = ["Given", "When", "Then", "And", "But"];
+
+/// A phase as a feature.
+pub struct Feature {
+    /// Its text.
+    pub source: Value,
+    /// The text as it is understood.
+    pub document: Value,
+    /// Its items.
+    pub scenarios: Vec<Scenario>,
+}
+
+/// An item as a scenario.
+pub struct Scenario {
+    /// What is run of it.
+    pub pickle: Value,
+    /// Its steps; one at least.
+    pub steps: Vec<Step>,
+}
+
+/// A step by the ids that the messages call it.
+pub struct Step {
+    /// Of the pickle.
+    pub pickle: String,
+    /// Of the test case.
+    pub test: String,
+    /// What became of it.
+    pub status: StepStatus,
+    /// How long it took.
+    pub duration_ms: f64,
+    keyword: String,
+    text: String,
+}
+
+impl Scenario {
+    /// The step that tells what became of the whole: the one that failed, else the last.
+    pub fn telling(&self) -> Option<usize> {
+        let failed = |step: &Step| step.status == StepStatus::Failed;
+        let last = self.steps.len().checked_sub(1);
+        self.steps.iter().position(failed).or(last)
+    }
+}
+
+/// A phase as a feature.
+pub fn feature(group: &Group<'_>, lang: Lang) -> Feature {
+    let uri = match group.phase {
+        0 => "extended.feature".to_owned(),
+        no => format!("phase-{no}.feature"),
+    };
+    let mut text = Text(vec![format!("Feature: {}", group.title)]);
+    let mut children = Vec::new();
+    let mut scenarios = Vec::new();
+    for item in &group.items {
+        text.0.push(String::new());
+        let (child, scenario) = scenario(item, &uri, &mut text, lang);
+        children.push(json!({"scenario": child}));
+        scenarios.push(scenario);
+    }
+    Feature {
+        source: json!({
+            "uri": uri,
+            "data": text.0.join("\n") + "\n",
+            "mediaType": "text/x.cucumber.gherkin+plain",
+        }),
+        document: json!({
+            "uri": uri,
+            "feature": {
+                "location": {"line": 1, "column": 1},
+                "tags": [],
+                "language": "en",
+                "keyword": "Feature",
+                "name": group.title,
+                "description": "",
+                "children": children,
+            },
+            "comments": [],
+        }),
+        scenarios,
+    }
+}
+
+/// The lines so far.
+struct Text(Vec<String>);
+
+impl Text {
+    /// One more, and where it stands.
+    fn push(&mut self, line: String) -> Value {
+        let column = line.len() - line.trim_start().len() + 1;
+        self.0.push(line);
+        json!({"line": self.0.len(), "column": column})
+    }
+}
+
+fn scenario(item: &ItemReport, uri: &str, text: &mut Text, lang: Lang) -> (Value, Scenario) {
+    let id = item.id;
+    let name = about::name(item, lang);
+    let tags = [
+        format!("@item-{id}"),
+        format!("@{}", about::weight(item).replace(' ', "-")),
+    ];
+    let at = text.push(format!("  {}", tags.join(" ")));
+    let tag_id = |no: usize| format!("tag-{id}-{no}");
+    let ast_tags: Vec<Value> = tags
+        .iter()
+        .enumerate()
+        .map(|(no, tag)| json!({"location": at, "name": tag, "id": tag_id(no)}))
+        .collect();
+    let pickle_tags: Vec<Value> = tags
+        .iter()
+        .enumerate()
+        .map(|(no, tag)| json!({"name": tag, "astNodeId": tag_id(no)}))
+        .collect();
+    let at = text.push(format!("  Scenario: {name}"));
+    let steps = steps(item, lang);
+    let mut ast_steps = Vec::new();
+    let mut pickle_steps = Vec::new();
+    for (step, no) in steps.iter().zip(1..) {
+        let ast_id = format!("step-{id}-{no}");
+        let (keyword, words) = (&step.keyword, &step.text);
+        let at = text.push(format!("    {keyword}{words}"));
+        ast_steps.push(json!({"location": at, "keyword": keyword, "text": words, "id": ast_id}));
+        pickle_steps.push(json!({"id": step.pickle, "text": words, "astNodeIds": [ast_id]}));
+    }
+    let scenario_id = format!("scenario-{id}");
+    let child = json!({
+        "location": at,
+        "tags": ast_tags,
+        "keyword": "Scenario",
+        "name": name,
+        "description": "",
+        "steps": ast_steps,
+        "examples": [],
+        "id": scenario_id,
+    });
+    let pickle = json!({
+        "id": format!("pickle-{id}"),
+        "uri": uri,
+        "location": at,
+        "name": name,
+        "language": "en",
+        "steps": pickle_steps,
+        "tags": pickle_tags,
+        "astNodeIds": [scenario_id],
+    });
+    (child, Scenario { pickle, steps })
+}
+
+/// The item's steps; and where none of them says why it did not pass, one that does.
+fn steps(item: &ItemReport, lang: Lang) -> Vec<Step> {
+    let step = |no: usize, keyword: &str, text: &str, status, duration_ms| Step {
+        pickle: format!("pickle-step-{}-{no}", item.id),
+        test: format!("test-step-{}-{no}", item.id),
+        status,
+        duration_ms,
+        keyword: format!("{keyword} "),
+        text: line(text),
+    };
+    let mut steps: Vec<Step> = item
+        .steps
+        .iter()
+        .zip(1..)
+        .map(|(record, no)| {
+            let words = record.text.split_once(' ');
+            let (keyword, text) = words
+                .filter(|(first, _)| KEYWORDS.contains(first))
+                .unwrap_or(("*", &record.text));
+            step(no, keyword, text, record.status, record.duration_ms)
+        })
+        .collect();
+    let told = steps.iter().any(|step| step.status == StepStatus::Failed);
+    let (text, status) = match standing(item) {
+        Standing::Passed if steps.is_empty() => ("it holds", StepStatus::Passed),
+        Standing::Passed => return steps,
+        Standing::Skipped => (say(lang, "it is skipped", "スキップ"), StepStatus::Skipped),
+        _ if told => return steps,
+        _ => (
+            say(lang, "it can be judged and holds", "判定"),
+            StepStatus::Failed,
+        ),
+    };
+    let no = steps.len() + 1;
+    steps.push(step(no, "*", text, status, 0.0));
+    steps
+}

@@ -1,0 +1,136 @@
+//! The forms of a report by their names.
+
+use std::{fmt, str::FromStr};
+
+use super::{
+    HtmlError, Style, ctrf, cucumber_messages, github, html, json, junit, markdown, table, tap,
+};
+use crate::{lint::sarif::sarif, report::RunReport, yaml};
+
+/// A form that a report is written in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Format {
+    /// For a person at a terminal.
+    Table,
+    /// `report.json`
+    Json,
+    /// `report.md`
+    Markdown,
+    /// `report.html`
+    Html,
+    /// JUnit XML, for Jenkins, GitLab and others.
+    Junit,
+    /// Common Test Report Format, JSON.
+    Ctrf,
+    /// Test Anything Protocol 14.
+    Tap,
+    /// Cucumber Messages, one JSON object a line.
+    CucumberMessages,
+    /// Workflow commands of GitHub Actions.
+    Github,
+    /// What the linter found, as SARIF 2.1.0.
+    Sarif,
+}
+
+/// A name that no format has.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("there is no format `{typed}`{}; known: {}", meant(typed), known())]
+pub struct UnknownFormat {
+    /// The name.
+    pub typed: String,
+}
+
+/// A report that could not be put into a form.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// A path that is not UTF-8, mostly.
+    #[error("the report cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A defect of the templates.
+    #[error(transparent)]
+    Html(#[from] HtmlError),
+    /// The library could not.
+    #[error("the report cannot be written as JUnit XML: {0}")]
+    Junit(#[from] quick_junit::SerializeError),
+}
+
+impl Format {
+    /// Every one, in the order of the help.
+    pub const ALL: [Self; 10] = [
+        Self::Table,
+        Self::Json,
+        Self::Markdown,
+        Self::Html,
+        Self::Junit,
+        Self::Ctrf,
+        Self::Tap,
+        Self::CucumberMessages,
+        Self::Github,
+        Self::Sarif,
+    ];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Json => "json",
+            Self::Markdown => "markdown",
+            Self::Html => "html",
+            Self::Junit => "junit",
+            Self::Ctrf => "ctrf",
+            Self::Tap => "tap",
+            Self::CucumberMessages => "cucumber-messages",
+            Self::Github => "github",
+            Self::Sarif => "sarif",
+        }
+    }
+
+    /// The report in this form.
+    ///
+    /// # Errors
+    ///
+    /// What the form cannot hold.
+    pub fn render(self, report: &RunReport, style: Style) -> Result<String, RenderError> {
+        let lang = style.lang;
+        Ok(match self {
+            Self::Table => table(report, style),
+            Self::Json => json(report)?,
+            Self::Markdown => markdown(report, lang),
+            Self::Html => html(report, None, lang)?,
+            Self::Junit => junit(report, lang)?,
+            Self::Ctrf => ctrf(report, lang)?,
+            Self::Tap => tap(report, lang),
+            Self::CucumberMessages => cucumber_messages(report, lang),
+            Self::Github => github(report, lang),
+            Self::Sarif => sarif(&report.lint, lang)?,
+        })
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(typed: &str) -> Result<Self, UnknownFormat> {
+        let named = Self::ALL.into_iter().find(|format| format.name() == typed);
+        named.ok_or_else(|| UnknownFormat {
+            typed: typed.to_owned(),
+        })
+    }
+}
+
+fn meant(typed: &str) -> String {
+    yaml::suggest(typed, Format::ALL.map(Format::name))
+        .map(|name| format!("; did you mean `{name}`?"))
+        .unwrap_or_default()
+}
+
+fn known() -> String {
+    Format::ALL.map(Format::name).join(", ")
+}
