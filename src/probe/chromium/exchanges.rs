@@ -260,6 +260,7 @@ mod tests {
             exchanges.feed(&Event {
                 method: format!("Network.{method}"),
                 params,
+                session: None,
             });
         }
         exchanges

@@ -1,9 +1,11 @@
 //! A real browser: headless Chromium, driven through its DevTools protocol.
 //!
-//! The protocol is read as the JSON that it is, and not through a library's type for every event: a
-//! browser that is newer than such a type has events that do not fit it, those are lost, and a
-//! request that was not seen would be taken for one that was not made. By way of a pipe no port is
-//! open, and the browser ends with the run, however that ends.
+//! The protocol's messages are those of `chromiumoxide_types`. What an event holds is read as the
+//! JSON that it is, and not through a library's type for every event: a browser that is newer than
+//! such a type has events that do not fit it, those are lost, and a request that was not seen would
+//! be taken for one that was not made. A ring of the newest events, as other libraries keep, may
+//! lose some, too. By way of a pipe no port is open, and the browser ends with the run, however
+//! that ends.
 //!
 //! One process serves a run. Each person has a context of their own in it, as in a private
 //! window: its cookies, cache and storage are nobody else's.
@@ -210,7 +212,7 @@ impl Chromium {
 
     /// Ends it, and waits until nothing of it is left.
     pub async fn end(&self) {
-        self.pipe.tell("Browser.close", &json!({}));
+        self.pipe.tell("Browser.close", json!({}));
         let child = self
             .child
             .lock()
@@ -279,7 +281,7 @@ struct Context {
 impl Drop for Context {
     fn drop(&mut self) {
         let what = json!({"browserContextId": self.id});
-        self.pipe.tell("Target.disposeBrowserContext", &what);
+        self.pipe.tell("Target.disposeBrowserContext", what);
     }
 }
 

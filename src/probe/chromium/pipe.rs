@@ -2,14 +2,16 @@
 //! open that anybody else could drive the browser by, and a browser whose pipe closes ends.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use chromiumoxide_types::{CallId, Message, MethodCall};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{
@@ -23,46 +25,31 @@ use super::ChromiumError;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Something that happened in a page.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub struct Event {
     /// Its name, as the protocol has it: `Network.requestWillBeSent`.
     pub method: String,
     /// What belongs to it.
+    #[serde(default)]
     pub params: Value,
-}
-
-/// A message of the browser: an answer, or an event.
-#[derive(Deserialize)]
-struct Message {
-    id: Option<u64>,
-    method: Option<String>,
-    #[serde(default)]
-    params: Value,
-    #[serde(default)]
-    result: Value,
-    error: Option<Refusal>,
+    /// The page; none for what concerns the browser as a whole.
     #[serde(rename = "sessionId")]
-    session: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Refusal {
-    message: String,
+    pub session: Option<String>,
 }
 
 /// Who waits for what.
 #[derive(Default)]
 struct Waiting {
-    answers: HashMap<u64, oneshot::Sender<Result<Value, String>>>,
+    answers: HashMap<CallId, oneshot::Sender<Result<Value, String>>>,
     events: HashMap<String, mpsc::UnboundedSender<Event>>,
     ended: bool,
 }
 
 /// The way to a browser. It closes, and the browser ends, when nobody holds it any more.
 pub struct Pipe {
-    out: mpsc::UnboundedSender<Value>,
+    out: mpsc::UnboundedSender<MethodCall>,
     waiting: Arc<Mutex<Waiting>>,
-    count: AtomicU64,
+    count: AtomicUsize,
 }
 
 impl Pipe {
@@ -79,7 +66,7 @@ impl Pipe {
         Self {
             out,
             waiting,
-            count: AtomicU64::new(1),
+            count: AtomicUsize::new(1),
         }
     }
 
@@ -94,7 +81,7 @@ impl Pipe {
         params: Value,
     ) -> Result<Value, ChromiumError> {
         let (tell, told) = oneshot::channel();
-        let id = self.count.fetch_add(1, Ordering::Relaxed);
+        let id = self.next_id();
         {
             let mut waiting = lock(&self.waiting);
             if waiting.ended {
@@ -103,7 +90,7 @@ impl Pipe {
             waiting.answers.insert(id, tell);
         }
         // Where the writer is gone the reader is, too, and drops who waits.
-        let _ = self.out.send(message(id, session, method, &params));
+        let _ = self.out.send(call(id, session, method, params));
         match tokio::time::timeout(TIMEOUT, told).await {
             Ok(Ok(Ok(result))) => Ok(result),
             Ok(Ok(Err(why))) => Err(ChromiumError::Refused {
@@ -119,9 +106,8 @@ impl Pipe {
     }
 
     /// Sends a command whose answer nobody waits for.
-    pub fn tell(&self, method: &str, params: &Value) {
-        let id = self.count.fetch_add(1, Ordering::Relaxed);
-        let _ = self.out.send(message(id, None, method, params));
+    pub fn tell(&self, method: &str, params: Value) {
+        let _ = self.out.send(call(self.next_id(), None, method, params));
     }
 
     /// What happens in a page from here on.
@@ -130,14 +116,19 @@ impl Pipe {
         lock(&self.waiting).events.insert(session.to_owned(), tell);
         told
     }
+
+    fn next_id(&self) -> CallId {
+        CallId::new(self.count.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
-fn message(id: u64, session: Option<&str>, method: &str, params: &Value) -> Value {
-    let mut message = json!({"id": id, "method": method, "params": params});
-    if let Some(session) = session {
-        message["sessionId"] = json!(session);
+fn call(id: CallId, session: Option<&str>, method: &str, params: Value) -> MethodCall {
+    MethodCall {
+        id,
+        method: Cow::Owned(method.to_owned()),
+        session_id: session.map(str::to_owned),
+        params,
     }
-    message
 }
 
 fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
@@ -145,9 +136,15 @@ fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn write(mut input: impl AsyncWrite + Unpin, mut outgoing: mpsc::UnboundedReceiver<Value>) {
-    while let Some(message) = outgoing.recv().await {
-        let mut bytes = message.to_string().into_bytes();
+async fn write(
+    mut input: impl AsyncWrite + Unpin,
+    mut outgoing: mpsc::UnboundedReceiver<MethodCall>,
+) {
+    while let Some(call) = outgoing.recv().await {
+        // Text and numbers only: there is nothing in it that JSON could not say.
+        let Ok(mut bytes) = serde_json::to_vec(&call) else {
+            break;
+        };
         bytes.push(0);
         if input.write_all(&bytes).await.is_err() || input.flush().await.is_err() {
             break;
@@ -158,7 +155,7 @@ async fn write(mut input: impl AsyncWrite + Unpin, mut outgoing: mpsc::Unbounded
 async fn read(
     output: impl AsyncRead + Unpin,
     waiting: Arc<Mutex<Waiting>>,
-    out: mpsc::WeakUnboundedSender<Value>,
+    out: mpsc::WeakUnboundedSender<MethodCall>,
 ) {
     let mut output = BufReader::new(output);
     let mut bytes = Vec::new();
@@ -166,9 +163,11 @@ async fn read(
         if bytes.last() == Some(&0) {
             bytes.pop();
         }
-        if let Ok(message) = serde_json::from_slice::<Message>(&bytes) {
-            hand_over(message, &mut lock(&waiting), &out);
-        }
+        // What cannot be read may be a request that the page made: nothing after it can be trusted.
+        let Ok(message) = serde_json::from_slice::<Message<Event>>(&bytes) else {
+            break;
+        };
+        hand_over(message, &mut lock(&waiting), &out);
         bytes.clear();
     }
     let mut waiting = lock(&waiting);
@@ -177,38 +176,42 @@ async fn read(
     waiting.events.clear();
 }
 
-fn hand_over(message: Message, waiting: &mut Waiting, out: &mpsc::WeakUnboundedSender<Value>) {
-    if let Some(tell) = message.id.and_then(|id| waiting.answers.remove(&id)) {
-        let answer = match message.error {
-            Some(refusal) => Err(refusal.message),
-            None => Ok(message.result),
-        };
-        // Who waited may have given up.
-        let _ = tell.send(answer);
-        return;
-    }
-    let (Some(method), Some(session)) = (message.method, message.session) else {
-        return;
-    };
-    // "Really?": the page waits for the answer, and whoever clicked waits for the page.
-    if let ("Page.javascriptDialogOpening", Some(out)) = (method.as_str(), out.upgrade()) {
-        let accept = json!({"accept": true});
-        let _ = out.send(self::message(
-            0,
-            Some(&session),
-            "Page.handleJavaScriptDialog",
-            &accept,
-        ));
-    }
-    let gone = waiting.events.get(&session).is_some_and(|tell| {
-        tell.send(Event {
-            method,
-            params: message.params,
-        })
-        .is_err()
-    });
-    if gone {
-        waiting.events.remove(&session);
+fn hand_over(
+    message: Message<Event>,
+    waiting: &mut Waiting,
+    out: &mpsc::WeakUnboundedSender<MethodCall>,
+) {
+    match message {
+        Message::Response(response) => {
+            if let Some(tell) = waiting.answers.remove(&response.id) {
+                let answer = match response.error {
+                    Some(refusal) => Err(refusal.message),
+                    None => Ok(response.result.unwrap_or_default()),
+                };
+                // Who waited may have given up.
+                let _ = tell.send(answer);
+            }
+        }
+        Message::Event(event) => {
+            let Some(session) = event.session.clone() else {
+                return;
+            };
+            // "Really?": the page waits for the answer, and whoever clicked waits for the page.
+            if let ("Page.javascriptDialogOpening", Some(out)) =
+                (event.method.as_str(), out.upgrade())
+            {
+                let _ = out.send(call(
+                    CallId::new(0),
+                    Some(&session),
+                    "Page.handleJavaScriptDialog",
+                    json!({"accept": true}),
+                ));
+            }
+            let listener = waiting.events.get(&session);
+            if listener.is_some_and(|tell| tell.send(event).is_err()) {
+                waiting.events.remove(&session);
+            }
+        }
     }
 }
 
@@ -260,6 +263,21 @@ mod tests {
         let message = sent(&mut theirs).await;
         assert_eq!(message["method"], "Page.handleJavaScriptDialog");
         assert_eq!(message["params"]["accept"], true);
+    }
+
+    #[tokio::test]
+    async fn after_a_message_that_cannot_be_read_nothing_is_believed() {
+        let (ours, mut theirs) = tokio::io::duplex(4096);
+        let (output, input) = tokio::io::split(ours);
+        let pipe = Arc::new(Pipe::over(input, output));
+        let mut events = pipe.events("S");
+        let asking = Arc::clone(&pipe);
+        let asked =
+            tokio::spawn(async move { asking.call(None, "Browser.getVersion", json!({})).await });
+        sent(&mut theirs).await;
+        theirs.write_all(b"{\"method\":7}\0").await.unwrap();
+        assert!(matches!(asked.await.unwrap(), Err(ChromiumError::Ended)));
+        assert!(events.recv().await.is_none());
     }
 
     #[tokio::test]

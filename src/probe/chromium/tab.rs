@@ -52,7 +52,7 @@ impl std::fmt::Debug for Tab {
 impl Drop for Tab {
     fn drop(&mut self) {
         let what = json!({"targetId": self.target});
-        self.context.pipe.tell("Target.closeTarget", &what);
+        self.context.pipe.tell("Target.closeTarget", what);
     }
 }
 
