@@ -129,9 +129,15 @@ impl Run {
         }))
     }
 
-    /// A gateway that answers has sockets.
+    /// A gateway that answers has sockets. One that ended is not waited for: while nobody rolls
+    /// it back, nobody is served.
     async fn blind_to_sockets(&self) -> Option<Blind> {
-        self.health().await.ok()?;
+        let state = self.stack.state(Service::Gateway).await.ok()?;
+        if !state.running {
+            return None;
+        }
+        let answer = tokio::time::timeout(self.deadline(), self.health()).await;
+        answer.ok()?.ok()?;
         let sockets = self.stack.sockets(Service::Gateway).await.ok()?;
         sockets.is_empty().then(|| Blind {
             did: "read the socket table of the gateway, which answers".to_owned(),

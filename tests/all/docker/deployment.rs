@@ -427,6 +427,8 @@ fn a_candidate_that_does_not_start_is_a_fail_and_rolled_back() {
     ended.exits(1);
     let report = ended.report();
     assert_eq!(report.with_status("failed"), ["1.2"]);
+    // Nobody is served until it is rolled back: no item waits for what cannot come.
+    assert!(report.with_status("inconclusive").is_empty());
     let steps = report.0["rollback"]["steps"].as_array().expect("steps");
     assert_eq!(steps.len(), 6);
     assert!(steps.iter().all(|step| step["ok"] == true), "{steps:#?}");
