@@ -220,6 +220,17 @@ mod tests {
     use super::*;
     use tokio::io::AsyncReadExt as _;
 
+    /// A pipe, and the browser's side of it.
+    fn pair() -> (Arc<Pipe>, tokio::io::DuplexStream) {
+        let (ours, theirs) = tokio::io::duplex(4096);
+        let (output, input) = tokio::io::split(ours);
+        (Arc::new(Pipe::over(input, output)), theirs)
+    }
+
+    async fn version(pipe: Arc<Pipe>) -> Result<Value, ChromiumError> {
+        pipe.call(None, "Browser.getVersion", json!({})).await
+    }
+
     async fn sent(browser: &mut tokio::io::DuplexStream) -> Value {
         let mut bytes = Vec::new();
         loop {
@@ -232,9 +243,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_goes_to_who_asked_and_an_event_to_its_page() {
-        let (ours, mut theirs) = tokio::io::duplex(4096);
-        let (output, input) = tokio::io::split(ours);
-        let pipe = Arc::new(Pipe::over(input, output));
+        let (pipe, mut theirs) = pair();
         let mut events = pipe.events("S");
         let asking = Arc::clone(&pipe);
         let asked =
@@ -254,9 +263,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_question_of_the_page_is_answered_at_once() {
-        let (ours, mut theirs) = tokio::io::duplex(4096);
-        let (output, input) = tokio::io::split(ours);
-        let _pipe = Pipe::over(input, output);
+        let (_pipe, mut theirs) = pair();
         let event =
             "{\"method\":\"Page.javascriptDialogOpening\",\"params\":{},\"sessionId\":\"S\"}\0";
         theirs.write_all(event.as_bytes()).await.unwrap();
@@ -267,13 +274,9 @@ mod tests {
 
     #[tokio::test]
     async fn after_a_message_that_cannot_be_read_nothing_is_believed() {
-        let (ours, mut theirs) = tokio::io::duplex(4096);
-        let (output, input) = tokio::io::split(ours);
-        let pipe = Arc::new(Pipe::over(input, output));
+        let (pipe, mut theirs) = pair();
         let mut events = pipe.events("S");
-        let asking = Arc::clone(&pipe);
-        let asked =
-            tokio::spawn(async move { asking.call(None, "Browser.getVersion", json!({})).await });
+        let asked = tokio::spawn(version(Arc::clone(&pipe)));
         sent(&mut theirs).await;
         theirs.write_all(b"{\"method\":7}\0").await.unwrap();
         assert!(matches!(asked.await.unwrap(), Err(ChromiumError::Ended)));
@@ -282,12 +285,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_browser_that_is_gone_fails_whoever_waits_and_whoever_comes_later() {
-        let (ours, mut theirs) = tokio::io::duplex(4096);
-        let (output, input) = tokio::io::split(ours);
-        let pipe = Arc::new(Pipe::over(input, output));
-        let asking = Arc::clone(&pipe);
-        let asked =
-            tokio::spawn(async move { asking.call(None, "Browser.getVersion", json!({})).await });
+        let (pipe, mut theirs) = pair();
+        let asked = tokio::spawn(version(Arc::clone(&pipe)));
         sent(&mut theirs).await;
         drop(theirs);
         assert!(matches!(asked.await.unwrap(), Err(ChromiumError::Ended)));
