@@ -15,7 +15,7 @@ use url::Url;
 use crate::{
     probe::{
         browser::{Browser, LoginForm},
-        http::{Http, Request},
+        http::{Connection, Http, Request},
     },
     profile::{Guests, Operation, Profile, Values},
     stack::{Stack, StackError},
@@ -23,6 +23,15 @@ use crate::{
 
 /// The least time between two requests of a group: at most a hundred a second in all.
 const PACE: Duration = Duration::from_millis(30);
+
+/// How long a slow request takes until it is sent.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// How many bytes of it come at once.
+const PIECE: usize = 8;
+
+/// How long the answer to it may take.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// How often a group does the same before it logs in anew.
 const ROUND: usize = 10;
@@ -36,10 +45,12 @@ enum Group {
     Careless,
     /// They have tokens, and ban others.
     Admins,
+    /// They take their time with a request: a worker that a reload retires waits for them.
+    Slow,
 }
 
 impl Group {
-    const ALL: [Self; 3] = [Self::Visitors, Self::Careless, Self::Admins];
+    const ALL: [Self; 4] = [Self::Visitors, Self::Careless, Self::Admins, Self::Slow];
 }
 
 /// A body that the gateway's admin API does not take, in bytes: nginx logs an error for it.
@@ -161,7 +172,21 @@ impl Crowd {
                     self.ban(&mut admin, email).await?;
                 }
             }
+            Group::Slow => self.slowly().await?,
         }
+        Some(())
+    }
+
+    /// Somebody without a session asks for the front page, and takes long about it.
+    async fn slowly(&self) -> Option<()> {
+        let address = self.http.address(&self.page("/")?)?;
+        let host = self.profile.site.authority();
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let pieces: Vec<&[u8]> = request.as_bytes().chunks(PIECE).collect();
+        let pause = SLOW / u32::try_from(pieces.len()).ok()?;
+        let connection = Connection::open(address).await.ok()?;
+        connection.slowly(&pieces, pause, ANSWER).await.ok()?;
+        self.did.count("slow requests");
         Some(())
     }
 

@@ -17,6 +17,7 @@ pub mod noise;
 pub mod odd;
 pub mod outage;
 pub mod outside;
+mod processes;
 pub mod redirects;
 pub mod reload;
 pub mod secrets;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 
+use super::processes::{Processes, without};
 use crate::{
     evidence::EvidenceKind,
     probe::http::{Request, Response},
@@ -32,7 +33,8 @@ steps! {
     Then "^the session, the token and the admin API are refused meanwhile$" => refused;
     /// While it was down each was answered 502, 503 or 504 in JSON within the profile's time.
     Then "^each is told so in JSON in time, and none is passed off as served$" => told;
-    /// Afterwards each was answered as before, by the same processes of the gateway.
+    /// Afterwards each was answered as before, by the same processes of the gateway; workers that
+    /// a reload had retired before may have ended.
     Then "^all of them are served again, by a gateway that was not restarted$" => recovered;
 }
 
@@ -79,6 +81,7 @@ pub struct Outage {
     during: Vec<Used>,
     after: Vec<Used>,
     recovery: Duration,
+    /// The gateway's processes before and after, without workers that were retired before.
     gateway: (ServiceState, ServiceState),
     /// Nonces that the upstream received while Redis was down.
     let_through: Vec<String>,
@@ -158,7 +161,7 @@ async fn outage(world: &mut World, service: Service, uses: Vec<Use>) -> StepResu
         )));
     }
     let cursor = run.upstream.cursor().await?;
-    let gateway = run.stack.state(Service::Gateway).await?;
+    let gateway = Processes::of(&run).await?;
     let what = format!("{service} was down");
     let seen = run.in_trouble(&what, "", async {
         let during = run.without(service, use_all(world, &run, &uses)).await??;
@@ -199,7 +202,7 @@ async fn outage(world: &mut World, service: Service, uses: Vec<Use>) -> StepResu
         during,
         after,
         recovery,
-        gateway: (gateway, now),
+        gateway: (gateway.serving, without(now, &gateway.retired)),
         let_through,
     });
     Ok(())

@@ -2,14 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
 use futures::future::join_all;
 
-use super::streaming::Reader;
+use super::{processes::Processes, streaming::Reader};
 use crate::{
     evidence::EvidenceKind,
     probe::{
@@ -17,7 +16,7 @@ use crate::{
         log::Window,
         nonce,
     },
-    stack::{Act, Output, Service, ServiceState},
+    stack::{Act, Instance, Output, Service, ServiceState},
     steps,
     steps::{
         phase1::health_by,
@@ -233,8 +232,11 @@ async fn under(traffic: &Traffic<'_>, count: usize) -> Result<Seen, StepError> {
             let started = Instant::now();
             let limit = Duration::from_millis(run.profile.thresholds.rough.recovery_ms);
             let after = loop {
-                let now = run.stack.state(Service::Gateway).await?;
-                let taken = fresh_workers(&before, &now) && retired(run, &before, &now).await;
+                // nginx starts new workers first and retires the old ones a little later: in
+                // between both accept.
+                let now = Processes::of(run).await?.serving;
+                let old = |worker: &Instance| before.workers.contains(worker);
+                let taken = fresh_workers(&before, &now) && !now.workers.iter().any(old);
                 if taken || started.elapsed() > limit {
                     break now;
                 }
@@ -258,28 +260,9 @@ async fn under(traffic: &Traffic<'_>, count: usize) -> Result<Seen, StepError> {
     Ok((output, before, after, wrong.concat()))
 }
 
-/// Whether every old worker that is left says that it is shutting down: nginx starts new ones
-/// first and tells the old ones a little later, and in between both accept.
-async fn retired(run: &Run, before: &ServiceState, now: &ServiceState) -> bool {
-    for old in now
-        .workers
-        .iter()
-        .filter(|one| before.workers.contains(one))
-    {
-        let title = PathBuf::from(format!("/proc/{}/cmdline", old.pid));
-        let title = run.stack.read_file(Service::Gateway, &title).await;
-        // One whose title cannot be read has ended meanwhile.
-        let says = title.map(|title| String::from_utf8_lossy(&title).into_owned());
-        if says.is_ok_and(|title| !title.contains("shutting down")) {
-            return false;
-        }
-    }
-    true
-}
-
 /// Whether as many new workers run as there were old ones.
 fn fresh_workers(before: &ServiceState, now: &ServiceState) -> bool {
-    let new = |one: &&crate::stack::Instance| !before.workers.contains(one);
+    let new = |one: &&Instance| !before.workers.contains(one);
     now.workers.iter().filter(new).count() >= before.workers.len().max(1)
 }
 
