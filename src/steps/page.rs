@@ -1,12 +1,10 @@
 //! What a person does on a page and sees there, by CSS selectors. Only a real browser has pages:
 //! without `--browser chromium` these steps skip their scenario.
 
-use std::time::Instant;
-
 use super::world::{Args, Blame, StepError, StepResult, World, expect};
 use crate::{
     engine::event::NEEDS_BROWSER,
-    probe::chromium::{POLL, Tab},
+    probe::chromium::{POLL, Patience, Tab},
     steps,
 };
 
@@ -50,11 +48,16 @@ async fn clicks(world: &mut World, args: Args) -> StepResult {
 
 /// The element must be there before something is done with it: it is the page's to have it.
 async fn on_the_page(world: &mut World, element: &str) -> StepResult {
-    let deadline = Instant::now() + world.run()?.deadline();
+    let deadline = world.run()?.deadline();
     let tab = tab(world).await?;
     tab.settle().await?;
-    while !tab.has(element).await? {
-        if Instant::now() >= deadline {
+    let mut patience = Patience::of(deadline);
+    loop {
+        let over = patience.is_over(tab);
+        if tab.has(element).await? {
+            return Ok(());
+        }
+        if over {
             let shown = tab.shown().await?;
             return Err(StepError::candidate(
                 format!("look for {element} on {}", shown.url),
@@ -64,7 +67,6 @@ async fn on_the_page(world: &mut World, element: &str) -> StepResult {
         }
         tokio::time::sleep(POLL).await;
     }
-    Ok(())
 }
 
 async fn shows(world: &mut World, args: Args) -> StepResult {
@@ -76,12 +78,13 @@ async fn element_shows(world: &mut World, args: Args) -> StepResult {
 }
 
 async fn look(world: &mut World, element: &str, text: &str) -> StepResult {
-    let deadline = Instant::now() + world.run()?.deadline();
+    let mut patience = Patience::of(world.run()?.deadline());
     let tab = tab(world).await?;
     let mut seen;
     loop {
+        let over = patience.is_over(tab);
         seen = tab.readable(element).await?.unwrap_or_default();
-        if seen.contains(text) || Instant::now() >= deadline {
+        if seen.contains(text) || over {
             break;
         }
         tokio::time::sleep(POLL).await;

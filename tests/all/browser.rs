@@ -2,7 +2,7 @@
 //! Without Chromium these tests are left out, and say so; with VERIFY_REQUIRE_BROWSER=1 that is a
 //! failure.
 
-use std::{collections::BTreeSet, env, fs, io::Write as _};
+use std::{collections::BTreeSet, env, fs, io::Write as _, time::Duration};
 
 use axum::{Router, response::Html, routing::get};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -12,7 +12,10 @@ use verify::{
     evidence::Redactor,
     mutation::{Catalogue, Copy, Mutant},
     plan::{Bundle, ItemId},
-    probe::{chromium::Chromium, http::Http},
+    probe::{
+        chromium::{Chromium, Tab},
+        http::Http,
+    },
     stack::{Endpoints, programs},
     steps::watch::TOO_BUSY,
 };
@@ -265,11 +268,20 @@ fn the_admin_page_works_in_both_languages_and_what_is_not_there_fails() {
     assert_eq!(report.with_status("failed"), ["1.4"]);
 }
 
-/// Serves a page and takes a picture of it, with a redactor that knows a secret.
-async fn picture(body: &'static str) -> Option<Vec<u8>> {
+/// How long the answer takes that a page asks for by itself.
+const LATE: Duration = Duration::from_millis(700);
+
+/// Serves a page, and opens it.
+async fn opened(body: &str) -> (Chromium, Tab) {
     let page =
         format!("<!DOCTYPE html><title>A page</title><body style='font:16px monospace'>{body}");
-    let app = Router::new().route("/", get(move || async move { Html(page) }));
+    let late = || async {
+        tokio::time::sleep(LATE).await;
+        "it is here"
+    };
+    let app = Router::new()
+        .route("/", get(move || async move { Html(page) }))
+        .route("/late", get(late));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");
@@ -290,6 +302,32 @@ async fn picture(body: &'static str) -> Option<Vec<u8>> {
     let url = "http://site.example/".parse().expect("an address");
     let hops = tab.go(&url).await.expect("the page");
     assert_eq!(hops.len(), 1);
+    (chromium, tab)
+}
+
+/// What a page shows is waited for as long as an answer to it is under way, and no longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_waited_for_while_an_answer_to_it_is_under_way() {
+    if !has_browser() {
+        return;
+    }
+    let (chromium, mut tab) = opened(
+        "<button id=b onclick=\"fetch('/late').then(answer => answer.text())
+            .then(text => document.getElementById('t').textContent = text)\">B</button><p id=t></p>",
+    )
+    .await;
+    let deadline = LATE / 7;
+    let nothing = tab.wait_for_text("#t", deadline).await.expect("a page");
+    assert_eq!(nothing, None);
+    tab.click("#b").await.expect("a button");
+    let text = tab.wait_for_text("#t", deadline).await.expect("a page");
+    assert_eq!(text.as_deref(), Some("it is here"));
+    chromium.end().await;
+}
+
+/// A picture of a page, with a redactor that knows a secret.
+async fn picture(body: &str) -> Option<Vec<u8>> {
+    let (chromium, tab) = opened(body).await;
     let redactor = Redactor::new();
     redactor.learn("s3cr3t-value");
     let before = tab.shown().await.expect("a page").html;

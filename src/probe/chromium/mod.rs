@@ -29,7 +29,7 @@ mod picture;
 mod pipe;
 mod tab;
 
-pub use page::{POLL, Shown};
+pub use page::{POLL, Patience, Shown};
 pub use tab::Tab;
 
 use self::pipe::Pipe;

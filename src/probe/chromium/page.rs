@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{ChromiumError, Tab, text};
+use super::{ChromiumError, Tab, tab::DEADLINE, text};
 
 /// How often a page is looked at while something is waited for.
 pub const POLL: Duration = Duration::from_millis(15);
@@ -101,11 +101,12 @@ impl Tab {
         selector: &str,
         deadline: Duration,
     ) -> Result<Option<String>, ChromiumError> {
-        let until = Instant::now() + deadline;
+        let mut patience = Patience::of(deadline);
         loop {
+            let over = patience.is_over(self);
             let text = self.text_of(selector).await?;
             let text = text.filter(|text| !text.trim().is_empty());
-            if text.is_some() || Instant::now() >= until {
+            if text.is_some() || over {
                 return Ok(text);
             }
             tokio::time::sleep(POLL).await;
@@ -222,6 +223,36 @@ impl Tab {
             html: text(&told, "html")?,
             text: text(&told, "text")?,
         })
+    }
+}
+
+/// How long a page is waited for that is to change by itself: for as long as an answer is under
+/// way that it asked for, and the deadline from there on. How fast the machine is decides nothing.
+pub struct Patience {
+    deadline: Duration,
+    started: Instant,
+    quiet_since: Instant,
+}
+
+impl Patience {
+    /// For this long after the page's last answer.
+    #[must_use]
+    pub fn of(deadline: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            deadline,
+            started: now,
+            quiet_since: now,
+        }
+    }
+
+    /// Whether the time is over. Asked before the page is looked at, so that what came just
+    /// before the end is seen.
+    pub fn is_over(&mut self, tab: &mut Tab) -> bool {
+        if !tab.is_at_rest() {
+            self.quiet_since = Instant::now();
+        }
+        self.quiet_since.elapsed() >= self.deadline || self.started.elapsed() >= DEADLINE
     }
 }
 

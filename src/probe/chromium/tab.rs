@@ -19,7 +19,7 @@ use super::{
 use crate::probe::{browser::Hop, http::Http};
 
 /// How long a page may take to be there as a whole.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// What a browser asks for by itself and not for the person.
 const BY_ITSELF: &str = "*/favicon.ico";
@@ -191,6 +191,12 @@ impl Tab {
         self.until(what, DEADLINE, there).await?;
         self.settle().await?;
         self.hops(before).await
+    }
+
+    /// Whether nothing is under way that the page asked for.
+    pub(super) fn is_at_rest(&mut self) -> bool {
+        self.take_in();
+        self.quiet(0)
     }
 
     /// Waits a while until nothing is under way that the page asked for. Of what its own policy
