@@ -1,11 +1,14 @@
 //! A real browser: headless Chromium, driven through its DevTools protocol.
 //!
-//! The protocol's messages are those of `chromiumoxide_types`. What an event holds is read as the
-//! JSON that it is, and not through a library's type for every event: a browser that is newer than
-//! such a type has events that do not fit it, those are lost, and a request that was not seen would
-//! be taken for one that was not made. A ring of the newest events, as other libraries keep, may
-//! lose some, too. By way of a pipe no port is open, and the browser ends with the run, however
-//! that ends.
+//! The protocol's messages are those of `chromiumoxide_types`, the way they go is a pipe. Through
+//! WebDriver or a debugging port, everybody on the machine could use a browser in which people are
+//! logged in, and a driver of root's would start any program for them; a pipe is nobody else's,
+//! and the browser ends with it, however the run ends.
+//!
+//! What an event holds is read as the JSON that it is, and not through a library's type for every
+//! event: a browser that is newer than such a type has events that do not fit it, those are lost,
+//! and a request that was not seen would be taken for one that was not made. A ring of the newest
+//! events, as other libraries keep, may lose some, too.
 //!
 //! One process serves a run. Each person has a context of their own in it, as in a private
 //! window: its cookies, cache and storage are nobody else's.
