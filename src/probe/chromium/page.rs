@@ -227,7 +227,8 @@ impl Tab {
 }
 
 /// How long a page is waited for that is to change by itself: for as long as an answer is under
-/// way that it asked for, and the deadline from there on. How fast the machine is decides nothing.
+/// way that it asked for, and the deadline from there on. What comes late on a busy machine is
+/// seen.
 pub struct Patience {
     deadline: Duration,
     started: Instant,
