@@ -32,6 +32,11 @@ pub fn worker(args: &[OsString]) -> Result<ExitStatus, CliError> {
                 Err(broken(format!("the sandbox ended with exit code {code}")))
             }
         }
+        Some("--become") => {
+            let user = args.get(1).and_then(|user| user.to_str()).unwrap_or_default();
+            let error = sandbox::become_user(user, args.get(2..).unwrap_or_default());
+            Err(broken(format!("cannot become user {user}: {error}")))
+        }
         Some("--answers") => {
             let word = |at: usize| args.get(at).and_then(|word| word.to_str());
             answers(word(1).unwrap_or_default(), word(2).unwrap_or_default())
@@ -49,7 +54,12 @@ pub fn worker(args: &[OsString]) -> Result<ExitStatus, CliError> {
             sandbox::member().map_err(|error| broken(error.to_string()))?;
             Ok(ExitStatus::Pass)
         }
-        _ => {
+        inside => {
+            if inside == Some("--inside") {
+                sandbox::settle_in().map_err(|error| {
+                    broken(format!("the sandbox cannot be settled in: {error}"))
+                })?;
+            }
             // The doubles answer while the steps wait for them: two threads.
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)

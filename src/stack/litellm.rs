@@ -28,6 +28,8 @@ const COMMAND: &str = "from litellm import run_server; run_server()";
 pub struct Litellm {
     /// The virtual environment.
     pub home: PathBuf,
+    /// Where the Python is installed that the environment was made from.
+    pub base: PathBuf,
     /// The folder with `config.yaml`, a template, and `verify_proxy.py`.
     pub files: PathBuf,
     /// Its version.
@@ -48,8 +50,11 @@ impl Litellm {
         let python = provisioned("litellm/bin/python").ok_or(MissingLitellm)?;
         let home = python.ancestors().nth(2).ok_or(MissingLitellm)?.to_owned();
         let version = installed(&home).ok_or(MissingLitellm)?;
+        let real = fs::canonicalize(&python).map_err(|_| MissingLitellm)?;
+        let base = real.ancestors().nth(2).ok_or(MissingLitellm)?.to_owned();
         Ok(Self {
             home,
+            base,
             files: files.to_owned(),
             version,
         })

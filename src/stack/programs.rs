@@ -55,6 +55,8 @@ pub struct Programs {
     pub oauth2_proxy: PathBuf,
     /// bubblewrap.
     pub bwrap: PathBuf,
+    /// `prlimit` of util-linux.
+    pub prlimit: PathBuf,
     /// The real LiteLLM, where it stands in place of its double.
     pub litellm: Option<Litellm>,
 }
@@ -224,6 +226,12 @@ pub fn survey() -> Vec<Need> {
             from: "Debian: bubblewrap",
             version_flag: Some("--version"),
         },
+        Need {
+            name: "prlimit",
+            found: on_path("prlimit"),
+            from: "Debian: util-linux",
+            version_flag: Some("--version"),
+        },
     ];
     if openresty.is_none() {
         needs.push(Need {
@@ -253,8 +261,10 @@ pub fn find() -> Result<Programs, Missing> {
         .map(|need| format!("{} ({})", need.name, need.from))
         .collect();
     let place = |index: usize| needs.get(index).and_then(|need| need.found.clone());
-    match (place(0), place(1), place(2), place(3)) {
-        (Some(nginx), Some(redis), Some(oauth2_proxy), Some(bwrap)) if missing.is_empty() => {
+    match (place(0), place(1), place(2), place(3), place(4)) {
+        (Some(nginx), Some(redis), Some(oauth2_proxy), Some(bwrap), Some(prlimit))
+            if missing.is_empty() =>
+        {
             let openresty = nginx.file_name().is_some_and(|name| name == "openresty");
             Ok(Programs {
                 nginx,
@@ -262,6 +272,7 @@ pub fn find() -> Result<Programs, Missing> {
                 redis,
                 oauth2_proxy,
                 bwrap,
+                prlimit,
                 litellm: None,
             })
         }

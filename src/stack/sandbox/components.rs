@@ -11,7 +11,7 @@ use super::layout;
 
 /// Every program with its version.
 pub async fn found(programs: &Programs) -> Result<Vec<Component>, StackError> {
-    let auth_program = layout::inside("bin/oauth2-proxy");
+    let auth_program = layout::shipped("bin/oauth2-proxy");
     let (gateway, redis, auth) = tokio::join!(
         version(Service::Gateway, &programs.nginx, "-v"),
         version(Service::Redis, &programs.redis, "--version"),

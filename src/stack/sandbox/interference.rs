@@ -5,7 +5,7 @@ use std::{os::unix::process::ExitStatusExt as _, path::Path, process::ExitStatus
 
 use rustix::process::Signal;
 
-use super::{process::Process, procfs};
+use super::{layout, process::Process, procfs};
 use crate::stack::{Service, StackError};
 
 /// Where the programs of the sandbox write.
@@ -57,7 +57,17 @@ pub fn ports_free() -> Result<(), StackError> {
 
 /// What somebody did to a program, if anything. `answered`: it came up and answered, so it did
 /// not end by its own configuration.
-pub fn with_program(service: Service, process: &mut Process, answered: bool) -> Option<String> {
+pub async fn with_program(
+    service: Service,
+    process: &mut Process,
+    answered: bool,
+) -> Option<String> {
+    if process.was_never_started().await {
+        return Some(format!(
+            "{service}: bubblewrap could not confine it: {}",
+            layout::last_words(service)
+        ));
+    }
     if let Some(status) = process.ended() {
         return ended_from_outside(status, answered).map(|how| format!("{service}: {how}"));
     }
@@ -72,7 +82,11 @@ pub fn with_program(service: Service, process: &mut Process, answered: bool) -> 
 
 /// How a program was ended by somebody else, if it was. nginx ends with 0 only when it is told to.
 fn ended_from_outside(status: ExitStatus, answered: bool) -> Option<String> {
-    match (status.signal(), status.code()) {
+    // bubblewrap, whose status it is, ends as a shell does: with 128 more than the signal's number.
+    let signal = status
+        .signal()
+        .or_else(|| status.code()?.checked_sub(128).filter(|number| *number > 0));
+    match (signal, status.code()) {
         (Some(signal), _) => FROM_OUTSIDE
             .iter()
             .any(|known| known.as_raw() == signal)
@@ -90,8 +104,10 @@ mod tests {
 
     #[test]
     fn only_what_comes_from_outside_is_interference() {
-        let killed = ExitStatus::from_raw(9);
-        assert!(ended_from_outside(killed, false).is_some_and(|how| how.contains("signal 9")));
+        for killed in [ExitStatus::from_raw(9), ExitStatus::from_raw((128 + 9) << 8)] {
+            let how = ended_from_outside(killed, false);
+            assert!(how.is_some_and(|how| how.contains("signal 9")));
+        }
         let crashed = ExitStatus::from_raw(11);
         assert_eq!(ended_from_outside(crashed, true), None);
         let gave_up = ExitStatus::from_raw(1 << 8);

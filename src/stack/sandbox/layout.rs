@@ -8,26 +8,56 @@ use std::{
 
 use crate::{
     engine::GatewayFiles,
-    stack::{Version, programs},
+    stack::{Service, Version, programs},
 };
+
+/// How much of an output its last words are looked for in, in bytes.
+const LAST_WORDS: usize = 16 * 1024;
 
 /// OpenResty's prefix: where the configuration expects itself.
 pub const PREFIX: &str = "/usr/local/openresty";
 /// Where the configuration is deployed.
 pub const CONFIG: &str = "/usr/local/openresty/nginx/conf/nginx.conf";
+/// The folder of the configuration, and OpenResty's Lua modules.
+pub const CONF: &str = "/usr/local/openresty/nginx/conf";
+pub const LUALIB: &str = "/usr/local/openresty/lualib";
+/// What the gateway has at `/run`.
+pub const GATEWAY_RUN: &str = "/var/run";
 /// Where the gateway's Lua modules are deployed.
 const LUA: &str = "/usr/local/openresty/lualib/custom";
 /// Where the pages are deployed.
 const HTML: &str = "/usr/local/openresty/nginx/html";
 
-/// A place of `verify`'s own inside the sandbox.
+/// A read-only place of `verify`'s own inside the sandbox: programs and what is judged.
+pub fn shipped(name: &str) -> PathBuf {
+    Path::new("/verify").join(name)
+}
+
+/// A writable place of `verify`'s own inside the sandbox.
 pub fn inside(name: &str) -> PathBuf {
     Path::new("/run/verify").join(name)
+}
+
+/// Where Redis listens for `verify` alone.
+pub fn redis_socket() -> PathBuf {
+    inside("redis/redis.sock")
 }
 
 /// The file that a service's standard output or error goes to.
 pub fn log_file(service: &str, stream: &str) -> PathBuf {
     inside("log").join(format!("{service}.{stream}"))
+}
+
+/// The last lines that a service wrote to its output.
+pub fn last_words(service: Service) -> String {
+    let written = |stream| {
+        let bytes = fs::read(log_file(service.name(), stream)).unwrap_or_default();
+        let last = bytes.len().saturating_sub(LAST_WORDS);
+        String::from_utf8_lossy(bytes.get(last..).unwrap_or_default()).into_owned()
+    };
+    let all = written("stderr") + &written("stdout");
+    let lines: Vec<&str> = all.lines().rev().take(5).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
 }
 
 /// Makes every directory that the services write to, and OpenResty's prefix with the Lua
@@ -37,21 +67,22 @@ pub fn lay(files: &GatewayFiles, openresty: bool) -> io::Result<()> {
         "/var/log/nginx",
         "/var/cache/nginx",
         "/var/lib/nginx",
-        "/var/lib/redis",
         "/var/tmp",
+        GATEWAY_RUN,
         "/run/verify/log",
+        "/run/verify/redis",
+        "/run/verify/tmp",
         "/usr/local/openresty/nginx/conf",
         "/usr/local/openresty/nginx/logs",
         "/usr/local/openresty/lualib/resty",
     ] {
         fs::create_dir_all(dir)?;
     }
-    symlink("/run", "/var/run")?;
     // As in OpenResty's image: what goes to its own log files is the service's log.
     symlink("/dev/stderr", "/usr/local/openresty/nginx/logs/error.log")?;
     symlink("/dev/stdout", "/usr/local/openresty/nginx/logs/access.log")?;
     if openresty {
-        link_missing(&inside("openresty"), Path::new(PREFIX))?;
+        link_missing(&shipped("openresty"), Path::new(PREFIX))?;
     } else {
         for (name, file, _) in programs::lua_modules() {
             symlink(file, Path::new(PREFIX).join("lualib").join(name))?;

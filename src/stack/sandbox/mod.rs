@@ -14,6 +14,8 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 mod components;
+mod confine;
+mod filesystem;
 mod guard;
 mod interference;
 mod launch;
@@ -24,15 +26,17 @@ mod nginx;
 mod process;
 mod procfs;
 mod services;
+mod settle;
 mod side_by_side;
 mod sockets;
 mod upstream;
 
 pub use guard::guard;
-pub use launch::{Launch, launch};
+pub use launch::{Launch, become_user, launch};
+pub use settle::settle_in;
 pub use side_by_side::member;
 
-use self::{process::Process, services::Doubles};
+use self::{confine::Tools, process::Process, services::Doubles};
 use super::{
     Endpoints, LogChunk, LogCursor, Output, Secrets, Service, ServiceState, SideBySide, Socket,
     Stack, StackError, Version, keys::Keys, programs::Programs,
@@ -55,6 +59,13 @@ pub struct Sandbox {
     processes: BTreeMap<Service, Mutex<Process>>,
     doubles: Mutex<Doubles>,
     gateway_env: Vec<(String, String)>,
+}
+
+fn tools(programs: &Programs) -> Tools {
+    Tools {
+        bwrap: programs.bwrap.clone(),
+        prlimit: programs.prlimit.clone(),
+    }
 }
 
 /// The sandbox's own loopback.
@@ -84,16 +95,25 @@ impl Sandbox {
         })?;
         let keys = Keys::fresh(profile)?;
         // First, since it takes longest to be up.
-        let real_upstream = (programs.litellm.as_ref())
-            .map(|litellm| Process::start(upstream::spec(litellm, profile, &keys)?))
-            .transpose()?;
+        let tools = tools(&programs);
+        let real_upstream = match &programs.litellm {
+            Some(litellm) => {
+                let spec = upstream::spec(litellm, profile, &keys)?;
+                Some(Process::start(&tools, spec).await?)
+            }
+            None => None,
+        };
         let mut doubles = Doubles::start(profile, &keys, real_upstream.is_some()).await?;
         let gateway_env = services::gateway_env(&keys, profile);
-        let redis = Process::start(services::redis(&programs))?;
-        let gateway = Process::start(services::gateway(&programs, &config, &gateway_env))?;
-        services::redis_answers().await?;
-        let auth = Process::start(services::auth(&files, profile, &keys)?)?;
-        services::auth_answers().await?;
+        let gateway = services::gateway(&programs, &files, &config, &gateway_env);
+        let auth = services::auth(&files, profile, &keys)?;
+        // oauth2-proxy asks for neither Redis nor the gateway before it answers.
+        let (redis, auth, gateway) = tokio::try_join!(
+            Process::start(&tools, services::redis(&programs)),
+            Process::start(&tools, auth),
+            Process::start(&tools, gateway),
+        )?;
+        tokio::try_join!(services::redis_answers(), services::auth_answers())?;
         if real_upstream.is_some() {
             upstream::answers(profile, &keys).await?;
         }
@@ -207,19 +227,14 @@ impl Stack for Sandbox {
                 .filter(|arg| **arg != "-c" && Path::new(arg) != config)
                 .map(ToString::to_string),
         );
-        let output = tokio::process::Command::new(&self.programs.nginx)
-            .args(&all)
-            .env_clear()
-            .envs(self.gateway_env.iter().map(|(name, value)| (name, value)))
-            .stdin(std::process::Stdio::null())
-            .output()
-            .await
-            .map_err(Self::io(Service::Gateway, "running nginx"))?;
-        let text = [output.stdout, output.stderr].concat();
-        Ok(Output {
-            code: output.status.code(),
-            text: String::from_utf8_lossy(&text).into_owned(),
-        })
+        let spec =
+            services::gateway_program(&self.programs, &self.files, all, &self.gateway_env);
+        // A signal reaches the master only from its own PID namespace.
+        let beside = match args.contains(&"-s") {
+            true => Some(self.process(Service::Gateway)?.lock().await.pid()),
+            false => None,
+        };
+        spec.output(&tools(&self.programs), beside).await
     }
 
     async fn read_file(&self, service: Service, path: &Path) -> Result<Vec<u8>, StackError> {
@@ -245,11 +260,13 @@ impl Stack for Sandbox {
                 fs::read(layout::CONFIG).map_err(Self::io(service, "reading the configuration"))?;
             process.stop().await?;
             interference::ports_free()?;
-            *process = Process::start(services::gateway(
+            let spec = services::gateway(
                 &self.programs,
+                &self.files,
                 &String::from_utf8_lossy(&config),
                 &self.gateway_env,
-            ))?;
+            );
+            *process = Process::start(&tools(&self.programs), spec).await?;
             return Ok(());
         }
         process.restart().await
@@ -306,14 +323,6 @@ impl Stack for Sandbox {
             .map_err(Self::io(service, "writing to the log"))
     }
 
-    /// In a user namespace made without being root, `setgroups` is denied (user_namespaces(7)),
-    /// and nginx complains of it at `emerg` and goes on.
-    fn is_own_noise(&self, message: &str) -> bool {
-        let denied =
-            fs::read_to_string("/proc/self/setgroups").is_ok_and(|text| text.trim() == "deny");
-        denied && message == "initgroups(root, 0) failed (1: Operation not permitted)"
-    }
-
     async fn interference(&self, answered: bool) -> Option<String> {
         if let Some(full) = interference::full_disk() {
             return Some(full);
@@ -322,7 +331,7 @@ impl Stack for Sandbox {
             // Only of the gateway's own ending can it be told whose doing it is.
             let answered = answered || *service != Service::Gateway;
             let mut process = process.lock().await;
-            let found = interference::with_program(*service, &mut process, answered);
+            let found = interference::with_program(*service, &mut process, answered).await;
             if found.is_some() {
                 return found;
             }

@@ -1,6 +1,6 @@
 //! How nginx is started in the sandbox without changing a byte of the configuration.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use super::layout;
 use crate::stack::programs::{NGINX_MODULES, Programs};
@@ -20,7 +20,7 @@ pub fn args(programs: &Programs, config: &str, path: &Path) -> Vec<String> {
     if !has("daemon") {
         directives.push_str("daemon off; ");
     }
-    if !has("user") && rustix::process::geteuid().is_root() {
+    if !has("user") {
         directives.push_str("user root; ");
     }
     vec![
@@ -31,6 +31,21 @@ pub fn args(programs: &Programs, config: &str, path: &Path) -> Vec<String> {
         "-g".to_owned(),
         directives,
     ]
+}
+
+/// The users and groups that a configuration names.
+pub fn users(config: &str) -> BTreeSet<String> {
+    config
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("user")?.split_once(';'))
+        .filter(|(names, _)| names.starts_with(char::is_whitespace))
+        .flat_map(|(names, _)| names.split_whitespace())
+        .filter(|name| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+            name.len() <= 32 && name.chars().all(plain)
+        })
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The names of the directives outside every block. Comments, quotes and Lua blocks (whose
@@ -85,6 +100,13 @@ fn main_directives(config: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn users_and_groups_are_those_of_the_directive() {
+        let config = "user  web staff; # as there\nhttp { userid on; }\n user_name x;\n";
+        let names: Vec<String> = users(config).into_iter().collect();
+        assert_eq!(names, ["staff", "web"]);
+    }
 
     #[test]
     fn only_directives_of_the_main_context_are_seen() {

@@ -1,20 +1,36 @@
-//! One program of the sandbox: started, stopped, started again, its output kept in files.
+//! One program of the sandbox: started confined, stopped, started again, its output kept in files.
 
 use std::{
     fs::{File, OpenOptions},
     io,
+    os::fd::OwnedFd,
     path::PathBuf,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
 
-use tokio::process::{Child, Command};
+use rustix::process::Signal;
+use serde::Deserialize;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines},
+    net::unix::pipe,
+    process::{Child, Command},
+};
 
-use super::layout;
-use crate::stack::{Service, StackError};
+use super::{
+    confine::{self, Confined, Limits, Sees, Tools},
+    layout,
+};
+use crate::stack::{Output, Service, StackError};
 
 /// How long a program has to end when it is asked to, as `docker stop` gives it.
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a program has that is run to its end: above all, to read a configuration.
+const RUN_DEADLINE: Duration = Duration::from_secs(20);
+
+/// The most that is kept of what such a program writes, in bytes.
+const OUTPUT_LIMIT: u64 = 256 * 1024;
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -27,25 +43,105 @@ pub struct Spec {
     pub args: Vec<String>,
     /// Its whole environment.
     pub env: Vec<(String, String)>,
+    /// What it sees of the run's files.
+    pub sees: Vec<Sees>,
+    /// What it may use.
+    pub limits: Limits,
 }
 
 impl Spec {
-    /// The command, with its output going to the service's log files. The files are opened
-    /// for appending: nginx opens /dev/stderr anew, and both must write at the end.
-    pub fn command(&self) -> io::Result<Command> {
-        let log = |stream| -> io::Result<File> {
-            let path = layout::log_file(self.service.name(), stream);
-            OpenOptions::new().create(true).append(true).open(path)
+    fn error(&self, what: &str) -> impl FnOnce(io::Error) -> StackError {
+        let what = format!("{what} {}", self.program.display());
+        let service = self.service;
+        move |source| StackError::Io {
+            what,
+            service,
+            source,
+        }
+    }
+
+    /// Runs it to its end, with all that it writes as its output. `beside`: in the namespaces of
+    /// that process.
+    ///
+    /// # Errors
+    /// Where it cannot be confined or started.
+    pub async fn output(&self, tools: &Tools, beside: Option<u32>) -> Result<Output, StackError> {
+        let confined = match beside {
+            None => confine::command(tools, self),
+            Some(pid) => confine::command_beside(tools, self, pid),
         };
-        let mut command = Command::new(&self.program);
-        command
-            .args(&self.args)
-            .env_clear()
-            .envs(self.env.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(log("stdout")?)
-            .stderr(log("stderr")?);
-        Ok(command)
+        let run = async {
+            let Confined { command, status } = confined?;
+            let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+            let mut command = Command::from(command);
+            command
+                .stdin(Stdio::null())
+                .stdout(write.try_clone()?)
+                .stderr(write)
+                .kill_on_drop(true);
+            let mut child = command.spawn()?;
+            drop(command);
+            let mut status = Status::of(status)?;
+            let pid = status.child().await?;
+            let mut text = Vec::new();
+            let mut output = pipe::Receiver::from_owned_fd(read)?.take(OUTPUT_LIMIT);
+            let ended = async {
+                output.read_to_end(&mut text).await?;
+                drop(output);
+                child.wait().await
+            };
+            let ended = tokio::time::timeout(RUN_DEADLINE, ended).await;
+            let mut text = String::from_utf8_lossy(&text).into_owned();
+            let Ok(ended) = ended else {
+                signal(pid, Signal::KILL);
+                text.push_str(&format!("\n(did not end within {RUN_DEADLINE:?})"));
+                return Ok(Output { code: None, text });
+            };
+            let code = ended?.code();
+            if !status.was_started().await {
+                return Err(io::Error::other(format!("it is not confined: {text}")));
+            }
+            // bubblewrap tells of a signal as shells do.
+            let code = code.filter(|code| *code < 128);
+            Ok(Output { code, text })
+        };
+        run.await.map_err(self.error("running"))
+    }
+}
+
+/// What bubblewrap tells of a program that it confines.
+#[derive(Debug)]
+struct Status(Lines<BufReader<pipe::Receiver>>);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Told {
+    child_pid: Option<u32>,
+    exit_code: Option<i32>,
+}
+
+impl Status {
+    fn of(fd: OwnedFd) -> io::Result<Self> {
+        Ok(Self(BufReader::new(pipe::Receiver::from_owned_fd(fd)?).lines()))
+    }
+
+    async fn told(&mut self) -> io::Result<Option<Told>> {
+        let line = self.0.next_line().await?;
+        line.map(|line| serde_json::from_str(&line).map_err(io::Error::other))
+            .transpose()
+    }
+
+    /// The process that becomes the program.
+    async fn child(&mut self) -> io::Result<u32> {
+        let told = self.told().await?;
+        told.and_then(|told| told.child_pid)
+            .ok_or_else(|| io::Error::other("bubblewrap ended before it made a process"))
+    }
+
+    /// Whether the program was started, to be asked after its end.
+    async fn was_started(&mut self) -> bool {
+        let told = self.told().await.ok().flatten();
+        told.is_some_and(|told| told.exit_code.is_some())
     }
 }
 
@@ -53,15 +149,26 @@ impl Spec {
 #[derive(Debug)]
 pub struct Process {
     spec: Spec,
+    tools: Tools,
     child: Child,
+    status: Status,
     pid: u32,
+    /// Whether the program itself was started: known after its end.
+    was_started: Option<bool>,
 }
 
 impl Process {
     /// Starts it.
-    pub fn start(spec: Spec) -> Result<Self, StackError> {
-        let (child, pid) = spawn(&spec)?;
-        Ok(Self { spec, child, pid })
+    pub async fn start(tools: &Tools, spec: Spec) -> Result<Self, StackError> {
+        let (child, status, pid) = spawn(tools, &spec).await?;
+        Ok(Self {
+            spec,
+            tools: tools.clone(),
+            child,
+            status,
+            pid,
+            was_started: None,
+        })
     }
 
     /// The id of its main process, living or not.
@@ -79,10 +186,22 @@ impl Process {
         self.child.try_wait().ok().flatten()
     }
 
+    /// Whether it ended before the program itself was started: whatever it was that ended, it was
+    /// not the program.
+    pub async fn was_never_started(&mut self) -> bool {
+        if self.ended().is_none() {
+            return false;
+        }
+        if self.was_started.is_none() {
+            self.was_started = Some(self.status.was_started().await);
+        }
+        self.was_started == Some(false)
+    }
+
     /// Asks it to end, and ends it when it does not.
     pub async fn stop(&mut self) -> Result<(), StackError> {
         if self.running() {
-            signal(self.pid, rustix::process::Signal::TERM);
+            signal(self.pid, Signal::TERM);
             if tokio::time::timeout(STOP_DEADLINE, self.child.wait())
                 .await
                 .is_err()
@@ -93,46 +212,48 @@ impl Process {
         Ok(())
     }
 
-    /// Ends it at once.
+    /// Ends it at once, and everything that it started.
     pub async fn kill(&mut self) -> Result<(), StackError> {
-        self.child
-            .kill()
-            .await
-            .map_err(|source| self.error("kill", source))
+        if self.running() {
+            signal(self.pid, Signal::KILL);
+        }
+        (self.child.wait().await)
+            .map(drop)
+            .map_err(self.spec.error("ending"))
     }
 
     /// Stops it and starts it again.
     pub async fn restart(&mut self) -> Result<(), StackError> {
         self.stop().await?;
-        (self.child, self.pid) = spawn(&self.spec)?;
+        *self = Self::start(&self.tools, self.spec.clone()).await?;
         Ok(())
     }
-
-    fn error(&self, what: &str, source: io::Error) -> StackError {
-        StackError::Io {
-            what: what.to_owned(),
-            service: self.spec.service,
-            source,
-        }
-    }
 }
 
-fn spawn(spec: &Spec) -> Result<(Child, u32), StackError> {
-    let start = || -> io::Result<(Child, u32)> {
-        let child = spec.command()?.spawn()?;
-        let pid = child
-            .id()
-            .ok_or_else(|| io::Error::other("ended at once"))?;
-        Ok((child, pid))
+/// Its output goes to the service's log files. They are opened for appending: nginx opens
+/// /dev/stderr anew, and both must write at the end.
+async fn spawn(tools: &Tools, spec: &Spec) -> Result<(Child, Status, u32), StackError> {
+    let log = |stream| -> io::Result<File> {
+        let path = layout::log_file(spec.service.name(), stream);
+        OpenOptions::new().create(true).append(true).open(path)
     };
-    start().map_err(|source| StackError::Io {
-        what: format!("starting {}", spec.program.display()),
-        service: spec.service,
-        source,
-    })
+    let start = async {
+        let Confined { command, status } = confine::command(tools, spec)?;
+        let mut command = Command::from(command);
+        command
+            .stdin(Stdio::null())
+            .stdout(log("stdout")?)
+            .stderr(log("stderr")?);
+        let child = command.spawn()?;
+        drop(command);
+        let mut status = Status::of(status)?;
+        let pid = status.child().await?;
+        Ok((child, status, pid))
+    };
+    start.await.map_err(spec.error("starting"))
 }
 
-fn signal(pid: u32, signal: rustix::process::Signal) {
+fn signal(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid)
         .ok()
         .and_then(rustix::process::Pid::from_raw)

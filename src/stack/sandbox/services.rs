@@ -12,7 +12,13 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{POLL, READY_DEADLINE, layout, local, names, nginx, process::Spec, upstream};
+use super::{
+    POLL, READY_DEADLINE,
+    confine::{Limits, Sees},
+    layout, local, names, nginx,
+    process::Spec,
+    upstream,
+};
 use crate::{
     doubles::{
         self, Running,
@@ -210,23 +216,58 @@ pub fn redis(programs: &Programs) -> Spec {
         "--appendonly",
         "no",
         "--dir",
-        "/var/lib/redis",
+        "/run/verify/redis",
     ];
     Spec {
         service: Service::Redis,
         program: programs.redis.clone(),
         args: args.map(str::to_owned).to_vec(),
         env: Vec::new(),
+        sees: vec![Sees::Write(layout::inside("redis"))],
+        limits: Limits::OF_HELPERS,
     }
 }
 
 /// nginx with the deployed configuration.
-pub fn gateway(programs: &Programs, config: &str, env: &[(String, String)]) -> Spec {
+pub fn gateway(
+    programs: &Programs,
+    files: &GatewayFiles,
+    config: &str,
+    env: &[(String, String)],
+) -> Spec {
+    let args = nginx::args(programs, config, Path::new(layout::CONFIG));
+    gateway_program(programs, files, args, env)
+}
+
+/// nginx with these arguments, in the gateway's files.
+pub fn gateway_program(
+    programs: &Programs,
+    files: &GatewayFiles,
+    args: Vec<String>,
+    env: &[(String, String)],
+) -> Spec {
+    let mut sees = vec![
+        Sees::Write("/var".into()),
+        Sees::WriteAt(layout::GATEWAY_RUN.into(), "/run"),
+        Sees::Write("/tmp".into()),
+        Sees::Write(layout::PREFIX.into()),
+        Sees::Read(layout::CONF.into()),
+        Sees::Read(layout::LUALIB.into()),
+        Sees::Read(files.lua.clone()),
+        Sees::Read(files.html.clone()),
+    ];
+    let further = [&files.lualib, &files.baseline_lua, &files.baseline_html];
+    sees.extend(further.into_iter().flatten().cloned().map(Sees::Read));
+    if programs.openresty {
+        sees.push(Sees::Read(layout::shipped("openresty")));
+    }
     Spec {
         service: Service::Gateway,
         program: programs.nginx.clone(),
-        args: nginx::args(programs, config, Path::new(layout::CONFIG)),
+        args,
         env: env.to_vec(),
+        sees,
+        limits: Limits::OF_GATEWAY,
     }
 }
 
@@ -278,9 +319,14 @@ pub fn auth(files: &GatewayFiles, profile: &Profile, keys: &Keys) -> Result<Spec
     fs::write(&path, config).map_err(io("writing the configuration"))?;
     Ok(Spec {
         service: Service::Auth,
-        program: layout::inside("bin/oauth2-proxy"),
+        program: layout::shipped("bin/oauth2-proxy"),
         args: vec!["--config".to_owned(), path.display().to_string()],
         env: Vec::new(),
+        sees: vec![
+            Sees::Read(layout::shipped("bin/oauth2-proxy")),
+            Sees::Read(path),
+        ],
+        limits: Limits::OF_HELPERS,
     })
 }
 
@@ -335,18 +381,13 @@ impl Asked {
     }
 
     fn no_answer(&self, seen: &str) -> StackError {
-        let said = |stream| {
-            fs::read_to_string(layout::log_file(self.service.name(), stream)).unwrap_or_default()
-        };
-        let said = said("stderr") + &said("stdout");
-        let last: Vec<&str> = said.lines().rev().take(5).collect();
         failed(
             self.service,
             format!(
                 "no answer on port {} within {} s (last: {seen}); it said: {}",
                 self.port,
                 self.deadline.as_secs(),
-                last.into_iter().rev().collect::<Vec<_>>().join(" | ")
+                layout::last_words(self.service)
             ),
         )
     }

@@ -17,7 +17,9 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
-use super::{READY_DEADLINE, layout, local, process::Process, services};
+use super::{
+    READY_DEADLINE, launch, layout, local, process::Process, services, settle_in, tools,
+};
 use crate::{
     engine::GatewayFiles,
     stack::{Service, SideBySide, StackError, Version, measure::Client, programs::Programs},
@@ -26,8 +28,7 @@ use crate::{
 /// What a member is told first.
 #[derive(Serialize, Deserialize)]
 struct Setup {
-    nginx: std::path::PathBuf,
-    openresty: bool,
+    programs: Programs,
     files: GatewayFiles,
     candidate: bool,
     env: Vec<(String, String)>,
@@ -60,8 +61,7 @@ impl Pair {
         env: &[(String, String)],
     ) -> Result<Self, StackError> {
         let setup = |candidate| Setup {
-            nginx: programs.nginx.clone(),
-            openresty: programs.openresty,
+            programs: programs.clone(),
             files: files.clone(),
             candidate,
             env: env.to_vec(),
@@ -104,13 +104,12 @@ impl SideBySide for Pair {
 impl Member {
     async fn start(programs: &Programs, setup: &Setup) -> Result<Self, StackError> {
         let spawn = || -> io::Result<Self> {
+            // The gateway is confined in it as in the run's own sandbox: it does not see who measures.
             let mut child = Command::new(&programs.bwrap)
-                .args(["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"])
-                .args(["--tmpfs", "/var", "--tmpfs", "/tmp", "--tmpfs", "/run"])
-                .args(["--ro-bind", "/run/verify", "/run/verify"])
-                .args(["--tmpfs", "/run/verify/log", "--tmpfs", layout::PREFIX])
-                .args(["--unshare-net", "--unshare-pid", "--die-with-parent"])
-                .arg(layout::inside("verify"))
+                .args(["--ro-bind", "/", "/"])
+                .args(launch::namespaces())
+                .arg("--")
+                .arg(layout::shipped("verify"))
                 .args(["worker", "--side-by-side"])
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
@@ -172,17 +171,16 @@ fn lost(what: &str, source: io::Error) -> StackError {
 /// # Errors
 /// Standard input or output that breaks, or a gateway that stops answering.
 pub fn member() -> io::Result<()> {
+    settle_in()?;
     let mut lines = StdBufReader::new(io::stdin().lock()).lines();
     let setup: Setup = serde_json::from_str(&lines.next().ok_or(io::ErrorKind::UnexpectedEof)??)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let guard = runtime.enter();
-    let (gateway, ready) = match serve(&setup) {
+    let (gateway, ready) = match runtime.block_on(serve(&setup)) {
         Ok(gateway) => (Some(gateway), Ok(())),
         Err(error) => (None, Err(error.to_string())),
     };
-    drop(guard);
     println!("{}", serde_json::to_string(&ready)?);
     if gateway.is_none() {
         return Ok(());
@@ -196,37 +194,29 @@ pub fn member() -> io::Result<()> {
     Ok(())
 }
 
-fn serve(setup: &Setup) -> Result<Process, Box<dyn std::error::Error>> {
+async fn serve(setup: &Setup) -> Result<Process, Box<dyn std::error::Error>> {
     let (version, config) = if setup.candidate {
         (Version::Candidate, &setup.files.candidate)
     } else {
         (Version::Baseline, &setup.files.baseline)
     };
-    layout::lay(&setup.files, setup.openresty)?;
+    let programs = &setup.programs;
+    layout::lay(&setup.files, programs.openresty)?;
     layout::deploy_assets(&setup.files, version)?;
     let config = fs::read_to_string(config)?;
     fs::write(Path::new(layout::CONFIG), &config)?;
-    let programs = Programs {
-        nginx: setup.nginx.clone(),
-        openresty: setup.openresty,
-        redis: Path::new("redis-server").to_owned(),
-        oauth2_proxy: Path::new("oauth2-proxy").to_owned(),
-        bwrap: Path::new("bwrap").to_owned(),
-        litellm: None,
-    };
-    let mut gateway = Process::start(services::gateway(&programs, &config, &setup.env))?;
+    let spec = services::gateway(programs, &setup.files, &config, &setup.env);
+    let mut gateway = Process::start(&tools(programs), spec).await?;
     let started = Instant::now();
     while TcpStream::connect(local(8080)).is_err() {
         if !gateway.running() || started.elapsed() > READY_DEADLINE {
-            let said =
-                fs::read_to_string(layout::log_file("gateway", "stderr")).unwrap_or_default();
             return Err(format!(
                 "the gateway did not come up side by side: {}",
-                said.trim_end()
+                layout::last_words(Service::Gateway)
             )
             .into());
         }
-        std::thread::sleep(super::POLL);
+        tokio::time::sleep(super::POLL).await;
     }
     Ok(gateway)
 }

@@ -6,6 +6,7 @@ use std::{fs, time::Duration};
 use serde_json::json;
 
 use super::{
+    confine::{Limits, Sees},
     layout, local,
     process::Spec,
     services::{Asked, failed},
@@ -29,8 +30,9 @@ const READY_DEADLINE: Duration = Duration::from_secs(120);
 /// A LiteLLM of the host, at its places inside the sandbox.
 pub fn inside(litellm: &Litellm) -> Litellm {
     Litellm {
-        home: layout::inside("litellm"),
-        files: layout::inside("in/litellm"),
+        home: layout::shipped("litellm"),
+        base: litellm.base.clone(),
+        files: layout::shipped("in/litellm"),
         version: litellm.version.clone(),
     }
 }
@@ -50,6 +52,14 @@ pub fn spec(litellm: &Litellm, profile: &Profile, keys: &Keys) -> Result<Spec, S
         program: litellm.program(),
         args,
         env: env(&keys.master, &keys.shared),
+        sees: vec![
+            Sees::Read(litellm.home),
+            Sees::Read(litellm.files),
+            Sees::Read(litellm.base),
+            Sees::Write(folder.clone()),
+            Sees::WriteAt(folder, "/tmp"),
+        ],
+        limits: Limits::OF_HELPERS,
     })
 }
 
