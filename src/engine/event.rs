@@ -114,6 +114,11 @@ pub enum RunEnd {
         /// What was seen.
         reason: String,
     },
+    /// Something came between the worker and its parent: nothing that was told of this run counts.
+    Integrity {
+        /// What was seen.
+        reason: String,
+    },
 }
 
 /// A step and what became of it.

@@ -77,7 +77,9 @@ fn partial_exit(report: &RunReport) -> ExitStatus {
     let any_failed = chosen.iter().any(|item| standing(item) == Standing::Failed);
     let all_passed = chosen.iter().all(|item| standing(item) == Standing::Passed);
     let completed = report.run.end == Some(RunEnd::Completed);
-    if any_failed {
+    if matches!(report.run.end, Some(RunEnd::Integrity { .. })) {
+        ExitStatus::Inconclusive
+    } else if any_failed {
         ExitStatus::Fail
     } else if all_passed && completed && !chosen.is_empty() {
         ExitStatus::Pass

@@ -174,7 +174,7 @@ pub struct ServiceState {
 }
 
 /// One process, told apart from a later one with the same number by its start.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub struct Instance {
     /// Its process id.
     pub pid: u32,
