@@ -7,10 +7,12 @@ pub mod bridge;
 pub mod event;
 mod recorder;
 mod run_plan;
+pub mod snapshot;
 pub mod worker;
 
 pub use recorder::Recorder;
 pub use run_plan::{GatewayFiles, RunPlan};
+pub use snapshot::{InputRole, Snapshot, SnapshotError};
 pub use worker::Place;
 
 use std::{
