@@ -1,6 +1,6 @@
 //! `verify run`: the plan on a gateway.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use gherkin::StepType;
 use tokio::runtime::Runtime;
@@ -10,7 +10,7 @@ use super::{
     deployment::{self, Held},
     error::CliError,
     failed,
-    inputs::Inputs,
+    inputs::{Inputs, PlanInput},
     lint,
     live::Live,
     log, out,
@@ -41,14 +41,14 @@ pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
     let mut process = Process::start()?;
     let (list, dry_run, failed) = (args.list, args.dry_run, args.failed);
     let settings = Settings::settle(args)?;
-    let bundle = Bundle::load(&settings.plan)?;
-    bundle.check(&StepTable)?;
+    let plan = PlanInput::checked(&settings.plan)?;
+    let bundle = &plan.bundle;
     let mut selected = bundle.select(&settings.choice)?;
     if failed {
-        selected = failed::only_open(&settings, &bundle, selected)?;
+        selected = failed::only_open(&settings, bundle, selected)?;
     }
     if list {
-        out::print(&listing(&bundle, &selected, settings.lang))?;
+        out::print(&listing(bundle, &selected, settings.lang))?;
         return Ok(ExitStatus::Pass);
     }
     let inputs = Inputs::read(&settings)?;
@@ -89,7 +89,7 @@ pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
         let began = if number == 1 { started } else { Instant::now() };
         let work = Work {
             settings: &settings,
-            bundle: &bundle,
+            plan: &plan,
             inputs: &inputs,
             lint: &found,
             started: began,
@@ -171,7 +171,7 @@ pub struct Work<'a> {
     /// What was asked for.
     pub settings: &'a Settings,
     /// The plan.
-    pub bundle: &'a Bundle,
+    pub plan: &'a PlanInput,
     /// The files.
     pub inputs: &'a Inputs,
     /// What the linter found.
@@ -202,7 +202,7 @@ pub fn go(
     let settings = work.settings;
     let plan = RunPlan {
         lint: work.lint.to_vec(),
-        ..run_plan(settings, place, work.bundle, selected, work.inputs)?
+        ..run_plan(settings, place, work.plan, selected, work.inputs)?
     };
     let mut dir = RunDir::create(&settings.report_dir, &plan.run.id)?;
     let mut live = Live::new(settings.lang, work.started);
@@ -339,10 +339,11 @@ pub fn decide(settings: &Settings, report: &RunReport) -> Result<Decision, CliEr
 pub fn run_plan(
     settings: &Settings,
     place: &Place,
-    bundle: &Bundle,
+    plan: &PlanInput,
     selected: &[ItemId],
     inputs: &Inputs,
 ) -> Result<RunPlan, CliError> {
+    let bundle = &plan.bundle;
     let now = jiff::ZonedDateTime::now();
     let random = crate::probe::nonce();
     let id = format!(
@@ -376,6 +377,7 @@ pub fn run_plan(
         bundle: bundle_dir,
         profile: inputs.profile.clone(),
         files: inputs.files.clone(),
+        snapshot: Arc::new(inputs.snapshot.with(&plan.snapshot)),
         lint: Vec::new(),
         quick: settings.quick,
         browser: browser(settings.browser)?,

@@ -9,11 +9,13 @@ mod outside;
 mod recorder;
 mod run_plan;
 mod seal;
+pub mod snapshot;
 pub mod worker;
 
 pub use recorder::Recorder;
 pub use run_plan::{GatewayFiles, RunPlan};
 pub use seal::GatewaySeen;
+pub use snapshot::{InputRole, Snapshot, SnapshotError};
 pub use worker::Place;
 
 use std::{
@@ -87,13 +89,19 @@ async fn drive(
     signals: &mut Signals,
     on_event: &mut dyn FnMut(RunEvent),
 ) -> io::Result<RunEnd> {
-    let (mut child, plan) = spawn(plan, place)?;
+    // Removed at the end; by the worker where this process is killed.
+    let folder = match place.sandboxed() {
+        Some(_) => None,
+        None => Some(tempfile::Builder::new().prefix("verify-").tempdir()?),
+    };
+    let mut child = spawn(plan, place)?;
     let key = SealKey::fresh()?;
     let job = worker::Job {
-        plan,
+        plan: plan.clone(),
         place: place.clone(),
         exec_at,
         key: key.clone(),
+        folder: (folder.as_ref()).map_or_else(sandbox::inputs, |folder| folder.path().to_owned()),
     };
     let deadline_ms = job.plan.deadline_ms;
     let mut stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
@@ -173,22 +181,19 @@ async fn drive(
     })
 }
 
-/// Starts a worker, in a sandbox where the run takes place in one. The plan as the worker sees
-/// it: with its paths inside.
-fn spawn(plan: &RunPlan, place: &Place) -> io::Result<(Child, RunPlan)> {
+/// Starts a worker, in a sandbox where the run takes place in one.
+fn spawn(plan: &RunPlan, place: &Place) -> io::Result<Child> {
     if let Some(programs) = place.sandboxed() {
-        let (mut launch, inside) = sandbox::launch(programs, plan)?;
-        return Ok((launch.command.spawn()?, inside));
+        return sandbox::launch(programs, plan)?.command.spawn();
     }
-    let child = Command::new(std::env::current_exe()?)
+    Command::new(std::env::current_exe()?)
         .arg("worker")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true)
-        .spawn()?;
-    Ok((child, plan.clone()))
+        .spawn()
 }
 
 /// Ends the worker with its namespace, and waits until nothing of it is left: its end of the

@@ -3,7 +3,7 @@
 
 use std::{
     io::{self, BufRead as _, Read as _},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -59,6 +59,8 @@ pub struct Job {
     pub exec_at: SystemTime,
     /// What its messages are sealed with.
     pub key: SealKey,
+    /// Where the inputs are laid: empty, and the run's alone.
+    pub folder: PathBuf,
 }
 
 /// Where a run takes place.
@@ -120,6 +122,9 @@ pub enum WorkerError {
     /// The parent says nothing that can be read.
     #[error("the job cannot be read: {0}")]
     Job(#[from] io::Error),
+    /// The inputs cannot be written.
+    #[error("the inputs cannot be laid: {0}")]
+    Inputs(io::Error),
     /// A feature file cannot be parsed.
     #[error("{0}")]
     Feature(String),
@@ -135,14 +140,23 @@ pub enum WorkerError {
 pub async fn work() -> Result<(), WorkerError> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
-    let job: Job = serde_json::from_str(&line).map_err(io::Error::from)?;
-    let looked = end_with_parent();
+    let mut job: Job = serde_json::from_str(&line).map_err(io::Error::from)?;
+    let looked = end_with_parent(job.folder.clone());
+    lay_inputs(&mut job).map_err(WorkerError::Inputs)?;
     let redactor = Arc::new(Redactor::new());
     let sealer = Sealer::new(&job.key, io::stdout());
     let recorder = Recorder::new(sealer, Arc::clone(&redactor)).counting_from(job.exec_at);
     show_life(&recorder);
     run(job, &recorder, redactor, looked).await?;
     recorder.message(&Message::Done);
+    Ok(())
+}
+
+/// Lays the inputs, whose content is not needed any more then.
+fn lay_inputs(job: &mut Job) -> io::Result<()> {
+    std::fs::create_dir_all(&job.folder)?;
+    (job.plan.files, job.plan.bundle) = job.plan.snapshot.lay(&job.folder)?;
+    job.plan.snapshot = Arc::default();
     Ok(())
 }
 
@@ -183,7 +197,7 @@ async fn run(
 /// Ends this process when its standard input is closed: the parent holds the other end for as
 /// long as it lives and wants the run to go on. Notified when the parent writes a line: it has
 /// looked at what it was told to.
-fn end_with_parent() -> Arc<Notify> {
+fn end_with_parent(inputs: PathBuf) -> Arc<Notify> {
     let looked = Arc::new(Notify::new());
     let told = Arc::clone(&looked);
     std::thread::spawn(move || {
@@ -191,6 +205,8 @@ fn end_with_parent() -> Arc<Notify> {
         while let Ok(1) = io::stdin().lock().read(&mut line) {
             told.notify_one();
         }
+        // The parent does so itself where it can.
+        let _ = std::fs::remove_dir_all(inputs);
         std::process::exit(1);
     });
     looked

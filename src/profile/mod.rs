@@ -421,9 +421,18 @@ impl Profile {
             path: path.to_owned(),
             source,
         })?;
-        match yaml::parse::<like::Head>(&text, path)?.like {
-            Some(_) => like::complete(&text, path),
-            None => yaml::parse(&text, path),
+        Self::parse(&text, path)
+    }
+
+    /// Reads the text of the profile at `path`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Profile::load`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, YamlError> {
+        match yaml::parse::<like::Head>(text, path)?.like {
+            Some(_) => like::complete(text, path),
+            None => yaml::parse(text, path),
         }
     }
 }

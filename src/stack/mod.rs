@@ -407,6 +407,11 @@ pub trait Stack: Send + Sync {
     fn service_log(&self, _service: Service) -> Option<std::path::PathBuf> {
         None
     }
+    /// The limit of its place that the gateway hit, where it hit one: what it does there is its own
+    /// doing.
+    async fn overrun(&self) -> Option<String> {
+        None
+    }
     /// What somebody else did to the gateway or to its world while the run went on, where that
     /// can be told: it is not the candidate's fault. `answered`: the gateway came up and
     /// answered since its last start, so it does not end by itself.

@@ -237,10 +237,19 @@ impl Run {
     /// brings nothing.
     pub async fn excused(&self, error: StepError) -> StepError {
         let seen = match &error {
-            StepError::Candidate(failure) => failure.seen.clone(),
+            StepError::Candidate(failure) | StepError::Harness(failure) => failure.seen.clone(),
             StepError::Skip(reason) => reason.clone(),
-            StepError::Harness(_) => return error,
         };
+        if let Some(limit) = self.stack.overrun().await {
+            return StepError::candidate(
+                "run the gateway within the limits of its place",
+                "a gateway that needs no more",
+                format!("{limit}. Seen then: {seen}"),
+            );
+        }
+        if matches!(error, StepError::Harness(_)) {
+            return error;
+        }
         if let Some(broken) = self.broken_service().await {
             return StepError::harness(
                 "look at the services round the gateway",

@@ -20,6 +20,7 @@ mod guard;
 mod interference;
 mod launch;
 mod layout;
+mod limits;
 mod logs;
 mod names;
 mod nginx;
@@ -32,7 +33,7 @@ mod sockets;
 mod upstream;
 
 pub use guard::guard;
-pub use launch::{Launch, become_user, launch};
+pub use launch::{Launch, become_user, inputs, launch};
 pub use settle::settle_in;
 pub use side_by_side::member;
 
@@ -59,6 +60,7 @@ pub struct Sandbox {
     processes: BTreeMap<Service, Mutex<Process>>,
     doubles: Mutex<Doubles>,
     gateway_env: Vec<(String, String)>,
+    limits: limits::Watch,
 }
 
 fn tools(programs: &Programs) -> Tools {
@@ -118,6 +120,7 @@ impl Sandbox {
             upstream::answers(profile, &keys).await?;
         }
         doubles.check()?;
+        let limits = limits::Watch::begin(gateway.pid());
         let processes = [
             (Service::Redis, redis),
             (Service::Gateway, gateway),
@@ -134,6 +137,7 @@ impl Sandbox {
             processes: processes.collect(),
             doubles: Mutex::new(doubles),
             gateway_env,
+            limits,
         })
     }
 
@@ -267,6 +271,7 @@ impl Stack for Sandbox {
                 &self.gateway_env,
             );
             *process = Process::start(&tools(&self.programs), spec).await?;
+            self.limits.follow(process.pid());
             return Ok(());
         }
         process.restart().await
@@ -321,6 +326,10 @@ impl Stack for Sandbox {
     async fn append_log(&self, service: Service, line: &str) -> Result<Vec<String>, StackError> {
         logs::append(service, self.process(service)?.lock().await.pid(), line)
             .map_err(Self::io(service, "writing to the log"))
+    }
+
+    async fn overrun(&self) -> Option<String> {
+        self.limits.hit()
     }
 
     async fn interference(&self, answered: bool) -> Option<String> {

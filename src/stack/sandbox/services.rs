@@ -267,7 +267,7 @@ pub fn gateway_program(
         args,
         env: env.to_vec(),
         sees,
-        limits: Limits::OF_GATEWAY,
+        limits: Limits::of_gateway(),
     }
 }
 
