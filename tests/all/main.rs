@@ -14,6 +14,8 @@ mod doubles;
 mod ending;
 mod faults;
 mod formats;
+mod fuzz;
+mod hostile;
 mod html;
 mod lint;
 mod litellm;
