@@ -13,7 +13,7 @@ use super::{
     error::CliError,
     inputs::{Inputs, PlanInput},
     log, out, place,
-    run::run_plan,
+    run::{run_id, run_plan},
     runtime,
     settings::{Settings, shipped},
 };
@@ -404,7 +404,14 @@ impl Work {
         noticing: &BTreeSet<ItemId>,
     ) -> Result<RunReport, CliError> {
         let selected = plan.needed(noticing, settings.browser);
-        let run = run_plan(settings, &self.place, &plan.input, &selected, inputs)?;
+        let run = run_plan(
+            settings,
+            &self.place,
+            &plan.input,
+            &selected,
+            inputs,
+            run_id(),
+        )?;
         let mut dir = RunDir::create(&self.dir, name)?;
         let mut events = Vec::new();
         let mut unwritten = Ok(());

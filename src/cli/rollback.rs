@@ -17,7 +17,7 @@ use crate::{
     gate::ExitStatus,
     ledger::{Deployment, Ledger},
     plan::Lang,
-    report::{Rollback as Carried, RollbackStep, RunReport, Status, render::Undo},
+    report::{Rollback as Carried, RollbackStep, RunDir, RunReport, Status, render::Undo},
     rollback::{Rollback, proof_step},
     stack::docker::compose::{Attached, Named, Setup},
     verdict::rollback_steps,
@@ -86,7 +86,7 @@ pub fn succeeded(carried: &Carried) -> bool {
 }
 
 /// The report of a proof and its folder.
-pub type Proof = (RunReport, crate::report::RunDir);
+pub type Proof = (RunReport, RunDir);
 
 /// The five steps and the proof. What could not be done is said so that it is not overlooked, and
 /// is no error here: the caller has a report to write.
@@ -180,7 +180,8 @@ fn prove(
         inputs: &inputs,
         ..*work
     };
-    let ran = run::go(process, &again, &place, &bundle.rollback_proof)?;
+    let dir = RunDir::create(&work.settings.report_dir, &run::run_id())?;
+    let ran = run::go(process, &again, &place, &bundle.rollback_proof, dir)?;
     let in_order =
         (process.runtime).block_on(deployment::put_in_order(&held.project, &inputs.profile));
     let chosen: Vec<_> = ran

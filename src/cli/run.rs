@@ -1,6 +1,6 @@
 //! `verify run`: the plan on a gateway.
 
-use std::{sync::Arc, time::Instant};
+use std::{fs, path::Path, sync::Arc, time::Instant};
 
 use gherkin::StepType;
 use tokio::runtime::Runtime;
@@ -21,15 +21,19 @@ use super::{
 };
 use crate::{
     engine::{
-        self, Place, RunPlan,
+        self, InputRole, Place, RunPlan,
         event::{RunEnd, RunEvent},
     },
+    evidence::Redactor,
     gate::{self, Decision, ExitStatus, Policy},
     ledger::Ledger,
     lint::Finding,
     plan::{Bundle, ItemId, Lang, Vocabulary},
     probe::log::Grammar,
-    report::{Rollback, RunDir, RunInfo, RunReport, StoreError, Verdict, render::Undo},
+    report::{
+        self, FileRef, InputFile, LATEST, Program, Rollback, RunDir, RunInfo, RunReport,
+        StoreError, Verdict, render::Undo,
+    },
     stack::docker::{compose::Setup, labels},
     steps::registry::{self, Keyword},
     verdict, yaml,
@@ -39,42 +43,134 @@ use crate::{
 pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
     log(args.output.verbose);
     let mut process = Process::start()?;
-    let (list, dry_run, failed) = (args.list, args.dry_run, args.failed);
+    if args.list || args.dry_run {
+        return look(args);
+    }
+    let report_dir = Settings::report_dir(&args);
+    let chosen = choose(args);
+    // From here on `latest` is no older run, whatever becomes of this one.
+    let mut begun = None;
+    let done = match (chosen, Begun::new(&report_dir)) {
+        (Err(error), made) => {
+            begun = made.ok().flatten();
+            Err(error)
+        }
+        (Ok(_), Err(error)) => Err(error.into()),
+        (Ok(chosen), Ok(made)) => {
+            begun = made;
+            repeat(&mut process, &chosen, &mut begun, started)
+        }
+    };
+    if let (Some(begun), Err(error)) = (begun, &done) {
+        begun.ends(error);
+    }
+    done
+}
+
+/// What is to be run, settled.
+struct Chosen {
+    settings: Settings,
+    plan: PlanInput,
+    selected: Vec<ItemId>,
+}
+
+fn choose(args: RunArgs) -> Result<Chosen, CliError> {
+    let failed = args.failed;
     let settings = Settings::settle(args)?;
     let plan = PlanInput::checked(&settings.plan)?;
-    let bundle = &plan.bundle;
-    let mut selected = bundle.select(&settings.choice)?;
+    let mut selected = plan.bundle.select(&settings.choice)?;
     if failed {
-        selected = failed::only_open(&settings, bundle, selected)?;
+        selected = failed::only_open(&settings, &plan.bundle, selected)?;
     }
-    if list {
-        out::print(&listing(bundle, &selected, settings.lang))?;
-        return Ok(ExitStatus::Pass);
-    }
-    let inputs = Inputs::read(&settings)?;
+    Ok(Chosen {
+        settings,
+        plan,
+        selected,
+    })
+}
+
+fn inputs(settings: &Settings) -> Result<Inputs, CliError> {
+    let inputs = Inputs::read(settings)?;
     Grammar::new(&inputs.profile.log)
         .map_err(|error| CliError::usage(format!("{}: {error}", settings.profile.display())))?;
-    if dry_run {
-        let text = format!(
+    Ok(inputs)
+}
+
+/// `--list` and `--dry-run`: nothing is started and nothing is written.
+fn look(args: RunArgs) -> Result<ExitStatus, CliError> {
+    let list = args.list;
+    let Chosen {
+        settings,
+        plan,
+        selected,
+    } = choose(args)?;
+    let text = if list {
+        listing(&plan.bundle, &selected, settings.lang)
+    } else {
+        inputs(&settings)?;
+        format!(
             "{} items chosen, every step is bound, every input is there; nothing was started\n",
             selected.len()
-        );
-        out::print(&text)?;
-        return Ok(ExitStatus::Pass);
+        )
+    };
+    out::print(&text)?;
+    Ok(ExitStatus::Pass)
+}
+
+/// The folder of a run that has read nothing yet, where `latest` points at it.
+struct Begun {
+    dir: RunDir,
+}
+
+impl Begun {
+    /// Where there is a `latest`, it points at the folder of this run from now on. Where there is
+    /// none, none can be mistaken for this run: the folder is made when the run starts.
+    fn new(report_dir: &Path) -> Result<Option<Self>, StoreError> {
+        if report_dir.join(LATEST).symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let dir = RunDir::create(report_dir, &run_id())?;
+        Ok(Some(Self { dir }))
     }
+
+    /// Notes why nothing was started.
+    fn ends(mut self, error: &CliError) {
+        let event = RunEvent::NotStarted {
+            run: self.dir.run_id().to_owned(),
+            at: stamp(&jiff::ZonedDateTime::now()),
+            exit: error.status.code(),
+            reason: Redactor::new().redact(error.message()),
+        };
+        if let Err(error) = self.dir.append(&event) {
+            out::complain(error);
+        }
+    }
+}
+
+fn repeat(
+    process: &mut Process,
+    chosen: &Chosen,
+    begun: &mut Option<Begun>,
+    started: Instant,
+) -> Result<ExitStatus, CliError> {
+    let Chosen {
+        settings,
+        plan,
+        selected,
+    } = chosen;
+    let mut inputs = inputs(settings)?;
     if settings.repeat > 1 && settings.deployment.allowed.deploy {
         return Err(CliError::usage("--repeat: a candidate is deployed once"));
     }
     // Before anything is started: where it is missing, that is said at once.
     browser(settings.browser)?;
-    let mut inputs = inputs;
     if settings.upstream == UpstreamKind::Litellm {
         inputs.profile.without_database();
     }
     let (place, held) = process.run(async {
         match settings.stack {
             StackKind::Compose => {
-                let (place, held) = deployment::prepare(&settings, &mut inputs).await?;
+                let (place, held) = deployment::prepare(settings, &mut inputs).await?;
                 Ok((place, Some(held)))
             }
             kind => Ok((
@@ -83,18 +179,21 @@ pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
             )),
         }
     })?;
-    let found = lint::before_run(&settings, &inputs.profile);
+    let found = lint::before_run(settings, &inputs.profile);
     let mut worst = ExitStatus::Pass;
     for number in 1..=settings.repeat {
-        let began = if number == 1 { started } else { Instant::now() };
         let work = Work {
-            settings: &settings,
-            plan: &plan,
+            settings,
+            plan,
             inputs: &inputs,
             lint: &found,
-            started: began,
+            started: if number == 1 { started } else { Instant::now() },
         };
-        let status = once(&mut process, &work, &place, held.as_ref(), &selected)?;
+        let dir = match begun.take() {
+            Some(begun) => begun.dir,
+            None => RunDir::create(&settings.report_dir, &run_id())?,
+        };
+        let status = once(process, &work, &place, held.as_ref(), selected, dir)?;
         if settings.repeat > 1 {
             out::complain(format_args!(
                 "run {number} of {}: exit {}",
@@ -198,13 +297,14 @@ pub fn go(
     work: &Work<'_>,
     place: &Place,
     selected: &[ItemId],
+    mut dir: RunDir,
 ) -> Result<Ran, CliError> {
     let settings = work.settings;
+    let id = dir.run_id().to_owned();
     let plan = RunPlan {
         lint: work.lint.to_vec(),
-        ..run_plan(settings, place, work.plan, selected, work.inputs)?
+        ..run_plan(settings, place, work.plan, selected, work.inputs, id)?
     };
-    let mut dir = RunDir::create(&settings.report_dir, &plan.run.id)?;
     let mut live = Live::new(settings.lang, work.started);
     let mut events = Vec::new();
     let mut unwritten = None;
@@ -238,9 +338,10 @@ fn once(
     place: &Place,
     held: Option<&Held>,
     selected: &[ItemId],
+    dir: RunDir,
 ) -> Result<ExitStatus, CliError> {
     let settings = work.settings;
-    let mut ran = go(process, work, place, selected)?;
+    let mut ran = go(process, work, place, selected, dir)?;
     // The report first: whatever happens from here on, what was seen is written.
     let mut written = ran.unwritten.take().map_or(Ok(()), Err);
     written = written.and(ran.dir.finish(&ran.report, settings.lang));
@@ -328,8 +429,75 @@ fn roll_back(
 pub fn decide(settings: &Settings, report: &RunReport) -> Result<Decision, CliError> {
     let policy = Policy {
         allow_conditional: settings.allow_conditional,
+        ..Policy::default()
     };
     gate::decide(report, policy).map_err(|error| CliError::environment(error.to_string()))
+}
+
+/// The id of a run that begins now.
+#[must_use]
+pub fn run_id() -> String {
+    let random = crate::probe::nonce();
+    format!(
+        "{}-{}",
+        jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S"),
+        random.get(..4).unwrap_or_default()
+    )
+}
+
+/// RFC 3339 with the local offset.
+fn stamp(at: &jiff::ZonedDateTime) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
+}
+
+/// Every file that is judged or judged by. A deployment has Lua, pages and oauth2-proxy of its own.
+fn verified(
+    settings: &Settings,
+    place: &Place,
+    plan: &PlanInput,
+    inputs: &Inputs,
+) -> Vec<InputFile> {
+    let named = |role, file: &FileRef| InputFile {
+        role,
+        path: file.path.file_name().unwrap_or_default().into(),
+        sha256: file.sha256.clone(),
+    };
+    let config = settings.config.iter();
+    let read = inputs.snapshot.inputs().filter(|input| match input.role {
+        InputRole::Candidate | InputRole::Baseline => false,
+        InputRole::Profile => true,
+        _ => !matches!(place, Place::Compose(_)),
+    });
+    [
+        named(InputRole::Candidate, &inputs.candidate),
+        named(InputRole::Baseline, &inputs.baseline),
+    ]
+    .into_iter()
+    .chain(read)
+    .chain(plan.snapshot.inputs())
+    .chain(config.map(|file| named(InputRole::Config, file)))
+    .collect()
+}
+
+/// What judges, as it was named.
+fn sources(settings: &Settings, verified: &[InputFile]) -> Vec<InputFile> {
+    [
+        (InputRole::Plan, Some(&settings.plan)),
+        (InputRole::Profile, Some(&settings.profile)),
+        (
+            InputRole::Config,
+            settings.config.as_ref().map(|file| &file.path),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(role, path)| {
+        Some(InputFile {
+            role,
+            path: path?.clone(),
+            sha256: report::sha256_of(verified, role)?,
+        })
+    })
+    .collect()
 }
 
 /// What the engine is asked to do.
@@ -342,21 +510,16 @@ pub fn run_plan(
     plan: &PlanInput,
     selected: &[ItemId],
     inputs: &Inputs,
+    id: String,
 ) -> Result<RunPlan, CliError> {
     let bundle = &plan.bundle;
-    let now = jiff::ZonedDateTime::now();
-    let random = crate::probe::nonce();
-    let id = format!(
-        "{}-{}",
-        now.timestamp().strftime("%Y%m%dT%H%M%S"),
-        random.get(..4).unwrap_or_default()
-    );
     let bundle_dir = std::path::absolute(&bundle.dir)
         .map_err(|error| CliError::usage(format!("--plan {}: {error}", bundle.dir.display())))?;
+    let verified = verified(settings, place, plan, inputs);
     Ok(RunPlan {
         run: RunInfo {
             id,
-            started_at: now.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string(),
+            started_at: stamp(&jiff::ZonedDateTime::now()),
             duration_ms: 0.0,
             partial: bundle
                 .items()
@@ -370,6 +533,15 @@ pub fn run_plan(
             end: None,
             plan: bundle.title.clone(),
             stack_up: None,
+            sources: sources(settings, &verified),
+            inputs: verified,
+            verify: Some(Program {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                commit: option_env!("VERIFY_COMMIT")
+                    .filter(|commit| !commit.is_empty())
+                    .map(str::to_owned),
+            }),
+            host: hostname(),
         },
         phases: bundle.phases.clone(),
         selected: selected.to_vec(),
@@ -383,6 +555,11 @@ pub fn run_plan(
         browser: browser(settings.browser)?,
         deadline_ms: u64::from(settings.deadline) * 1000,
     })
+}
+
+fn hostname() -> Option<String> {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned())
 }
 
 /// The command line as typed, the program by its name: where it lies is this machine's.

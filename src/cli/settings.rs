@@ -2,7 +2,7 @@
 //! environment, replaced by the flags. Clap puts flags over the environment; the rest is here.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
 };
 
@@ -14,7 +14,9 @@ use super::{
     formats::{Formats, FromFile},
 };
 use crate::{
+    digest::sha256,
     plan::{self, Choice},
+    report::FileRef,
     stack::{
         docker::compose::{Allowed, Named},
         fake::Twist,
@@ -24,6 +26,9 @@ use crate::{
 
 /// The file that settings are read from, where it is there.
 pub const CONFIG: &str = "verify.yaml";
+
+/// Where reports go by default.
+const REPORTS: &str = "reports";
 
 /// Everything that a run needs to know, settled; paths as given.
 #[derive(Clone, Debug)]
@@ -46,6 +51,8 @@ pub struct Settings {
     pub baseline_html: Option<PathBuf>,
     /// The configuration of oauth2-proxy.
     pub auth_proxy: PathBuf,
+    /// The settings file, where one was read.
+    pub config: Option<FileRef>,
     /// The profile's file.
     pub profile: PathBuf,
     /// The plan bundle's folder.
@@ -136,6 +143,8 @@ struct FileSettings {
     deadline: Option<u32>,
     format: FromFile,
     lang: Option<Lang>,
+    #[serde(skip)]
+    read_from: Option<FileRef>,
 }
 
 impl FileSettings {
@@ -146,7 +155,15 @@ impl FileSettings {
             None if Path::new(CONFIG).is_file() => Path::new(CONFIG),
             None => return Ok(Self::default()),
         };
-        let mut settings: Self = yaml::load(path)?;
+        let text = fs::read_to_string(path).map_err(|source| yaml::YamlError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let mut settings: Self = yaml::parse(&text, path)?;
+        settings.read_from = Some(FileRef {
+            path: path.to_owned(),
+            sha256: sha256(text.as_bytes()),
+        });
         settings.place(path.parent().unwrap_or(Path::new("")));
         Ok(settings)
     }
@@ -177,6 +194,19 @@ impl FileSettings {
 }
 
 impl Settings {
+    /// Where reports go, also where the rest cannot be settled.
+    #[must_use]
+    pub fn report_dir(args: &RunArgs) -> PathBuf {
+        let named = args.output.report_dir.clone();
+        named
+            .or_else(|| {
+                FileSettings::find(args.files.config.as_deref())
+                    .ok()?
+                    .report_dir
+            })
+            .unwrap_or(REPORTS.into())
+    }
+
     /// What the flags, the environment and the file come to.
     ///
     /// # Errors
@@ -247,6 +277,7 @@ impl Settings {
                 file.html.or_else(|| brought("html")),
                 "fixtures/gateway/html",
             ),
+            config: file.read_from,
             lualib: files.lualib.or(file.lualib),
             baseline_lua: files.baseline_lua.or(file.baseline_lua),
             baseline_html: files.baseline_html.or(file.baseline_html),
@@ -261,7 +292,7 @@ impl Settings {
                     .unwrap_or("plan".into()),
             )?,
             plan: plan.unwrap_or_else(|| shipped("features")),
-            report_dir: (output.report_dir.or(file.report_dir)).unwrap_or("reports".into()),
+            report_dir: (output.report_dir.or(file.report_dir)).unwrap_or(REPORTS.into()),
             stack,
             browser: how.browser.or(file.browser).unwrap_or_default(),
             upstream,

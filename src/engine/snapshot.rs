@@ -25,7 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::GatewayFiles;
-use crate::digest::sha256;
+use crate::{digest::sha256, report::InputFile};
 
 /// The largest file, in bytes: far above any configuration, module or page.
 pub const FILE_LIMIT: u64 = 16 * 1024 * 1024;
@@ -62,6 +62,8 @@ pub enum InputRole {
     Plan,
     /// The profile.
     Profile,
+    /// The settings file.
+    Config,
 }
 
 impl InputRole {
@@ -79,10 +81,20 @@ impl InputRole {
             Self::AuthProxy => "--auth-proxy",
             Self::Plan => "--plan",
             Self::Profile => "--profile",
+            Self::Config => "--config",
         }
     }
 
-    /// Where [`Snapshot::lay`] puts it; the profile is in the run plan and is not laid.
+    /// Whether it is a folder.
+    #[must_use]
+    pub fn is_folder(self) -> bool {
+        !matches!(
+            self,
+            Self::Candidate | Self::Baseline | Self::AuthProxy | Self::Profile | Self::Config
+        )
+    }
+
+    /// Where [`Snapshot::lay`] puts it; profile and settings are in the run plan.
     fn place(self) -> Option<&'static str> {
         Some(match self {
             Self::Candidate => "candidate.conf",
@@ -94,7 +106,7 @@ impl InputRole {
             Self::BaselineHtml => "baseline_html",
             Self::AuthProxy => "oauth2-proxy.cfg",
             Self::Plan => "features",
-            Self::Profile => return None,
+            Self::Profile | Self::Config => return None,
         })
     }
 }
@@ -375,6 +387,15 @@ impl Snapshot {
         })
     }
 
+    /// The files as a report lists them.
+    pub fn inputs(&self) -> impl Iterator<Item = InputFile> {
+        self.files.iter().map(|file| InputFile {
+            role: file.role,
+            path: file.path.clone(),
+            sha256: file.sha256.clone(),
+        })
+    }
+
     /// With the files of another one.
     #[must_use]
     pub fn with(&self, other: &Self) -> Self {
@@ -405,7 +426,7 @@ impl Snapshot {
                 continue;
             };
             let top = root.join(place);
-            let target = if self.folders.contains(&file.role) {
+            let target = if file.role.is_folder() {
                 let plain = |part| matches!(part, Component::Normal(_));
                 if !file.path.components().all(plain) {
                     return Err(io::Error::other(format!(

@@ -218,6 +218,10 @@ pub fn run_info(plan: Text) -> RunInfo {
         end: None,
         plan,
         stack_up: None,
+        inputs: Vec::new(),
+        sources: Vec::new(),
+        verify: None,
+        host: None,
     }
 }
 
