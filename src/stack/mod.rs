@@ -23,6 +23,7 @@ pub mod litellm;
 pub mod measure;
 pub mod procfs;
 pub mod programs;
+pub mod redis_acl;
 pub mod sandbox;
 
 /// A part of the stack.
@@ -145,6 +146,8 @@ pub struct Secrets {
     pub jwt_secret: Option<SecretString>,
     /// The key with which the gateway asks the upstream for its users, where it is known.
     pub upstream_key: Option<SecretString>,
+    /// What the control paths of the doubles ask for, where they do.
+    pub control_token: Option<SecretString>,
     /// The password of each user, by e-mail.
     pub passwords: BTreeMap<String, SecretString>,
     /// Everything else that must never be shown.

@@ -40,7 +40,7 @@ pub use side_by_side::member;
 use self::{confine::Tools, process::Process, services::Doubles};
 use super::{
     Endpoints, LogChunk, LogCursor, Output, Secrets, Service, ServiceState, SideBySide, Socket,
-    Stack, StackError, Version, keys::Keys, programs::Programs,
+    Stack, StackError, Version, keys::Keys, programs::Programs, redis_acl,
 };
 use crate::{engine::GatewayFiles, probe::redis::Redis, profile::Profile, report::Component};
 
@@ -56,6 +56,7 @@ pub struct Sandbox {
     programs: Programs,
     files: GatewayFiles,
     endpoints: Endpoints,
+    redis: Redis,
     secrets: Secrets,
     processes: BTreeMap<Service, Mutex<Process>>,
     doubles: Mutex<Doubles>,
@@ -111,7 +112,7 @@ impl Sandbox {
         let auth = services::auth(&files, profile, &keys)?;
         // oauth2-proxy asks for neither Redis nor the gateway before it answers.
         let (redis, auth, gateway) = tokio::try_join!(
-            Process::start(&tools, services::redis(&programs)),
+            Process::start(&tools, services::redis(&programs, profile, &keys)),
             Process::start(&tools, auth),
             Process::start(&tools, gateway),
         )?;
@@ -133,6 +134,7 @@ impl Sandbox {
             programs,
             files,
             endpoints: endpoints(profile),
+            redis: Redis::at_socket(&layout::redis_socket(), redis_acl::VERIFY, &keys.redis),
             secrets: keys.into_secrets(),
             processes: processes.collect(),
             doubles: Mutex::new(doubles),
@@ -188,7 +190,7 @@ impl Stack for Sandbox {
     }
 
     fn redis(&self) -> Redis {
-        Redis::at(local(services::REDIS_PORT))
+        self.redis.clone()
     }
 
     fn secrets(&self) -> &Secrets {

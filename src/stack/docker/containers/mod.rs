@@ -79,7 +79,7 @@ pub struct Containers {
     labels: HashMap<String, String>,
     files: GatewayFiles,
     endpoints: Endpoints,
-    redis: SocketAddr,
+    redis: Redis,
     internal: RwLock<SocketAddr>,
     secrets: Secrets,
     members: BTreeMap<Service, Container>,
@@ -166,7 +166,7 @@ impl Containers {
             engine: maker.engine,
             files,
             endpoints,
-            redis,
+            redis: Redis::at(redis, redis_acl::VERIFY, &keys.redis),
             internal: RwLock::new(local(INTERNAL)),
             secrets: keys.into_secrets(),
             members,
@@ -255,7 +255,7 @@ impl Stack for Containers {
     }
 
     fn redis(&self) -> Redis {
-        Redis::at(self.redis)
+        self.redis.clone()
     }
 
     fn secrets(&self) -> &Secrets {
