@@ -44,7 +44,7 @@ const TIMED: ItemId = ItemId::Plan {
 /// Runs the plan on every chosen mutant and shows which items noticed.
 pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError> {
     log(args.output.verbose);
-    let catalogue = args.mutants.unwrap_or_else(|| shipped(MUTANTS));
+    let catalogue = args.mutants.map_or_else(|| shipped(MUTANTS), Ok)?;
     let settings = Settings::settle(RunArgs {
         files: args.files,
         output: args.output,

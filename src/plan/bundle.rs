@@ -2,17 +2,20 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, fs, io,
-    path::{Component, Path, PathBuf},
+    fmt, io,
+    path::{Path, PathBuf},
 };
 
-use gherkin::{Feature, GherkinEnv, ParseFileError, Scenario};
+use gherkin::{Feature, GherkinEnv, Scenario};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::{ItemId, Lang, Phase, Rule, Text, diagnosis, gherkin_error};
-use crate::yaml::{self, YamlError};
+use crate::{
+    input,
+    yaml::{self, YamlError},
+};
 
 /// The file of a bundle that holds the plan.
 pub const PLAN_FILE: &str = "plan.yaml";
@@ -144,10 +147,7 @@ impl Bundle {
         if !path.is_file() {
             return Err(BundleError::NoBundle(dir.to_owned()));
         }
-        let text = fs::read_to_string(&path).map_err(|source| YamlError::Read {
-            path: path.clone(),
-            source,
-        })?;
+        let text = yaml::text(&path)?;
         let mut plan: PlanFile = yaml::parse(&text, &path)?;
         let mut lines: Lines = yaml::parse(&text, &path)?;
         plan.phases.extend(plan.extended.take());
@@ -282,26 +282,24 @@ fn read_feature(dir: &Path, name: &str) -> Result<Feature, Problem> {
         line: line as u64,
         text,
     };
-    let inside = Path::new(name)
-        .components()
-        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    if !inside {
-        return Err(problem(
-            0,
-            format!("the feature file `{name}` must be inside the bundle"),
-        ));
-    }
-    Feature::parse_path(&path, GherkinEnv::default()).map_err(|error| match error {
-        ParseFileError::Reading { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+    input::inside(dir, Path::new(name)).map_err(|error| {
+        let what = format!("the feature file `{name}` must be inside the bundle: {error}");
+        problem(0, what)
+    })?;
+    let text = input::text(&path, input::TEXT_LIMIT).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
             problem(0, format!("there is no feature file {}", path.display()))
         }
-        ParseFileError::Reading { source, .. } => {
-            problem(0, format!("cannot read {}: {source}", path.display()))
+        _ => problem(0, format!("cannot read {}: {error}", path.display())),
+    })?;
+    match Feature::parse(&text, GherkinEnv::default()) {
+        Ok(feature) => Ok(Feature {
+            path: Some(path),
+            ..feature
+        }),
+        Err(error) => {
+            let (line, what) = gherkin_error::explain(&text, &error.to_string());
+            Err(problem(line, what))
         }
-        ParseFileError::Parsing { source, .. } => {
-            let text = fs::read_to_string(&path).unwrap_or_default();
-            let (line, what) = gherkin_error::explain(&text, &source.to_string());
-            problem(line, what)
-        }
-    })
+    }
 }

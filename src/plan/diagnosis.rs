@@ -1,6 +1,6 @@
 //! Rules that tell causes from symptoms, as data: `diagnosis.yaml` of a plan bundle.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use regex::Regex;
 use schemars::JsonSchema;
@@ -62,10 +62,7 @@ pub(super) fn load(dir: &Path) -> Result<(Vec<Rule>, Vec<u64>), YamlError> {
     if !path.exists() {
         return Ok((Vec::new(), Vec::new()));
     }
-    let text = fs::read_to_string(&path).map_err(|source| YamlError::Read {
-        path: path.clone(),
-        source,
-    })?;
+    let text = yaml::text(&path)?;
     let rules: Vec<Rule> = yaml::parse(&text, &path)?;
     let lines: Vec<Line> = yaml::parse(&text, &path)?;
     let lines = lines.into_iter().map(|line| line.id.referenced.line());

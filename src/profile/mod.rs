@@ -417,10 +417,7 @@ impl Profile {
     ///
     /// When the file is not one: FILE:LINE:COLUMN, and what was probably meant.
     pub fn load(path: &Path) -> Result<Self, YamlError> {
-        let text = std::fs::read_to_string(path).map_err(|source| YamlError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = yaml::text(path)?;
         match yaml::parse::<like::Head>(&text, path)?.like {
             Some(_) => like::complete(&text, path),
             None => yaml::parse(&text, path),
