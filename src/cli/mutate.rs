@@ -13,7 +13,7 @@ use super::{
     error::CliError,
     inputs::Inputs,
     log, out, place,
-    run::{StepTable, run_plan},
+    run::{StepTable, permit_scripts, run_plan},
     runtime,
     settings::{Settings, shipped},
 };
@@ -52,10 +52,11 @@ pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError
     })?;
     settings.formats.only("mutate", &FORMATS)?;
     let runtime = runtime()?;
+    let plan = |dir: &Path| Plan::load(dir, args.allow_scripts);
     let mut work = Work {
         inputs: Inputs::read(&settings)?,
-        plan: Plan::load(&settings.plan)?,
-        other: args.compare.as_deref().map(Plan::load).transpose()?,
+        plan: plan(&settings.plan)?,
+        other: args.compare.as_deref().map(plan).transpose()?,
         place: runtime.block_on(place::find(StackKind::Sandbox, None, UpstreamKind::Double))?,
         dir: settings.report_dir.join(folder()),
         settings,
@@ -130,9 +131,10 @@ struct Plan {
 }
 
 impl Plan {
-    fn load(dir: &Path) -> Result<Self, CliError> {
+    fn load(dir: &Path, allow_scripts: bool) -> Result<Self, CliError> {
         let bundle = Bundle::load(dir)?;
         bundle.check(&StepTable)?;
+        permit_scripts(&bundle, allow_scripts)?;
         let tagged = |wanted: &str| {
             bundle
                 .scenarios()

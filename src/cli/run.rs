@@ -1,6 +1,6 @@
 //! `verify run`: the plan on a gateway.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gherkin::StepType;
 use tokio::runtime::Runtime;
@@ -16,7 +16,7 @@ use super::{
     log, out,
     place::{self, browser},
     rollback, runtime,
-    settings::Settings,
+    settings::{Settings, default_deadline},
     show::{show, undo},
 };
 use crate::{
@@ -31,7 +31,10 @@ use crate::{
     probe::log::Grammar,
     report::{Rollback, RunDir, RunInfo, RunReport, StoreError, Verdict, render::Undo},
     stack::docker::{compose::Setup, labels},
-    steps::registry::{self, Keyword},
+    steps::{
+        registry::{self, Keyword},
+        script,
+    },
     verdict, yaml,
 };
 
@@ -40,20 +43,31 @@ pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
     log(args.output.verbose);
     let mut process = Process::start()?;
     let (list, dry_run, failed) = (args.list, args.dry_run, args.failed);
-    let settings = Settings::settle(args)?;
-    let bundle = Bundle::load(&settings.plan)?;
-    bundle.check(&StepTable)?;
-    let mut selected = bundle.select(&settings.choice)?;
-    if failed {
-        selected = failed::only_open(&settings, &bundle, selected)?;
-    }
+    let allow_scripts = args.how.allow_scripts;
+    let typed = args.how.deadline;
+    let deadline = typed.unwrap_or(default_deadline(args.how.upstream.unwrap_or_default()));
+    let (settings, bundle, selected) = process.read(started, deadline, move || {
+        let settings = Settings::settle(args)?;
+        let bundle = Bundle::load(&settings.plan)?;
+        bundle.check(&StepTable)?;
+        let mut selected = bundle.select(&settings.choice)?;
+        if failed {
+            selected = failed::only_open(&settings, &bundle, selected)?;
+        }
+        Ok((settings, bundle, selected))
+    })?;
     if list {
         out::print(&listing(&bundle, &selected, settings.lang))?;
         return Ok(ExitStatus::Pass);
     }
-    let inputs = Inputs::read(&settings)?;
-    Grammar::new(&inputs.profile.log)
-        .map_err(|error| CliError::usage(format!("{}: {error}", settings.profile.display())))?;
+    permit_scripts(&bundle, allow_scripts)?;
+    let of_files = settings.clone();
+    let inputs = process.read(started, settings.deadline, move || {
+        let inputs = Inputs::read(&of_files)?;
+        Grammar::new(&inputs.profile.log)
+            .map_err(|error| CliError::usage(format!("{}: {error}", of_files.profile.display())))?;
+        Ok(inputs)
+    })?;
     if dry_run {
         let text = format!(
             "{} items chosen, every step is bound, every input is there; nothing was started\n",
@@ -83,7 +97,10 @@ pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
             )),
         }
     })?;
-    let found = lint::before_run(&settings, &inputs.profile);
+    let (of_files, profile) = (settings.clone(), inputs.profile.clone());
+    let found = process.read(started, settings.deadline, move || {
+        Ok(lint::before_run(&of_files, &profile))
+    })?;
     let mut worst = ExitStatus::Pass;
     for number in 1..=settings.repeat {
         let began = if number == 1 { started } else { Instant::now() };
@@ -145,6 +162,35 @@ impl Process {
             CliError::environment(format!("cannot listen for signals: {error}"))
         })?;
         Ok(Self { runtime, signals })
+    }
+
+    /// Reads and looks at files, on a thread of its own: a signal or the deadline, in seconds since
+    /// `started`, ends the wait, whatever the thread still waits for. It ends with the process.
+    ///
+    /// # Errors
+    /// The work's own, that a signal came, or that the deadline passed.
+    pub fn read<T: Send + 'static>(
+        &mut self,
+        started: Instant,
+        deadline: u32,
+        work: impl FnOnce() -> Result<T, CliError> + Send + 'static,
+    ) -> Result<T, CliError> {
+        let (done, result) = tokio::sync::oneshot::channel();
+        let thread = std::thread::Builder::new().name("files".to_owned());
+        thread
+            // Nobody waits any more: nothing is to be done.
+            .spawn(move || drop(done.send(work())))
+            .map_err(|error| CliError::environment(format!("cannot start a thread: {error}")))?;
+        let limit = Duration::from_secs(deadline.into()).saturating_sub(started.elapsed());
+        self.run(async {
+            match tokio::time::timeout(limit, result).await {
+                Ok(Ok(done)) => done,
+                Ok(Err(_)) => Err(CliError::environment("the files could not be read")),
+                Err(_) => Err(CliError::environment(format!(
+                    "the files were not read within the deadline of {deadline} s"
+                ))),
+            }
+        })
     }
 
     /// Waits for something that a signal may end.
@@ -394,6 +440,28 @@ fn command_line() -> Vec<String> {
         .collect()
 }
 
+/// Refuses a plan that runs scripts of its own, where that is not allowed.
+///
+/// # Errors
+/// The first step that runs one.
+pub fn permit_scripts(bundle: &Bundle, allowed: bool) -> Result<(), CliError> {
+    let mut steps = bundle.steps();
+    let Some((feature, step)) = steps.find(|(_, step)| script::named(&step.value).is_some()) else {
+        return Ok(());
+    };
+    if allowed {
+        return Ok(());
+    }
+    let path = feature.path.clone().unwrap_or_default();
+    Err(CliError::usage(format!(
+        "{}:{}: `{}` runs a script of the plan: needs --allow-scripts",
+        path.display(),
+        step.position.line,
+        step.value
+    ))
+    .hint("read the script first"))
+}
+
 /// The step definitions, as the bundle's check asks for them.
 pub struct StepTable;
 
@@ -437,4 +505,33 @@ fn listing(bundle: &Bundle, selected: &[ItemId], lang: Lang) -> String {
             )
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    /// What a file that never answers looks like: nobody ends this thread.
+    fn never() -> Result<(), CliError> {
+        loop {
+            std::thread::park();
+        }
+    }
+
+    /// One test, as a signal is heard by every listener of the process.
+    #[test]
+    fn the_deadline_and_a_signal_end_the_reading_of_files() {
+        let mut process = Process::start().unwrap();
+        assert_eq!(process.read(Instant::now(), 60, || Ok(7)), Ok(7));
+
+        let error = process.read(Instant::now(), 1, never).unwrap_err();
+        assert_eq!(error.status, ExitStatus::Inconclusive);
+        assert!(error.to_string().contains("the deadline of 1 s"), "{error}");
+
+        kill_process(getpid(), Signal::TERM).unwrap();
+        let error = process.read(Instant::now(), 60, never).unwrap_err();
+        assert_eq!(error, CliError::interrupted("SIGTERM"));
+    }
 }

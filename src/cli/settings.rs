@@ -346,7 +346,7 @@ impl Settings {
 
 /// How long a run may take where nobody says, in seconds. The real LiteLLM alone takes some 10 to
 /// be up, and several times that on a busy machine.
-fn default_deadline(upstream: UpstreamKind) -> u32 {
+pub fn default_deadline(upstream: UpstreamKind) -> u32 {
     match upstream {
         UpstreamKind::Double => 60,
         UpstreamKind::Litellm => 180,

@@ -99,7 +99,9 @@ async fn drive(
     let last_words = tokio::spawn(last_words(stderr));
     let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let mut lines = BufReader::new(stdout).lines();
-    let deadline = tokio::time::sleep(Duration::from_millis(deadline_ms));
+    // Counted from the start of the run: reading and linting files is part of it.
+    let passed = exec_at.elapsed().unwrap_or_default();
+    let deadline = tokio::time::sleep(Duration::from_millis(deadline_ms).saturating_sub(passed));
     tokio::pin!(deadline);
     let end = loop {
         tokio::select! {

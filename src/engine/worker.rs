@@ -233,6 +233,7 @@ async fn start_browser(run: &Run) {
             version: version.to_owned(),
             real: true,
             image: None,
+            sha256: None,
         }));
     }
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gherkin::{Feature, GherkinEnv, Scenario};
+use gherkin::{Feature, GherkinEnv, Scenario, Step};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -214,6 +214,18 @@ impl Bundle {
             });
             plain.chain(ruled)
         })
+    }
+
+    /// Every step of every scenario and background, with its feature.
+    pub fn steps(&self) -> impl Iterator<Item = (&Feature, &Step)> {
+        let backgrounds = self
+            .backgrounds()
+            .flat_map(|(feature, found)| found.steps.iter().map(move |step| (feature, step)));
+        let scenarios = self.scenarios().flat_map(|bound| {
+            let feature = bound.feature;
+            bound.scenario.steps.iter().map(move |step| (feature, step))
+        });
+        backgrounds.chain(scenarios)
     }
 
     /// Every item's number, in the plan's order.

@@ -24,3 +24,4 @@ mod rest;
 mod served;
 mod support;
 mod terminal;
+mod untrusted;
