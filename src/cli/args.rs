@@ -267,6 +267,9 @@ pub struct MutateArgs {
     /// Another plan to run on every mutant as well: how many does it miss?
     #[arg(long, value_name = "DIR")]
     pub compare: Option<PathBuf>,
+    /// Let the plan bundles run their own scripts (the step `the script "…" is run`).
+    #[arg(long)]
+    pub allow_scripts: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub files: FileArgs,
@@ -435,6 +438,9 @@ pub struct HowArgs {
     /// Exit 0, not 3, on a conditional pass.
     #[arg(long, env = "VERIFY_ALLOW_CONDITIONAL", value_parser = clap::builder::FalseyValueParser::new(), hide_env_values = true)]
     pub allow_conditional: bool,
+    /// Let the plan bundle run its own scripts (the step `the script "…" is run`).
+    #[arg(long)]
+    pub allow_scripts: bool,
     /// How long a run may take before it is broken off [default: 60, with --upstream litellm 180].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400), env = "VERIFY_DEADLINE", hide_env_values = true)]
     pub deadline: Option<u32>,

@@ -13,7 +13,7 @@ use super::{
     error::CliError,
     inputs::{Inputs, PlanInput},
     log, out, place,
-    run::{run_id, run_plan},
+    run::{permit_scripts, run_id, run_plan},
     runtime,
     settings::{Settings, shipped},
 };
@@ -44,7 +44,7 @@ const TIMED: ItemId = ItemId::Plan {
 /// Runs the plan on every chosen mutant and shows which items noticed.
 pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError> {
     log(args.output.verbose);
-    let catalogue = args.mutants.unwrap_or_else(|| shipped(MUTANTS));
+    let catalogue = args.mutants.map_or_else(|| shipped(MUTANTS), Ok)?;
     let settings = Settings::settle(RunArgs {
         files: args.files,
         output: args.output,
@@ -52,10 +52,11 @@ pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError
     })?;
     settings.formats.only("mutate", &FORMATS)?;
     let runtime = runtime()?;
+    let plan = |dir: &Path| Plan::load(dir, args.allow_scripts);
     let mut work = Work {
         inputs: Inputs::read(&settings)?,
-        plan: Plan::load(&settings.plan)?,
-        other: args.compare.as_deref().map(Plan::load).transpose()?,
+        plan: plan(&settings.plan)?,
+        other: args.compare.as_deref().map(plan).transpose()?,
         place: runtime.block_on(place::find(StackKind::Sandbox, None, UpstreamKind::Double))?,
         dir: settings.report_dir.join(folder()),
         settings,
@@ -130,9 +131,10 @@ struct Plan {
 }
 
 impl Plan {
-    fn load(dir: &Path) -> Result<Self, CliError> {
+    fn load(dir: &Path, allow_scripts: bool) -> Result<Self, CliError> {
         let input = PlanInput::checked(dir)?;
         let bundle = &input.bundle;
+        permit_scripts(bundle, allow_scripts)?;
         let tagged = |wanted: &str| {
             bundle
                 .scenarios()

@@ -1,6 +1,11 @@
 //! `verify run`: the plan on a gateway.
 
-use std::{fs, path::Path, sync::Arc, time::Instant};
+use std::{
+    fs,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use gherkin::StepType;
 use tokio::runtime::Runtime;
@@ -16,7 +21,7 @@ use super::{
     log, out,
     place::{self, browser},
     rollback, runtime,
-    settings::Settings,
+    settings::{Settings, default_deadline},
     show::{show, undo},
 };
 use crate::{
@@ -35,7 +40,10 @@ use crate::{
         StoreError, Verdict, render::Undo,
     },
     stack::docker::{compose::Setup, labels},
-    steps::registry::{self, Keyword},
+    steps::{
+        registry::{self, Keyword},
+        script,
+    },
     verdict, yaml,
 };
 
@@ -43,11 +51,13 @@ use crate::{
 pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
     log(args.output.verbose);
     let mut process = Process::start()?;
+    let typed = args.how.deadline;
+    let deadline = typed.unwrap_or(default_deadline(args.how.upstream.unwrap_or_default()));
     if args.list || args.dry_run {
-        return look(args);
+        return process.read(started, deadline, move || look(args));
     }
     let report_dir = Settings::report_dir(&args);
-    let chosen = choose(args);
+    let chosen = process.read(started, deadline, move || choose(args));
     // From here on `latest` is no older run, whatever becomes of this one.
     let mut begun = None;
     let done = match (chosen, Begun::new(&report_dir)) {
@@ -72,10 +82,11 @@ struct Chosen {
     settings: Settings,
     plan: PlanInput,
     selected: Vec<ItemId>,
+    allow_scripts: bool,
 }
 
 fn choose(args: RunArgs) -> Result<Chosen, CliError> {
-    let failed = args.failed;
+    let (failed, allow_scripts) = (args.failed, args.how.allow_scripts);
     let settings = Settings::settle(args)?;
     let plan = PlanInput::checked(&settings.plan)?;
     let mut selected = plan.bundle.select(&settings.choice)?;
@@ -86,6 +97,7 @@ fn choose(args: RunArgs) -> Result<Chosen, CliError> {
         settings,
         plan,
         selected,
+        allow_scripts,
     })
 }
 
@@ -103,10 +115,12 @@ fn look(args: RunArgs) -> Result<ExitStatus, CliError> {
         settings,
         plan,
         selected,
+        allow_scripts,
     } = choose(args)?;
     let text = if list {
         listing(&plan.bundle, &selected, settings.lang)
     } else {
+        permit_scripts(&plan.bundle, allow_scripts)?;
         inputs(&settings)?;
         format!(
             "{} items chosen, every step is bound, every input is there; nothing was started\n",
@@ -157,8 +171,11 @@ fn repeat(
         settings,
         plan,
         selected,
+        allow_scripts,
     } = chosen;
-    let mut inputs = inputs(settings)?;
+    permit_scripts(&plan.bundle, *allow_scripts)?;
+    let of_files = settings.clone();
+    let mut inputs = process.read(started, settings.deadline, move || inputs(&of_files))?;
     if settings.repeat > 1 && settings.deployment.allowed.deploy {
         return Err(CliError::usage("--repeat: a candidate is deployed once"));
     }
@@ -179,7 +196,10 @@ fn repeat(
             )),
         }
     })?;
-    let found = lint::before_run(settings, &inputs.profile);
+    let (of_files, profile) = (settings.clone(), inputs.profile.clone());
+    let found = process.read(started, settings.deadline, move || {
+        Ok(lint::before_run(&of_files, &profile))
+    })?;
     let mut worst = ExitStatus::Pass;
     for number in 1..=settings.repeat {
         let work = Work {
@@ -244,6 +264,35 @@ impl Process {
             CliError::environment(format!("cannot listen for signals: {error}"))
         })?;
         Ok(Self { runtime, signals })
+    }
+
+    /// Reads and looks at files, on a thread of its own: a signal or the deadline, in seconds since
+    /// `started`, ends the wait, whatever the thread still waits for. It ends with the process.
+    ///
+    /// # Errors
+    /// The work's own, that a signal came, or that the deadline passed.
+    pub fn read<T: Send + 'static>(
+        &mut self,
+        started: Instant,
+        deadline: u32,
+        work: impl FnOnce() -> Result<T, CliError> + Send + 'static,
+    ) -> Result<T, CliError> {
+        let (done, result) = tokio::sync::oneshot::channel();
+        let thread = std::thread::Builder::new().name("files".to_owned());
+        thread
+            // Nobody waits any more: nothing is to be done.
+            .spawn(move || drop(done.send(work())))
+            .map_err(|error| CliError::environment(format!("cannot start a thread: {error}")))?;
+        let limit = Duration::from_secs(deadline.into()).saturating_sub(started.elapsed());
+        self.run(async {
+            match tokio::time::timeout(limit, result).await {
+                Ok(Ok(done)) => done,
+                Ok(Err(_)) => Err(CliError::environment("the files could not be read")),
+                Err(_) => Err(CliError::environment(format!(
+                    "the files were not read within the deadline of {deadline} s"
+                ))),
+            }
+        })
     }
 
     /// Waits for something that a signal may end.
@@ -573,6 +622,28 @@ fn command_line() -> Vec<String> {
         .collect()
 }
 
+/// Refuses a plan that runs scripts of its own, where that is not allowed.
+///
+/// # Errors
+/// The first step that runs one.
+pub fn permit_scripts(bundle: &Bundle, allowed: bool) -> Result<(), CliError> {
+    let mut steps = bundle.steps();
+    let Some((feature, step)) = steps.find(|(_, step)| script::named(&step.value).is_some()) else {
+        return Ok(());
+    };
+    if allowed {
+        return Ok(());
+    }
+    let path = feature.path.clone().unwrap_or_default();
+    Err(CliError::usage(format!(
+        "{}:{}: `{}` runs a script of the plan: needs --allow-scripts",
+        path.display(),
+        step.position.line,
+        step.value
+    ))
+    .hint("read the script first"))
+}
+
 /// The step definitions, as the bundle's check asks for them.
 pub struct StepTable;
 
@@ -616,4 +687,33 @@ fn listing(bundle: &Bundle, selected: &[ItemId], lang: Lang) -> String {
             )
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    /// What a file that never answers looks like: nobody ends this thread.
+    fn never() -> Result<(), CliError> {
+        loop {
+            std::thread::park();
+        }
+    }
+
+    /// One test, as a signal is heard by every listener of the process.
+    #[test]
+    fn the_deadline_and_a_signal_end_the_reading_of_files() {
+        let mut process = Process::start().unwrap();
+        assert_eq!(process.read(Instant::now(), 60, || Ok(7)), Ok(7));
+
+        let error = process.read(Instant::now(), 1, never).unwrap_err();
+        assert_eq!(error.status, ExitStatus::Inconclusive);
+        assert!(error.to_string().contains("the deadline of 1 s"), "{error}");
+
+        kill_process(getpid(), Signal::TERM).unwrap();
+        let error = process.read(Instant::now(), 60, never).unwrap_err();
+        assert_eq!(error, CliError::interrupted("SIGTERM"));
+    }
 }

@@ -1,6 +1,6 @@
 //! `verify gate`, `verify render` and `verify trace`: a saved report alone.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use super::{
     args::{GateArgs, RenderArgs, TraceArgs},
@@ -12,6 +12,7 @@ use super::{
 use crate::{
     engine::{InputRole, Snapshot},
     gate::{self, BindingError, ExitStatus, Policy},
+    input,
     mutation::{self, Matrix},
     plan::Lang,
     report::{
@@ -125,7 +126,8 @@ fn matrix(file: &Path) -> Result<Matrix, CliError> {
         let hint = format!("`verify mutate` writes one, as {}", mutation::MATRIX);
         CliError::usage(format!("{} is no matrix of mutants: {why}", file.display())).hint(hint)
     };
-    let bytes = fs::read(file).map_err(|error| unread(error.to_string()))?;
+    let bytes =
+        input::bytes(file, input::REPORT_LIMIT).map_err(|error| unread(error.to_string()))?;
     let found: Matrix =
         serde_json::from_slice(&bytes).map_err(|error| unread(error.to_string()))?;
     match found.schema_version {

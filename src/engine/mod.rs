@@ -123,7 +123,9 @@ async fn drive(
     let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let mut messages = Opener::new(&key, BufReader::new(stdout));
     let outside = Outside::of(&child, place);
-    let deadline = tokio::time::sleep(Duration::from_millis(deadline_ms));
+    // Counted from the start of the run: reading and linting files is part of it.
+    let passed = exec_at.elapsed().unwrap_or_default();
+    let deadline = tokio::time::sleep(Duration::from_millis(deadline_ms).saturating_sub(passed));
     tokio::pin!(deadline);
     let mut heard = Instant::now();
     let integrity = |reason: String| Some(RunEnd::Integrity { reason });

@@ -306,6 +306,7 @@ async fn start_browser(run: &Run) {
             version: version.to_owned(),
             real: true,
             image: None,
+            sha256: None,
         }));
     }
 }

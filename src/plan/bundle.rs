@@ -2,17 +2,20 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, fs, io,
+    fmt, io,
     path::{Component, Path, PathBuf},
 };
 
-use gherkin::{Feature, GherkinEnv, Scenario};
+use gherkin::{Feature, GherkinEnv, Scenario, Step};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::{ItemId, Lang, Phase, Rule, Text, diagnosis, gherkin_error};
-use crate::yaml::{self, YamlError};
+use crate::{
+    input,
+    yaml::{self, YamlError},
+};
 
 /// What gives the text of a bundle's file, by its path inside the bundle.
 pub type Reader<'a> = dyn Fn(&Path) -> io::Result<String> + 'a;
@@ -143,7 +146,9 @@ impl Bundle {
     ///
     /// When a file is missing or is not what it must be: FILE:LINE for each.
     pub fn load(dir: &Path) -> Result<Self, BundleError> {
-        Self::read(dir, &|name| fs::read_to_string(dir.join(name)))
+        Self::read(dir, &|name| {
+            input::text(&input::inside(dir, name)?, input::TEXT_LIMIT)
+        })
     }
 
     /// The same, with its files as `read` gives them: their paths are inside `dir`.
@@ -228,6 +233,18 @@ impl Bundle {
             });
             plain.chain(ruled)
         })
+    }
+
+    /// Every step of every scenario and background, with its feature.
+    pub fn steps(&self) -> impl Iterator<Item = (&Feature, &Step)> {
+        let backgrounds = self
+            .backgrounds()
+            .flat_map(|(feature, found)| found.steps.iter().map(move |step| (feature, step)));
+        let scenarios = self.scenarios().flat_map(|bound| {
+            let feature = bound.feature;
+            bound.scenario.steps.iter().map(move |step| (feature, step))
+        });
+        backgrounds.chain(scenarios)
     }
 
     /// Every item's number, in the plan's order.

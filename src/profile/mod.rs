@@ -421,11 +421,7 @@ impl Profile {
     ///
     /// When the file is not one: FILE:LINE:COLUMN, and what was probably meant.
     pub fn load(path: &Path) -> Result<Self, YamlError> {
-        let text = std::fs::read_to_string(path).map_err(|source| YamlError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::parse(&text, path)
+        Self::parse(&yaml::text(path)?, path)
     }
 
     /// Reads the text of the profile at `path`.

@@ -161,6 +161,9 @@ pub struct Component {
     /// The image that it runs from, with its id; `None` where it is a process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// The SHA-256 of the program's file, where it is a process of the sandbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// A row of the plan's summary table.

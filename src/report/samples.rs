@@ -234,6 +234,7 @@ fn file(path: &str, digit: char) -> FileRef {
 
 fn component(service: &str, program: &str, version: &str, real: bool) -> RunEvent {
     RunEvent::Component(Component {
+        sha256: None,
         service: service.to_owned(),
         program: program.to_owned(),
         version: version.to_owned(),

@@ -130,7 +130,7 @@ impl Maker {
         keys: &Keys,
     ) -> Result<Self, EngineError> {
         let folder = folder(&setup.compose_file).to_owned();
-        let mut variables = images::environment(&folder);
+        let mut variables = images::environment(&folder)?;
         let doubles = images::doubles(&engine, &variables).await?;
         variables.extend(values(files, profile, keys));
         variables.insert(images::DOUBLES.to_owned(), doubles.name);

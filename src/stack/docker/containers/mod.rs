@@ -33,7 +33,7 @@ use crate::{
     report::Component,
     stack::{
         Endpoints, LogChunk, LogCursor, Output, Secrets, Service, ServiceState, SideBySide, Socket,
-        Stack, StackError, Version, keys::Keys,
+        Stack, StackError, Version, keys::Keys, redis_acl,
     },
 };
 
@@ -60,7 +60,7 @@ pub struct Setup {
 /// Why it is not.
 pub async fn available(compose_file: &Path) -> Result<(), EngineError> {
     let engine = Engine::connect().await?;
-    let variables = images::environment(folder(compose_file));
+    let variables = images::environment(folder(compose_file))?;
     let file = load(compose_file, &variables)?;
     for (service, name, _) in SERVICES {
         if is_double(service) {
