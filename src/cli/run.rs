@@ -46,8 +46,11 @@ pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
     if args.list || args.dry_run {
         return look(args);
     }
-    let report_dir = Settings::report_dir(&args);
-    let chosen = choose(args);
+    let chosen = choose(args.clone());
+    let report_dir = match &chosen {
+        Ok(chosen) => chosen.settings.report_dir.clone(),
+        Err(_) => Settings::report_dir(&args),
+    };
     // From here on `latest` is no older run, whatever becomes of this one.
     let mut begun = None;
     let done = match (chosen, Begun::new(&report_dir)) {
