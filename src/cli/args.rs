@@ -426,6 +426,9 @@ pub struct HowArgs {
     /// Where the gateway runs [default: auto].
     #[arg(long, value_enum, env = "VERIFY_STACK", hide_env_values = true)]
     pub stack: Option<StackKind>,
+    /// What happens where the sandbox lacks a protection [default: best-effort; in CI: strict].
+    #[arg(long, value_enum, env = "VERIFY_SANDBOX", hide_env_values = true)]
+    pub sandbox: Option<SandboxKind>,
     /// What a person does is done in this browser [default: built-in].
     #[arg(long, value_enum, env = "VERIFY_BROWSER", hide_env_values = true)]
     pub browser: Option<BrowserKind>,
@@ -644,6 +647,25 @@ pub enum StackKind {
     Containers,
     /// A deployment that already runs.
     Compose,
+}
+
+/// What happens where the sandbox lacks a protection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum SandboxKind {
+    /// No run.
+    Strict,
+    /// A run without it, where it can do without, which says so.
+    BestEffort,
+}
+
+impl Default for SandboxKind {
+    /// Strict where the environment says that this is CI.
+    fn default() -> Self {
+        match std::env::var("CI").is_ok_and(|value| value == "true" || value == "1") {
+            true => Self::Strict,
+            false => Self::BestEffort,
+        }
+    }
 }
 
 /// What a person's part is done with.

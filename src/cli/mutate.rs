@@ -9,7 +9,7 @@ use std::{
 use futures::{StreamExt as _, stream};
 
 use super::{
-    args::{BrowserKind, MutateArgs, RunArgs, StackKind, UpstreamKind},
+    args::{BrowserKind, MutateArgs, RunArgs, SandboxKind, StackKind, UpstreamKind},
     error::CliError,
     inputs::{Inputs, PlanInput},
     log, out, place,
@@ -57,7 +57,12 @@ pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError
         inputs: Inputs::read(&settings)?,
         plan: plan(&settings.plan)?,
         other: args.compare.as_deref().map(plan).transpose()?,
-        place: runtime.block_on(place::find(StackKind::Sandbox, None, UpstreamKind::Double))?,
+        place: runtime.block_on(place::find(
+            StackKind::Sandbox,
+            None,
+            UpstreamKind::Double,
+            SandboxKind::default(),
+        ))?,
         dir: settings.report_dir.join(folder()),
         settings,
         jobs: usize::from(args.jobs),

@@ -26,6 +26,7 @@ mod names;
 mod nginx;
 mod process;
 mod procfs;
+pub mod protection;
 mod services;
 mod settle;
 mod side_by_side;
