@@ -2,12 +2,16 @@
 //! was probably meant.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
 use serde::de::DeserializeOwned;
-use serde_saphyr::{DefaultMessageFormatter, Error, MessageFormatter as _, Options, options};
+use serde_saphyr::{
+    DefaultMessageFormatter, Error, MessageFormatter as _, Options, budget, options,
+};
+
+use crate::input;
 
 /// A YAML file that could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -41,11 +45,19 @@ pub enum YamlError {
 /// When the file cannot be read or is not a `T`: FILE:LINE:COLUMN, and for an unknown key or
 /// value the one that was probably meant.
 pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, YamlError> {
-    let text = fs::read_to_string(path).map_err(|source| YamlError::Read {
+    parse(&text(path)?, path)
+}
+
+/// Reads the text of a YAML file.
+///
+/// # Errors
+///
+/// When it cannot be read, or is no regular file of bounded size.
+pub fn text(path: &Path) -> Result<String, YamlError> {
+    input::text(path, input::TEXT_LIMIT).map_err(|source| YamlError::Read {
         path: path.to_owned(),
         source,
-    })?;
-    parse(&text, path)
+    })
 }
 
 /// Reads the text of the file at `path` into a `T`.
@@ -65,9 +77,20 @@ pub fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, YamlErro
     })
 }
 
-/// Snippets are left out: the place says it, and errors stay one line each.
+/// Snippets are left out: the place says it, and errors stay one line each. The budget is far
+/// above any file that a person wrote, far below what costs noticeable time or memory.
 fn reading() -> Options {
-    options! { with_snippet: false }
+    options! {
+        with_snippet: false,
+        budget: budget! {
+            max_events: 500_000,
+            max_depth: 64,
+            max_aliases: 1_000,
+            max_anchors: 1_000,
+            max_recorded_anchor_events: 100_000,
+            max_recorded_anchor_bytes: 4 * 1024 * 1024,
+        },
+    }
 }
 
 fn message(error: &Error) -> String {
@@ -178,6 +201,30 @@ remedy: { en: a, ja: b }
         assert!(broken.starts_with("plan.yaml:"), "{broken}");
         let twice = refused(&format!("{ITEM}checklist: required\n"));
         assert!(twice.starts_with("plan.yaml:9:1: "), "{twice}");
+    }
+
+    #[test]
+    fn bombs_are_refused() {
+        let refused = |text: &str| {
+            parse::<serde_json::Value>(text, Path::new("bomb.yaml"))
+                .unwrap_err()
+                .to_string()
+        };
+        let deep = refused(&"[".repeat(10_000));
+        assert!(deep.starts_with("bomb.yaml:1:"), "{deep}");
+        let indented: String = (0..1_000)
+            .map(|depth| format!("{}a:\n", " ".repeat(depth)))
+            .collect();
+        let indented = refused(&indented);
+        assert!(indented.starts_with("bomb.yaml:"), "{indented}");
+        // A billion laughs: nine lists, each of nine times the one before.
+        let mut aliases = "a0: &a0 [x]\n".to_owned();
+        for level in 1..=9 {
+            let before = format!("*a{}, ", level - 1).repeat(9);
+            aliases.push_str(&format!("a{level}: &a{level} [{before}]\n"));
+        }
+        let aliases = refused(&aliases);
+        assert!(aliases.starts_with("bomb.yaml:"), "{aliases}");
     }
 
     #[test]

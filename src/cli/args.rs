@@ -1,6 +1,6 @@
 //! The command line as typed. What it means is in [`super::settings`].
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
@@ -10,6 +10,7 @@ use super::reading::{
     AFTER_DIFF, AFTER_EXPLAIN, AFTER_HISTORY, DiffArgs, ExplainArgs, HistoryArgs,
 };
 use crate::{
+    gate,
     plan::{self, ItemId},
     schema::Document,
     stack::fake::{Sense, Trouble},
@@ -266,6 +267,9 @@ pub struct MutateArgs {
     /// Another plan to run on every mutant as well: how many does it miss?
     #[arg(long, value_name = "DIR")]
     pub compare: Option<PathBuf>,
+    /// Let the plan bundles run their own scripts (the step `the script "…" is run`).
+    #[arg(long)]
+    pub allow_scripts: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub files: FileArgs,
@@ -434,6 +438,9 @@ pub struct HowArgs {
     /// Exit 0, not 3, on a conditional pass.
     #[arg(long, env = "VERIFY_ALLOW_CONDITIONAL", value_parser = clap::builder::FalseyValueParser::new(), hide_env_values = true)]
     pub allow_conditional: bool,
+    /// Let the plan bundle run its own scripts (the step `the script "…" is run`).
+    #[arg(long)]
+    pub allow_scripts: bool,
     /// How long a run may take before it is broken off [default: 60, with --upstream litellm 180].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400), env = "VERIFY_DEADLINE", hide_env_values = true)]
     pub deadline: Option<u32>,
@@ -492,6 +499,48 @@ pub struct GateArgs {
     /// Exit 0, not 3, on a conditional pass.
     #[arg(long)]
     pub allow_conditional: bool,
+    /// Exit 0, not 4, on a partial run that passed; the first line lists what was not verified.
+    #[arg(long)]
+    pub allow_partial: bool,
+    /// Refuse a run that ended longer ago: a number and s, m, h or d.
+    #[arg(long, value_name = "AGE", value_parser = gate::parse_age)]
+    pub max_age: Option<Duration>,
+    /// Refuse a report of another run.
+    #[arg(long, value_name = "ID")]
+    pub run: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub files: GateFiles,
+}
+
+/// The files that are to be deployed. Each must be the one of the report, byte by byte.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What is to be deployed")]
+pub struct GateFiles {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    pub candidate: Option<PathBuf>,
+    /// The configuration that it replaces.
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// The Lua modules, every file.
+    #[arg(long, value_name = "DIR")]
+    pub lua: Option<PathBuf>,
+    /// The pages, every file.
+    #[arg(long, value_name = "DIR")]
+    pub html: Option<PathBuf>,
+    /// Further resty.* modules, every file.
+    #[arg(long, value_name = "DIR")]
+    pub lualib: Option<PathBuf>,
+    /// The configuration of oauth2-proxy.
+    #[arg(long, value_name = "FILE")]
+    pub auth_proxy: Option<PathBuf>,
+    /// The profile: a name in fixtures/profiles, or a file.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub profile: Option<PathBuf>,
+    /// The plan bundle, every file.
+    #[arg(long, value_name = "DIR")]
+    pub plan: Option<PathBuf>,
 }
 
 /// The flags of `render`.

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     digest::sha256,
     engine::Place,
+    input,
     ledger::{Ledger, LedgerError, Lock},
     probe::http::{Http, Request},
     profile::Profile,
@@ -139,7 +140,7 @@ pub async fn attach(
     let session_cookie = match &settings.session_cookie_file {
         Some(path) => {
             private("--session-cookie-file", path)?;
-            let text = fs::read_to_string(path)
+            let text = input::text(path, input::COOKIE_LIMIT)
                 .map_err(|error| refuse("--session-cookie-file", path, error))?;
             Some(text.trim().to_owned())
         }

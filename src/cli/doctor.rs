@@ -7,8 +7,8 @@ use crate::{
     gate::ExitStatus,
     stack::{
         docker::{Engine, EngineError, containers},
-        litellm::{self, Litellm},
-        programs::{self, PROVISION, PROVISION_BROWSER},
+        litellm::{self, Litellm, MissingLitellm},
+        programs::{self, Need, PROVISION, PROVISION_BROWSER},
     },
 };
 
@@ -19,7 +19,7 @@ pub fn doctor() -> Result<ExitStatus, CliError> {
     let mut missing = 0;
     for need in &needs {
         match &need.found {
-            Some(path) => {
+            Some(Ok(path)) => {
                 let version = need.version_flag.and_then(|flag| version(path, flag));
                 text.push_str(&format!(
                     "ok       {:<28} {} {}\n",
@@ -28,13 +28,17 @@ pub fn doctor() -> Result<ExitStatus, CliError> {
                     version.unwrap_or_default()
                 ));
             }
+            Some(Err(refused)) => {
+                missing += 1;
+                text.push_str(&format!("REFUSED  {:<28} {refused}\n", need.name));
+            }
             None => {
                 missing += 1;
                 text.push_str(&format!("MISSING  {:<28} {}\n", need.name, need.from));
             }
         }
     }
-    let namespaces = namespaces();
+    let namespaces = namespaces(&needs);
     match &namespaces {
         Ok(()) => text.push_str("ok       private namespaces\n"),
         Err(why) => text.push_str(&format!("MISSING  private namespaces           {why}\n")),
@@ -48,22 +52,27 @@ pub fn doctor() -> Result<ExitStatus, CliError> {
         )),
         Err(why) => text.push_str(&format!("MISSING  {:<28} {why}\n", "Docker engine, images")),
     }
-    match Litellm::find(&shipped(litellm::FILES)) {
-        Ok(found) => text.push_str(&format!(
+    match shipped(litellm::FILES).map(|files| Litellm::find(&files)) {
+        Ok(Ok(found)) => text.push_str(&format!(
             "ok       {:<28} {} ({})\n",
             "LiteLLM (--upstream litellm)",
             found.home.display(),
             found.version
         )),
+        Ok(Err(MissingLitellm::Refused(why))) => text.push_str(&format!(
+            "REFUSED  {:<28} {why}\n",
+            "LiteLLM (--upstream litellm)"
+        )),
         // No run needs it that does not ask for it.
-        Err(_) => text.push_str(&format!(
+        _ => text.push_str(&format!(
             "not here {:<28} {}\n",
             "LiteLLM (--upstream litellm)",
             litellm::PROVISION
         )),
     }
     text.push_str(&match programs::chromium() {
-        Some(path) => format!(
+        Some(Err(refused)) => format!("REFUSED  {:<28} {refused}\n", "Chromium (--browser)"),
+        Some(Ok(path)) => format!(
             "ok       {:<28} {} {}\n",
             "Chromium (--browser)",
             path.display(),
@@ -101,7 +110,8 @@ pub fn doctor() -> Result<ExitStatus, CliError> {
 /// The engine's version, where containers can be started with the images of the test deployment.
 async fn containers() -> Result<String, EngineError> {
     let engine = Engine::connect().await?;
-    containers::available(&shipped(COMPOSE_FILE)).await?;
+    let file = shipped(COMPOSE_FILE).map_err(|error| EngineError::new(error.to_string()))?;
+    containers::available(&file).await?;
     Ok(engine.version)
 }
 
@@ -116,8 +126,12 @@ fn version(program: &Path, flag: &str) -> Option<String> {
 }
 
 /// Whether bubblewrap can make the namespaces that the sandbox lives in.
-fn namespaces() -> Result<(), String> {
-    let output = Command::new("bwrap")
+fn namespaces(needs: &[Need]) -> Result<(), String> {
+    let bwrap = needs.iter().find(|need| need.name == "bwrap");
+    let Some(Ok(bwrap)) = bwrap.and_then(|need| need.found.as_ref()) else {
+        return Err("bwrap".to_owned());
+    };
+    let output = Command::new(bwrap)
         .args([
             "--ro-bind",
             "/",

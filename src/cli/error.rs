@@ -7,6 +7,7 @@ use crate::{
     plan::{BundleError, SelectionError},
     report::{LoadError, StoreError},
     stack::{litellm::MissingLitellm, programs::Missing},
+    verdict::FoldError,
     yaml::YamlError,
 };
 
@@ -41,6 +42,12 @@ impl CliError {
             message: message.into(),
             hints: Vec::new(),
         }
+    }
+
+    /// What is wrong, without what to do.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
     }
 
     /// With something to do about it.
@@ -90,7 +97,13 @@ impl From<SelectionError> for CliError {
 
 impl From<LoadError> for CliError {
     fn from(error: LoadError) -> Self {
-        Self::usage(error.to_string())
+        match &error {
+            LoadError::Fold {
+                source: FoldError::NotStarted { exit, .. },
+                ..
+            } if *exit != ExitStatus::Usage.code() => Self::environment(error.to_string()),
+            _ => Self::usage(error.to_string()),
+        }
     }
 }
 

@@ -42,7 +42,7 @@ pub fn explain(args: ExplainArgs) -> Result<ExitStatus, CliError> {
     }
     let catalogue = match args.mutants {
         Some(path) => Some(path),
-        None => catalogue_of(&settings.plan),
+        None => catalogue_of(&settings.plan)?,
     };
     let catalogue = catalogue
         .map(|path| Catalogue::load(&path, &known))
@@ -59,14 +59,15 @@ pub fn explain(args: ExplainArgs) -> Result<ExitStatus, CliError> {
 
 /// The catalogue that goes with a plan: the shipped one with the shipped plan, whose items it
 /// names by their numbers; else what the plan's folder brings along.
-fn catalogue_of(plan: &Path) -> Option<std::path::PathBuf> {
+fn catalogue_of(plan: &Path) -> Result<Option<std::path::PathBuf>, CliError> {
     let same = |one: &Path, other: &Path| matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other);
-    let found = if same(plan, &shipped("features")) {
-        shipped(MUTANTS)
+    let shipped_plan = shipped("features").is_ok_and(|shipped| same(plan, &shipped));
+    let found = if shipped_plan {
+        shipped(MUTANTS)?
     } else {
         plan.join("mutants")
     };
-    found.exists().then_some(found)
+    Ok(found.exists().then_some(found))
 }
 
 fn unknown(bundle: &Bundle, typed: &str, lang: Lang) -> CliError {

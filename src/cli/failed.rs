@@ -1,10 +1,12 @@
 //! `--failed`: what is open of the latest run.
 
+use std::path::{Path, PathBuf};
+
 use super::{error::CliError, settings::Settings};
 use crate::{
     plan::{Bundle, ItemId},
-    report::{self, LATEST, LoadError},
-    verdict::run_again,
+    report::{self, LATEST, LoadError, RunReport},
+    verdict::{FoldError, run_again},
 };
 
 /// Of the items that were `chosen` those that are open in the latest run. None is an error, as
@@ -18,7 +20,15 @@ pub fn only_open(
     chosen: Vec<ItemId>,
 ) -> Result<Vec<ItemId>, CliError> {
     let latest = settings.report_dir.join(LATEST);
-    let report = report::load(&latest).map_err(|error| match error {
+    let report = match report::load(&latest) {
+        // Nothing was open there: what was open before still is.
+        Err(LoadError::Fold {
+            source: FoldError::NotStarted { .. },
+            ..
+        }) => started_last(&settings.report_dir),
+        loaded => loaded,
+    };
+    let report = report.map_err(|error| match error {
         LoadError::Io { .. } if !latest.exists() => CliError::usage(format!(
             "--failed: there is no latest run: {} is not there",
             latest.display()
@@ -54,4 +64,19 @@ pub fn only_open(
         .hint(format!("what failed there: {}", open.join(", "))));
     }
     Ok(both)
+}
+
+/// The newest run of the report folder that was started.
+fn started_last(report_dir: &Path) -> Result<RunReport, LoadError> {
+    let entries = report_dir.read_dir().into_iter().flatten().flatten();
+    let mut runs: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir() && !path.is_symlink())
+        .collect();
+    // Their names begin with the time.
+    runs.sort();
+    let mut loaded = runs.iter().rev().map(|run| report::load(run));
+    loaded
+        .find(Result::is_ok)
+        .unwrap_or_else(|| report::load(&report_dir.join(LATEST)))
 }

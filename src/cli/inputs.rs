@@ -1,17 +1,20 @@
-//! The files of a run, looked at before anything is started.
+//! The files of a run, read once before anything is started.
 
 use std::{
-    fs,
     path::{Path, PathBuf, absolute},
+    sync::Arc,
 };
 
-use super::{error::CliError, settings::Settings};
-use crate::{digest::sha256, engine::GatewayFiles, profile::Profile, report::FileRef};
+use super::{error::CliError, run::StepTable, settings::Settings};
+use crate::{
+    engine::{GatewayFiles, InputRole, Snapshot, SnapshotError},
+    plan::Bundle,
+    profile::Profile,
+    report::FileRef,
+    yaml::YamlError,
+};
 
-/// The largest configuration that is read, in bytes: far above any that a person wrote.
-const SIZE_LIMIT: u64 = 16 * 1024 * 1024;
-
-/// The files of a run: all there, all readable.
+/// The files of a run: all there, all read.
 #[derive(Clone, Debug)]
 pub struct Inputs {
     /// The configuration under test, as given.
@@ -20,93 +23,135 @@ pub struct Inputs {
     pub baseline: FileRef,
     /// All of them, absolute.
     pub files: GatewayFiles,
+    /// The content of them and of the profile.
+    pub snapshot: Arc<Snapshot>,
     /// The gateway's surface.
     pub profile: Profile,
 }
 
 impl Inputs {
-    /// Looks at every file that the settings name.
+    /// Reads every file that the settings name but the plan's.
     ///
     /// # Errors
     ///
     /// The first one that is not what it must be, with its flag.
     pub fn read(settings: &Settings) -> Result<Self, CliError> {
-        let further = |flag, path: &Option<PathBuf>| -> Result<_, CliError> {
-            path.as_deref().map(|path| folder(flag, path)).transpose()
+        let mut snapshot = Snapshot::default();
+        for (role, path) in [
+            (InputRole::Candidate, &settings.candidate),
+            (InputRole::Baseline, &settings.baseline),
+            (InputRole::AuthProxy, &settings.auth_proxy),
+        ] {
+            snapshot.read_file(role, path)?;
+        }
+        let folders = [
+            (InputRole::Lua, Some(&settings.lua)),
+            (InputRole::Html, Some(&settings.html)),
+            (InputRole::Lualib, settings.lualib.as_ref()),
+            (InputRole::BaselineLua, settings.baseline_lua.as_ref()),
+            (InputRole::BaselineHtml, settings.baseline_html.as_ref()),
+        ];
+        for (role, path) in folders {
+            if let Some(path) = path {
+                snapshot.read_folder(role, path)?;
+            }
+        }
+        let profile = profile(&mut snapshot, settings)?;
+        let further = |role, path: &Option<PathBuf>| -> Result<_, CliError> {
+            path.as_deref().map(|path| whole(role, path)).transpose()
         };
         Ok(Self {
-            candidate: config("--candidate", &settings.candidate)?,
-            baseline: config("--baseline", &settings.baseline)?,
+            candidate: reference(&snapshot, InputRole::Candidate, &settings.candidate),
+            baseline: reference(&snapshot, InputRole::Baseline, &settings.baseline),
             files: GatewayFiles {
-                candidate: whole("--candidate", &settings.candidate)?,
-                baseline: whole("--baseline", &settings.baseline)?,
-                lua: folder("--lua", &settings.lua)?,
-                html: folder("--html", &settings.html)?,
-                auth_proxy: {
-                    config("--auth-proxy", &settings.auth_proxy)?;
-                    whole("--auth-proxy", &settings.auth_proxy)?
-                },
-                lualib: further("--lualib", &settings.lualib)?,
-                baseline_lua: further("--baseline-lua", &settings.baseline_lua)?,
-                baseline_html: further("--baseline-html", &settings.baseline_html)?,
+                candidate: whole(InputRole::Candidate, &settings.candidate)?,
+                baseline: whole(InputRole::Baseline, &settings.baseline)?,
+                lua: whole(InputRole::Lua, &settings.lua)?,
+                html: whole(InputRole::Html, &settings.html)?,
+                auth_proxy: whole(InputRole::AuthProxy, &settings.auth_proxy)?,
+                lualib: further(InputRole::Lualib, &settings.lualib)?,
+                baseline_lua: further(InputRole::BaselineLua, &settings.baseline_lua)?,
+                baseline_html: further(InputRole::BaselineHtml, &settings.baseline_html)?,
             },
-            profile: profile(settings)?,
+            snapshot: Arc::new(snapshot),
+            profile,
         })
     }
 }
 
-/// The profile that the settings name.
+fn reference(snapshot: &Snapshot, role: InputRole, path: &Path) -> FileRef {
+    FileRef {
+        path: path.to_owned(),
+        sha256: (snapshot.of(role).next()).map_or_else(String::new, |file| file.sha256.clone()),
+    }
+}
+
+/// A plan bundle with the content of its folder.
+#[derive(Debug)]
+pub struct PlanInput {
+    /// The plan.
+    pub bundle: Bundle,
+    /// Every file of its folder.
+    pub snapshot: Snapshot,
+}
+
+impl PlanInput {
+    /// Reads the bundle's folder; that its steps are defined is not looked at.
+    ///
+    /// # Errors
+    /// A file that is refused, a bundle that is none.
+    pub fn read(dir: &Path) -> Result<Self, CliError> {
+        let snapshot = plan_files(dir)?;
+        let bundle = Bundle::read(dir, &|name| snapshot.text(InputRole::Plan, name))?;
+        Ok(Self { bundle, snapshot })
+    }
+
+    /// Reads the bundle's folder and checks it as a whole.
+    ///
+    /// # Errors
+    /// As [`PlanInput::read`], and a bundle that cannot be run.
+    pub fn checked(dir: &Path) -> Result<Self, CliError> {
+        let plan = Self::read(dir)?;
+        plan.bundle.check(&StepTable)?;
+        Ok(plan)
+    }
+}
+
+/// Every file of a plan's folder.
+///
+/// # Errors
+/// A file that is refused.
+pub fn plan_files(dir: &Path) -> Result<Snapshot, SnapshotError> {
+    let mut snapshot = Snapshot::default();
+    snapshot.read_folder(InputRole::Plan, dir)?;
+    Ok(snapshot)
+}
+
+/// Reads the profile that the settings name.
 ///
 /// # Errors
 /// When it is none.
-pub fn profile(settings: &Settings) -> Result<Profile, CliError> {
-    Profile::load(&settings.profile)
+pub fn profile(snapshot: &mut Snapshot, settings: &Settings) -> Result<Profile, CliError> {
+    let path = &settings.profile;
+    snapshot.read_file(InputRole::Profile, path)?;
+    let name = path.file_name().map(Path::new).unwrap_or(path);
+    snapshot
+        .text(InputRole::Profile, name)
+        .map_err(|source| YamlError::Read {
+            path: path.clone(),
+            source,
+        })
+        .and_then(|text| Profile::parse(&text, path))
         .map_err(|error| CliError::from(error).hint("the profile is named by --profile NAME|FILE"))
 }
 
-fn refuse(flag: &str, path: &Path, what: impl std::fmt::Display) -> CliError {
-    CliError::usage(format!("{flag} {}: {what}", path.display()))
+impl From<SnapshotError> for CliError {
+    fn from(error: SnapshotError) -> Self {
+        Self::usage(error.to_string())
+    }
 }
 
-fn whole(flag: &str, path: &Path) -> Result<PathBuf, CliError> {
-    absolute(path).map_err(|error| refuse(flag, path, error))
-}
-
-/// A configuration: a file, readable, with something in it.
-pub fn config(flag: &str, path: &Path) -> Result<FileRef, CliError> {
-    let refuse = |what: String| refuse(flag, path, what);
-    let data = fs::metadata(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
-    if data.is_dir() {
-        return Err(refuse(
-            "is a directory, not a configuration file".to_owned(),
-        ));
-    }
-    if !data.is_file() {
-        return Err(refuse("is not a regular file".to_owned()));
-    }
-    if data.len() > SIZE_LIMIT {
-        let limit = SIZE_LIMIT / 1024 / 1024;
-        return Err(refuse(format!(
-            "is larger than {limit} MiB: this is no configuration"
-        )));
-    }
-    let content = fs::read(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
-    if content.iter().all(u8::is_ascii_whitespace) {
-        return Err(refuse("is empty".to_owned()));
-    }
-    Ok(FileRef {
-        path: path.to_owned(),
-        sha256: sha256(&content),
-    })
-}
-
-/// A folder that can be read, absolute.
-pub fn folder(flag: &str, path: &Path) -> Result<PathBuf, CliError> {
-    let data = fs::metadata(path)
-        .map_err(|error| refuse(flag, path, format!("cannot be read: {error}")))?;
-    if !data.is_dir() {
-        return Err(refuse(flag, path, "is not a directory"));
-    }
-    fs::read_dir(path).map_err(|error| refuse(flag, path, format!("cannot be read: {error}")))?;
-    whole(flag, path)
+fn whole(role: InputRole, path: &Path) -> Result<PathBuf, CliError> {
+    absolute(path)
+        .map_err(|error| CliError::usage(format!("{} {}: {error}", role.flag(), path.display())))
 }

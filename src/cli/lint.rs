@@ -11,6 +11,7 @@ use super::{
     settings::Settings,
 };
 use crate::{
+    engine::{InputRole, Snapshot},
     gate::ExitStatus,
     lint::{self, Files, Finding, Inputs, Level, render, sarif},
     plan::{Bundle, BundleError, Problem, Text},
@@ -39,13 +40,15 @@ pub fn lint(args: LintArgs) -> Result<ExitStatus, CliError> {
     };
     as_run.output.lang = lang;
     let settings = Settings::settle(as_run)?;
-    inputs::config("--candidate", &settings.candidate)?;
-    inputs::folder("--lua", &settings.lua)?;
-    inputs::folder("--html", &settings.html)?;
+    // Read for what they are: the linter reads them again, by their paths.
+    let mut snapshot = Snapshot::default();
+    snapshot.read_file(InputRole::Candidate, &settings.candidate)?;
+    snapshot.read_folder(InputRole::Lua, &settings.lua)?;
+    snapshot.read_folder(InputRole::Html, &settings.html)?;
     if let Some(lualib) = &settings.lualib {
-        inputs::folder("--lualib", lualib)?;
+        snapshot.read_folder(InputRole::Lualib, lualib)?;
     }
-    let profile = inputs::profile(&settings)?;
+    let profile = inputs::profile(&mut snapshot, &settings)?;
     let found = look(&settings, &profile, problems(&settings)?);
     let written = formats.write(settings.lang, |format, style| text(&found, format, style));
     formats.print(settings.lang, |format, style| text(&found, format, style))?;
@@ -70,7 +73,9 @@ fn text(found: &[Finding], format: Format, style: Style) -> Result<String, Rende
 /// What is wrong with the plan. A bundle that is not there, or whose plan cannot be read, is
 /// an error.
 fn problems(settings: &Settings) -> Result<Vec<Problem>, CliError> {
-    let checked = Bundle::load(&settings.plan).and_then(|bundle| bundle.check(&StepTable));
+    let files = inputs::plan_files(&settings.plan)?;
+    let bundle = Bundle::read(&settings.plan, &|name| files.text(InputRole::Plan, name));
+    let checked = bundle.and_then(|bundle| bundle.check(&StepTable));
     match checked {
         Ok(()) => Ok(Vec::new()),
         Err(BundleError::Problems { problems, .. }) => Ok(problems),

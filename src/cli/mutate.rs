@@ -11,9 +11,9 @@ use futures::{StreamExt as _, stream};
 use super::{
     args::{BrowserKind, MutateArgs, RunArgs, StackKind, UpstreamKind},
     error::CliError,
-    inputs::Inputs,
+    inputs::{Inputs, PlanInput},
     log, out, place,
-    run::{StepTable, run_plan},
+    run::{permit_scripts, run_id, run_plan},
     runtime,
     settings::{Settings, shipped},
 };
@@ -25,7 +25,7 @@ use crate::{
     },
     gate::ExitStatus,
     mutation::{self, Catalogue, CatalogueError, Copy, Judged, Matrix, Mutant, Score},
-    plan::{Bundle, ItemId},
+    plan::ItemId,
     report::{RunDir, RunReport, render::Format, write_text},
     verdict::{self, Standing, is_selected, standing},
     yaml,
@@ -44,7 +44,7 @@ const TIMED: ItemId = ItemId::Plan {
 /// Runs the plan on every chosen mutant and shows which items noticed.
 pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError> {
     log(args.output.verbose);
-    let catalogue = args.mutants.unwrap_or_else(|| shipped(MUTANTS));
+    let catalogue = args.mutants.map_or_else(|| shipped(MUTANTS), Ok)?;
     let settings = Settings::settle(RunArgs {
         files: args.files,
         output: args.output,
@@ -52,10 +52,11 @@ pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError
     })?;
     settings.formats.only("mutate", &FORMATS)?;
     let runtime = runtime()?;
+    let plan = |dir: &Path| Plan::load(dir, args.allow_scripts);
     let mut work = Work {
         inputs: Inputs::read(&settings)?,
-        plan: Plan::load(&settings.plan)?,
-        other: args.compare.as_deref().map(Plan::load).transpose()?,
+        plan: plan(&settings.plan)?,
+        other: args.compare.as_deref().map(plan).transpose()?,
         place: runtime.block_on(place::find(StackKind::Sandbox, None, UpstreamKind::Double))?,
         dir: settings.report_dir.join(folder()),
         settings,
@@ -123,16 +124,17 @@ fn that_can_be_seen(mutants: Vec<Mutant>, named: bool) -> Result<Vec<Mutant>, Cl
 /// A plan with all of its items, those of them that take long, and those that only a real browser
 /// can go through.
 struct Plan {
-    bundle: Bundle,
+    input: PlanInput,
     items: Vec<ItemId>,
     slow: BTreeSet<ItemId>,
     real_browser: BTreeSet<ItemId>,
 }
 
 impl Plan {
-    fn load(dir: &Path) -> Result<Self, CliError> {
-        let bundle = Bundle::load(dir)?;
-        bundle.check(&StepTable)?;
+    fn load(dir: &Path, allow_scripts: bool) -> Result<Self, CliError> {
+        let input = PlanInput::checked(dir)?;
+        let bundle = &input.bundle;
+        permit_scripts(bundle, allow_scripts)?;
         let tagged = |wanted: &str| {
             bundle
                 .scenarios()
@@ -144,7 +146,7 @@ impl Plan {
             items: bundle.items().collect(),
             slow: tagged(SLOW),
             real_browser: tagged(REAL_BROWSER),
-            bundle,
+            input,
         })
     }
 
@@ -222,7 +224,7 @@ impl Work {
             duration_ms: started.elapsed().as_secs_f64() * 1e3,
             jobs: self.jobs,
             candidate: self.inputs.candidate.clone(),
-            compared_with: (self.other.as_ref()).map(|plan| plan.bundle.title.en.clone()),
+            compared_with: (self.other.as_ref()).map(|plan| plan.input.bundle.title.en.clone()),
             items: self.plan.items.clone(),
             score: Score::of(&judged),
             mutants: judged,
@@ -334,7 +336,7 @@ impl Work {
         }
         Err(CliError::usage(format!(
             "--compare {}: this plan does not pass the unmutated gateway, so nothing could be compared; see {}",
-            other.bundle.dir.display(),
+            other.input.bundle.dir.display(),
             self.dir.join(name).display()
         )))
     }
@@ -404,7 +406,14 @@ impl Work {
         noticing: &BTreeSet<ItemId>,
     ) -> Result<RunReport, CliError> {
         let selected = plan.needed(noticing, settings.browser);
-        let run = run_plan(settings, &self.place, &plan.bundle, &selected, inputs)?;
+        let run = run_plan(
+            settings,
+            &self.place,
+            &plan.input,
+            &selected,
+            inputs,
+            run_id(),
+        )?;
         let mut dir = RunDir::create(&self.dir, name)?;
         let mut events = Vec::new();
         let mut unwritten = Ok(());

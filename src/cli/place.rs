@@ -42,15 +42,15 @@ pub async fn find(
             Ok(Place::Sandbox(programs(upstream)?))
         }
         StackKind::Containers => {
-            containers::available(&shipped(COMPOSE_FILE)).await?;
-            Ok(own_containers())
+            containers::available(&shipped(COMPOSE_FILE)?).await?;
+            own_containers()
         }
-        StackKind::Auto => match containers::available(&shipped(COMPOSE_FILE)).await {
+        StackKind::Auto => match containers::available(&shipped(COMPOSE_FILE)?).await {
             Ok(()) => {
                 out::complain(
                     "stack: containers (a Docker engine answers and the images are there)",
                 );
-                Ok(own_containers())
+                own_containers()
             }
             Err(why) => {
                 out::complain(format_args!("stack: sandbox ({why})"));
@@ -69,13 +69,16 @@ pub async fn find(
 pub fn browser(kind: BrowserKind) -> Result<Option<PathBuf>, CliError> {
     match kind {
         BrowserKind::BuiltIn => Ok(None),
-        BrowserKind::Chromium => programs::chromium().map(Some).ok_or_else(|| {
-            CliError::environment(format!(
+        BrowserKind::Chromium => match programs::chromium() {
+            Some(found) => found
+                .map(Some)
+                .map_err(|why| CliError::environment(format!("--browser chromium: {why}"))),
+            None => Err(CliError::environment(format!(
                 "--browser chromium: none of {} is on PATH",
                 programs::CHROMIUM.join(", ")
             ))
-            .hint(format!("{} installs it", programs::PROVISION_BROWSER))
-        }),
+            .hint(format!("{} installs it", programs::PROVISION_BROWSER))),
+        },
     }
 }
 
@@ -85,17 +88,17 @@ fn programs(upstream: UpstreamKind) -> Result<Programs, CliError> {
     Ok(match upstream {
         UpstreamKind::Double => found,
         UpstreamKind::Litellm => Programs {
-            litellm: Some(Litellm::find(&shipped(litellm::FILES))?),
+            litellm: Some(Litellm::find(&shipped(litellm::FILES)?)?),
             ..found
         },
     })
 }
 
-fn own_containers() -> Place {
-    Place::Containers(containers::Setup {
-        compose_file: shipped(COMPOSE_FILE),
+fn own_containers() -> Result<Place, CliError> {
+    Ok(Place::Containers(containers::Setup {
+        compose_file: shipped(COMPOSE_FILE)?,
         owner: labels::this_process(),
-    })
+    }))
 }
 
 impl From<EngineError> for CliError {

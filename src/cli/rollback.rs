@@ -6,7 +6,7 @@ use super::{
     args::{RollbackArgs, RunArgs, StackKind},
     deployment::{self, Held},
     error::CliError,
-    inputs::Inputs,
+    inputs::{Inputs, PlanInput},
     log, out,
     run::{self, Process, Work},
     settings::Settings,
@@ -16,8 +16,8 @@ use crate::{
     engine::Place,
     gate::ExitStatus,
     ledger::{Deployment, Ledger},
-    plan::{Bundle, Lang},
-    report::{Rollback as Carried, RollbackStep, RunReport, Status, render::Undo},
+    plan::Lang,
+    report::{Rollback as Carried, RollbackStep, RunDir, RunReport, Status, render::Undo},
     rollback::{Rollback, proof_step},
     stack::docker::compose::{Attached, Named, Setup},
     verdict::rollback_steps,
@@ -36,7 +36,7 @@ pub fn rollback(args: RollbackArgs, started: Instant) -> Result<ExitStatus, CliE
     run_args.files.profile = args.profile;
     run_args.files.plan = args.plan;
     let settings = Settings::settle(run_args)?;
-    let bundle = Bundle::load(&settings.plan)?;
+    let plan = PlanInput::read(&settings.plan)?;
     let mut inputs = Inputs::read(&settings)?;
     let mut process = Process::start()?;
     let (_, setup, held) = process.run(deployment::attach(
@@ -58,7 +58,7 @@ pub fn rollback(args: RollbackArgs, started: Instant) -> Result<ExitStatus, CliE
     let work = Work {
         lint: &[],
         settings: &settings,
-        bundle: &bundle,
+        plan: &plan,
         inputs: &inputs,
         started,
     };
@@ -86,7 +86,7 @@ pub fn succeeded(carried: &Carried) -> bool {
 }
 
 /// The report of a proof and its folder.
-pub type Proof = (RunReport, crate::report::RunDir);
+pub type Proof = (RunReport, RunDir);
 
 /// The five steps and the proof. What could not be done is said so that it is not overlooked, and
 /// is no error here: the caller has a report to write.
@@ -169,7 +169,7 @@ fn prove(
     held: &Held,
     deployed: &Deployment,
 ) -> Result<(RollbackStep, Proof), CliError> {
-    let bundle = work.bundle;
+    let bundle = &work.plan.bundle;
     let mut inputs = work.inputs.clone();
     deployment::proof_files(&mut inputs, &deployed.kept, &deployed.baseline_sha256);
     let mut setup = setup.clone();
@@ -180,7 +180,8 @@ fn prove(
         inputs: &inputs,
         ..*work
     };
-    let ran = run::go(process, &again, &place, &bundle.rollback_proof)?;
+    let dir = RunDir::create(&work.settings.report_dir, &run::run_id())?;
+    let ran = run::go(process, &again, &place, &bundle.rollback_proof, dir)?;
     let in_order =
         (process.runtime).block_on(deployment::put_in_order(&held.project, &inputs.profile));
     let chosen: Vec<_> = ran

@@ -1,6 +1,11 @@
 //! `verify run`: the plan on a gateway.
 
-use std::time::Instant;
+use std::{
+    fs,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use gherkin::StepType;
 use tokio::runtime::Runtime;
@@ -10,28 +15,35 @@ use super::{
     deployment::{self, Held},
     error::CliError,
     failed,
-    inputs::Inputs,
+    inputs::{Inputs, PlanInput},
     lint,
     live::Live,
     log, out,
     place::{self, browser},
     rollback, runtime,
-    settings::Settings,
+    settings::{Settings, default_deadline},
     show::{show, undo},
 };
 use crate::{
     engine::{
-        self, Place, RunPlan,
+        self, InputRole, Place, RunPlan,
         event::{RunEnd, RunEvent},
     },
+    evidence::Redactor,
     gate::{self, Decision, ExitStatus, Policy},
     ledger::Ledger,
     lint::Finding,
     plan::{Bundle, ItemId, Lang, Vocabulary},
     probe::log::Grammar,
-    report::{Rollback, RunDir, RunInfo, RunReport, StoreError, Verdict, render::Undo},
+    report::{
+        self, FileRef, InputFile, LATEST, Program, Rollback, RunDir, RunInfo, RunReport,
+        StoreError, Verdict, render::Undo,
+    },
     stack::docker::{compose::Setup, labels},
-    steps::registry::{self, Keyword},
+    steps::{
+        registry::{self, Keyword},
+        script,
+    },
     verdict, yaml,
 };
 
@@ -39,42 +51,143 @@ use crate::{
 pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
     log(args.output.verbose);
     let mut process = Process::start()?;
-    let (list, dry_run, failed) = (args.list, args.dry_run, args.failed);
+    let typed = args.how.deadline;
+    let deadline = typed.unwrap_or(default_deadline(args.how.upstream.unwrap_or_default()));
+    if args.list || args.dry_run {
+        return process.read(started, deadline, move || look(args));
+    }
+    let report_dir = Settings::report_dir(&args);
+    let chosen = process.read(started, deadline, move || choose(args));
+    // From here on `latest` is no older run, whatever becomes of this one.
+    let mut begun = None;
+    let done = match (chosen, Begun::new(&report_dir)) {
+        (Err(error), made) => {
+            begun = made.ok().flatten();
+            Err(error)
+        }
+        (Ok(_), Err(error)) => Err(error.into()),
+        (Ok(chosen), Ok(made)) => {
+            begun = made;
+            repeat(&mut process, &chosen, &mut begun, started)
+        }
+    };
+    if let (Some(begun), Err(error)) = (begun, &done) {
+        begun.ends(error);
+    }
+    done
+}
+
+/// What is to be run, settled.
+struct Chosen {
+    settings: Settings,
+    plan: PlanInput,
+    selected: Vec<ItemId>,
+    allow_scripts: bool,
+}
+
+fn choose(args: RunArgs) -> Result<Chosen, CliError> {
+    let (failed, allow_scripts) = (args.failed, args.how.allow_scripts);
     let settings = Settings::settle(args)?;
-    let bundle = Bundle::load(&settings.plan)?;
-    bundle.check(&StepTable)?;
-    let mut selected = bundle.select(&settings.choice)?;
+    let plan = PlanInput::checked(&settings.plan)?;
+    let mut selected = plan.bundle.select(&settings.choice)?;
     if failed {
-        selected = failed::only_open(&settings, &bundle, selected)?;
+        selected = failed::only_open(&settings, &plan.bundle, selected)?;
     }
-    if list {
-        out::print(&listing(&bundle, &selected, settings.lang))?;
-        return Ok(ExitStatus::Pass);
-    }
-    let inputs = Inputs::read(&settings)?;
+    Ok(Chosen {
+        settings,
+        plan,
+        selected,
+        allow_scripts,
+    })
+}
+
+fn inputs(settings: &Settings) -> Result<Inputs, CliError> {
+    let inputs = Inputs::read(settings)?;
     Grammar::new(&inputs.profile.log)
         .map_err(|error| CliError::usage(format!("{}: {error}", settings.profile.display())))?;
-    if dry_run {
-        let text = format!(
+    Ok(inputs)
+}
+
+/// `--list` and `--dry-run`: nothing is started and nothing is written.
+fn look(args: RunArgs) -> Result<ExitStatus, CliError> {
+    let list = args.list;
+    let Chosen {
+        settings,
+        plan,
+        selected,
+        allow_scripts,
+    } = choose(args)?;
+    let text = if list {
+        listing(&plan.bundle, &selected, settings.lang)
+    } else {
+        permit_scripts(&plan.bundle, allow_scripts)?;
+        inputs(&settings)?;
+        format!(
             "{} items chosen, every step is bound, every input is there; nothing was started\n",
             selected.len()
-        );
-        out::print(&text)?;
-        return Ok(ExitStatus::Pass);
+        )
+    };
+    out::print(&text)?;
+    Ok(ExitStatus::Pass)
+}
+
+/// The folder of a run that has read nothing yet, where `latest` points at it.
+struct Begun {
+    dir: RunDir,
+}
+
+impl Begun {
+    /// Where there is a `latest`, it points at the folder of this run from now on. Where there is
+    /// none, none can be mistaken for this run: the folder is made when the run starts.
+    fn new(report_dir: &Path) -> Result<Option<Self>, StoreError> {
+        if report_dir.join(LATEST).symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let dir = RunDir::create(report_dir, &run_id())?;
+        Ok(Some(Self { dir }))
     }
+
+    /// Notes why nothing was started.
+    fn ends(mut self, error: &CliError) {
+        let event = RunEvent::NotStarted {
+            run: self.dir.run_id().to_owned(),
+            at: stamp(&jiff::ZonedDateTime::now()),
+            exit: error.status.code(),
+            reason: Redactor::new().redact(error.message()),
+        };
+        if let Err(error) = self.dir.append(&event) {
+            out::complain(error);
+        }
+    }
+}
+
+fn repeat(
+    process: &mut Process,
+    chosen: &Chosen,
+    begun: &mut Option<Begun>,
+    started: Instant,
+) -> Result<ExitStatus, CliError> {
+    let Chosen {
+        settings,
+        plan,
+        selected,
+        allow_scripts,
+    } = chosen;
+    permit_scripts(&plan.bundle, *allow_scripts)?;
+    let of_files = settings.clone();
+    let mut inputs = process.read(started, settings.deadline, move || inputs(&of_files))?;
     if settings.repeat > 1 && settings.deployment.allowed.deploy {
         return Err(CliError::usage("--repeat: a candidate is deployed once"));
     }
     // Before anything is started: where it is missing, that is said at once.
     browser(settings.browser)?;
-    let mut inputs = inputs;
     if settings.upstream == UpstreamKind::Litellm {
         inputs.profile.without_database();
     }
     let (place, held) = process.run(async {
         match settings.stack {
             StackKind::Compose => {
-                let (place, held) = deployment::prepare(&settings, &mut inputs).await?;
+                let (place, held) = deployment::prepare(settings, &mut inputs).await?;
                 Ok((place, Some(held)))
             }
             kind => Ok((
@@ -83,18 +196,24 @@ pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
             )),
         }
     })?;
-    let found = lint::before_run(&settings, &inputs.profile);
+    let (of_files, profile) = (settings.clone(), inputs.profile.clone());
+    let found = process.read(started, settings.deadline, move || {
+        Ok(lint::before_run(&of_files, &profile))
+    })?;
     let mut worst = ExitStatus::Pass;
     for number in 1..=settings.repeat {
-        let began = if number == 1 { started } else { Instant::now() };
         let work = Work {
-            settings: &settings,
-            bundle: &bundle,
+            settings,
+            plan,
             inputs: &inputs,
             lint: &found,
-            started: began,
+            started: if number == 1 { started } else { Instant::now() },
         };
-        let status = once(&mut process, &work, &place, held.as_ref(), &selected)?;
+        let dir = match begun.take() {
+            Some(begun) => begun.dir,
+            None => RunDir::create(&settings.report_dir, &run_id())?,
+        };
+        let status = once(process, &work, &place, held.as_ref(), selected, dir)?;
         if settings.repeat > 1 {
             out::complain(format_args!(
                 "run {number} of {}: exit {}",
@@ -147,6 +266,35 @@ impl Process {
         Ok(Self { runtime, signals })
     }
 
+    /// Reads and looks at files, on a thread of its own: a signal or the deadline, in seconds since
+    /// `started`, ends the wait, whatever the thread still waits for. It ends with the process.
+    ///
+    /// # Errors
+    /// The work's own, that a signal came, or that the deadline passed.
+    pub fn read<T: Send + 'static>(
+        &mut self,
+        started: Instant,
+        deadline: u32,
+        work: impl FnOnce() -> Result<T, CliError> + Send + 'static,
+    ) -> Result<T, CliError> {
+        let (done, result) = tokio::sync::oneshot::channel();
+        let thread = std::thread::Builder::new().name("files".to_owned());
+        thread
+            // Nobody waits any more: nothing is to be done.
+            .spawn(move || drop(done.send(work())))
+            .map_err(|error| CliError::environment(format!("cannot start a thread: {error}")))?;
+        let limit = Duration::from_secs(deadline.into()).saturating_sub(started.elapsed());
+        self.run(async {
+            match tokio::time::timeout(limit, result).await {
+                Ok(Ok(done)) => done,
+                Ok(Err(_)) => Err(CliError::environment("the files could not be read")),
+                Err(_) => Err(CliError::environment(format!(
+                    "the files were not read within the deadline of {deadline} s"
+                ))),
+            }
+        })
+    }
+
     /// Waits for something that a signal may end.
     ///
     /// # Errors
@@ -171,7 +319,7 @@ pub struct Work<'a> {
     /// What was asked for.
     pub settings: &'a Settings,
     /// The plan.
-    pub bundle: &'a Bundle,
+    pub plan: &'a PlanInput,
     /// The files.
     pub inputs: &'a Inputs,
     /// What the linter found.
@@ -198,13 +346,14 @@ pub fn go(
     work: &Work<'_>,
     place: &Place,
     selected: &[ItemId],
+    mut dir: RunDir,
 ) -> Result<Ran, CliError> {
     let settings = work.settings;
+    let id = dir.run_id().to_owned();
     let plan = RunPlan {
         lint: work.lint.to_vec(),
-        ..run_plan(settings, place, work.bundle, selected, work.inputs)?
+        ..run_plan(settings, place, work.plan, selected, work.inputs, id)?
     };
-    let mut dir = RunDir::create(&settings.report_dir, &plan.run.id)?;
     let mut live = Live::new(settings.lang, work.started);
     let mut events = Vec::new();
     let mut unwritten = None;
@@ -238,9 +387,10 @@ fn once(
     place: &Place,
     held: Option<&Held>,
     selected: &[ItemId],
+    dir: RunDir,
 ) -> Result<ExitStatus, CliError> {
     let settings = work.settings;
-    let mut ran = go(process, work, place, selected)?;
+    let mut ran = go(process, work, place, selected, dir)?;
     // The report first: whatever happens from here on, what was seen is written.
     let mut written = ran.unwritten.take().map_or(Ok(()), Err);
     written = written.and(ran.dir.finish(&ran.report, settings.lang));
@@ -328,8 +478,75 @@ fn roll_back(
 pub fn decide(settings: &Settings, report: &RunReport) -> Result<Decision, CliError> {
     let policy = Policy {
         allow_conditional: settings.allow_conditional,
+        ..Policy::default()
     };
     gate::decide(report, policy).map_err(|error| CliError::environment(error.to_string()))
+}
+
+/// The id of a run that begins now.
+#[must_use]
+pub fn run_id() -> String {
+    let random = crate::probe::nonce();
+    format!(
+        "{}-{}",
+        jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S"),
+        random.get(..4).unwrap_or_default()
+    )
+}
+
+/// RFC 3339 with the local offset.
+fn stamp(at: &jiff::ZonedDateTime) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
+}
+
+/// Every file that is judged or judged by. A deployment has Lua, pages and oauth2-proxy of its own.
+fn verified(
+    settings: &Settings,
+    place: &Place,
+    plan: &PlanInput,
+    inputs: &Inputs,
+) -> Vec<InputFile> {
+    let named = |role, file: &FileRef| InputFile {
+        role,
+        path: file.path.file_name().unwrap_or_default().into(),
+        sha256: file.sha256.clone(),
+    };
+    let config = settings.config.iter();
+    let read = inputs.snapshot.inputs().filter(|input| match input.role {
+        InputRole::Candidate | InputRole::Baseline => false,
+        InputRole::Profile => true,
+        _ => !matches!(place, Place::Compose(_)),
+    });
+    [
+        named(InputRole::Candidate, &inputs.candidate),
+        named(InputRole::Baseline, &inputs.baseline),
+    ]
+    .into_iter()
+    .chain(read)
+    .chain(plan.snapshot.inputs())
+    .chain(config.map(|file| named(InputRole::Config, file)))
+    .collect()
+}
+
+/// What judges, as it was named.
+fn sources(settings: &Settings, verified: &[InputFile]) -> Vec<InputFile> {
+    [
+        (InputRole::Plan, Some(&settings.plan)),
+        (InputRole::Profile, Some(&settings.profile)),
+        (
+            InputRole::Config,
+            settings.config.as_ref().map(|file| &file.path),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(role, path)| {
+        Some(InputFile {
+            role,
+            path: path?.clone(),
+            sha256: report::sha256_of(verified, role)?,
+        })
+    })
+    .collect()
 }
 
 /// What the engine is asked to do.
@@ -339,23 +556,19 @@ pub fn decide(settings: &Settings, report: &RunReport) -> Result<Decision, CliEr
 pub fn run_plan(
     settings: &Settings,
     place: &Place,
-    bundle: &Bundle,
+    plan: &PlanInput,
     selected: &[ItemId],
     inputs: &Inputs,
+    id: String,
 ) -> Result<RunPlan, CliError> {
-    let now = jiff::ZonedDateTime::now();
-    let random = crate::probe::nonce();
-    let id = format!(
-        "{}-{}",
-        now.timestamp().strftime("%Y%m%dT%H%M%S"),
-        random.get(..4).unwrap_or_default()
-    );
+    let bundle = &plan.bundle;
     let bundle_dir = std::path::absolute(&bundle.dir)
         .map_err(|error| CliError::usage(format!("--plan {}: {error}", bundle.dir.display())))?;
+    let verified = verified(settings, place, plan, inputs);
     Ok(RunPlan {
         run: RunInfo {
             id,
-            started_at: now.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string(),
+            started_at: stamp(&jiff::ZonedDateTime::now()),
             duration_ms: 0.0,
             partial: bundle
                 .items()
@@ -369,6 +582,15 @@ pub fn run_plan(
             end: None,
             plan: bundle.title.clone(),
             stack_up: None,
+            sources: sources(settings, &verified),
+            inputs: verified,
+            verify: Some(Program {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                commit: option_env!("VERIFY_COMMIT")
+                    .filter(|commit| !commit.is_empty())
+                    .map(str::to_owned),
+            }),
+            host: hostname(),
         },
         phases: bundle.phases.clone(),
         selected: selected.to_vec(),
@@ -376,11 +598,17 @@ pub fn run_plan(
         bundle: bundle_dir,
         profile: inputs.profile.clone(),
         files: inputs.files.clone(),
+        snapshot: Arc::new(inputs.snapshot.with(&plan.snapshot)),
         lint: Vec::new(),
         quick: settings.quick,
         browser: browser(settings.browser)?,
         deadline_ms: u64::from(settings.deadline) * 1000,
     })
+}
+
+fn hostname() -> Option<String> {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned())
 }
 
 /// The command line as typed, the program by its name: where it lies is this machine's.
@@ -392,6 +620,28 @@ fn command_line() -> Vec<String> {
                 .map(|arg| arg.to_string_lossy().into_owned()),
         )
         .collect()
+}
+
+/// Refuses a plan that runs scripts of its own, where that is not allowed.
+///
+/// # Errors
+/// The first step that runs one.
+pub fn permit_scripts(bundle: &Bundle, allowed: bool) -> Result<(), CliError> {
+    let mut steps = bundle.steps();
+    let Some((feature, step)) = steps.find(|(_, step)| script::named(&step.value).is_some()) else {
+        return Ok(());
+    };
+    if allowed {
+        return Ok(());
+    }
+    let path = feature.path.clone().unwrap_or_default();
+    Err(CliError::usage(format!(
+        "{}:{}: `{}` runs a script of the plan: needs --allow-scripts",
+        path.display(),
+        step.position.line,
+        step.value
+    ))
+    .hint("read the script first"))
 }
 
 /// The step definitions, as the bundle's check asks for them.
@@ -437,4 +687,33 @@ fn listing(bundle: &Bundle, selected: &[ItemId], lang: Lang) -> String {
             )
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    /// What a file that never answers looks like: nobody ends this thread.
+    fn never() -> Result<(), CliError> {
+        loop {
+            std::thread::park();
+        }
+    }
+
+    /// One test, as a signal is heard by every listener of the process.
+    #[test]
+    fn the_deadline_and_a_signal_end_the_reading_of_files() {
+        let mut process = Process::start().unwrap();
+        assert_eq!(process.read(Instant::now(), 60, || Ok(7)), Ok(7));
+
+        let error = process.read(Instant::now(), 1, never).unwrap_err();
+        assert_eq!(error.status, ExitStatus::Inconclusive);
+        assert!(error.to_string().contains("the deadline of 1 s"), "{error}");
+
+        kill_process(getpid(), Signal::TERM).unwrap();
+        let error = process.read(Instant::now(), 60, never).unwrap_err();
+        assert_eq!(error, CliError::interrupted("SIGTERM"));
+    }
 }

@@ -1,19 +1,22 @@
 //! `verify gate`, `verify render` and `verify trace`: a saved report alone.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use super::{
     args::{GateArgs, RenderArgs, TraceArgs},
     error::CliError,
     formats::{self, Formats},
     out,
+    settings::profile_file,
 };
 use crate::{
-    gate::{self, ExitStatus, Policy},
+    engine::{InputRole, Snapshot},
+    gate::{self, BindingError, ExitStatus, Policy},
+    input,
     mutation::{self, Matrix},
     plan::Lang,
     report::{
-        self,
+        self, RunInfo,
         render::{self, Format, Style},
     },
 };
@@ -21,19 +24,64 @@ use crate::{
 /// The verdict of a saved report as text, its reasons, and its exit code.
 pub fn gate(args: &GateArgs) -> Result<ExitStatus, CliError> {
     let report = report::load(&args.report)?;
-    let decision = gate::decide(
-        &report,
-        Policy {
-            allow_conditional: args.allow_conditional,
-        },
-    )
-    .map_err(|error| CliError::usage(format!("{}: {error}", args.report.display())))?;
-    let mut text = format!("{}: {}\n", report.run.id, decision.exit.meaning(Lang::En));
+    let place = args.report.display();
+    let policy = Policy {
+        allow_conditional: args.allow_conditional,
+        refuse_partial: !args.allow_partial,
+    };
+    let decision = gate::decide(&report, policy)
+        .map_err(|error| CliError::usage(format!("{place}: {error}")))?;
+    bound(args, &report.run)?;
+    let mut text = match gate::not_verified(&report) {
+        Some(items) if args.allow_partial => {
+            format!("NOT VERIFIED: {items} (--allow-partial)\n")
+        }
+        _ => String::new(),
+    };
+    text.push_str(&format!(
+        "{}: {}\n",
+        report.run.id,
+        decision.exit.meaning(Lang::En)
+    ));
     for reason in &decision.reasons {
         text.push_str(&format!("  {reason}\n"));
     }
     out::print(&text)?;
     Ok(decision.exit)
+}
+
+/// Whether the report answers for the run and the files that were named.
+fn bound(args: &GateArgs, run: &RunInfo) -> Result<(), CliError> {
+    let place = args.report.display();
+    let refuse = |error: BindingError| CliError::usage(format!("{place}: {error}"));
+    if let Some(wanted) = &args.run {
+        gate::same_run(run, wanted).map_err(refuse)?;
+    }
+    if let Some(limit) = args.max_age {
+        gate::recent(run, limit, jiff::Timestamp::now()).map_err(refuse)?;
+    }
+    let files = &args.files;
+    let profile = files.profile.as_deref().map(profile_file).transpose()?;
+    let mut now = Snapshot::default();
+    let mut roles = Vec::new();
+    for (role, path) in [
+        (InputRole::Candidate, &files.candidate),
+        (InputRole::Baseline, &files.baseline),
+        (InputRole::Lua, &files.lua),
+        (InputRole::Html, &files.html),
+        (InputRole::Lualib, &files.lualib),
+        (InputRole::AuthProxy, &files.auth_proxy),
+        (InputRole::Plan, &files.plan),
+        (InputRole::Profile, &profile),
+    ] {
+        let Some(path) = path else { continue };
+        match role.is_folder() {
+            true => now.read_folder(role, path)?,
+            false => now.read_file(role, path)?,
+        }
+        roles.push(role);
+    }
+    gate::same_inputs(run, &roles, &now).map_err(refuse)
 }
 
 /// A saved report in any format.
@@ -78,7 +126,8 @@ fn matrix(file: &Path) -> Result<Matrix, CliError> {
         let hint = format!("`verify mutate` writes one, as {}", mutation::MATRIX);
         CliError::usage(format!("{} is no matrix of mutants: {why}", file.display())).hint(hint)
     };
-    let bytes = fs::read(file).map_err(|error| unread(error.to_string()))?;
+    let bytes =
+        input::bytes(file, input::REPORT_LIMIT).map_err(|error| unread(error.to_string()))?;
     let found: Matrix =
         serde_json::from_slice(&bytes).map_err(|error| unread(error.to_string()))?;
     match found.schema_version {

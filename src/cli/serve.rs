@@ -54,6 +54,9 @@ async fn listen(args: ServeArgs) -> Result<ExitStatus, CliError> {
     };
     let failed = |error: std::io::Error| CliError::environment(format!("cannot serve: {error}"));
     let mut term = signal(SignalKind::terminate()).map_err(failed)?;
+    let token = env::var("VERIFY_CONTROL_TOKEN").ok();
+    let token = token.filter(|token| !token.is_empty());
+    let router = doubles::guarded(router, token.map(SecretString::from));
     let running = doubles::serve(listener, router).await;
     out::print(&format!("listening on http://{own}\n"))?;
     tokio::select! {

@@ -2,28 +2,37 @@
 //! environment, replaced by the flags. Clap puts flags over the environment; the rest is here.
 
 use std::{
+    collections::BTreeMap,
     env,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use serde::Deserialize;
+use serde_saphyr::Spanned;
 
 use super::{
     args::{BrowserKind, Lang, RollbackPolicy, RunArgs, StackKind, UpstreamKind},
     error::CliError,
-    formats::{Formats, FromFile},
+    formats::{Formats, FromFile, To},
+    out,
 };
 use crate::{
+    digest::sha256,
     plan::{self, Choice},
+    report::FileRef,
     stack::{
         docker::compose::{Allowed, Named},
         fake::Twist,
     },
+    trust::{self, Group},
     yaml,
 };
 
 /// The file that settings are read from, where it is there.
 pub const CONFIG: &str = "verify.yaml";
+
+/// Where reports go by default.
+const REPORTS: &str = "reports";
 
 /// Everything that a run needs to know, settled; paths as given.
 #[derive(Clone, Debug)]
@@ -46,6 +55,8 @@ pub struct Settings {
     pub baseline_html: Option<PathBuf>,
     /// The configuration of oauth2-proxy.
     pub auth_proxy: PathBuf,
+    /// The settings file, where one was read.
+    pub config: Option<FileRef>,
     /// The profile's file.
     pub profile: PathBuf,
     /// The plan bundle's folder.
@@ -136,19 +147,71 @@ struct FileSettings {
     deadline: Option<u32>,
     format: FromFile,
     lang: Option<Lang>,
+    #[serde(skip)]
+    read_from: Option<FileRef>,
 }
+
+/// The keys of a `verify.yaml` that nobody named: files of the gateway, and taste. Whatever
+/// judges, permits or is written to needs `--config` or a flag.
+const IMPLICIT_FILES: [&str; 7] = [
+    "candidate",
+    "baseline",
+    "lua",
+    "html",
+    "lualib",
+    "baseline-lua",
+    "baseline-html",
+];
+const IMPLICIT_TASTE: [&str; 7] = [
+    "stack", "browser", "upstream", "quick", "deadline", "format", "lang",
+];
 
 impl FileSettings {
     /// From the file that was named, else from `verify.yaml` where it is there.
     fn find(named: Option<&Path>) -> Result<Self, CliError> {
-        let path = match named {
-            Some(path) => path,
-            None if Path::new(CONFIG).is_file() => Path::new(CONFIG),
-            None => return Ok(Self::default()),
-        };
-        let mut settings: Self = yaml::load(path)?;
+        let path = named.unwrap_or(Path::new(CONFIG));
+        if named.is_none() && !path.exists() && !path.is_symlink() {
+            return Ok(Self::default());
+        }
+        let text = yaml::text(path)?;
+        let mut settings: Self = yaml::parse(&text, path)?;
+        if named.is_none() {
+            settings.permit_implicit(&text, path)?;
+        }
+        settings.read_from = Some(FileRef {
+            path: path.to_owned(),
+            sha256: sha256(text.as_bytes()),
+        });
         settings.place(path.parent().unwrap_or(Path::new("")));
+        out::complain(format_args!("configuration: {}", path.display()));
         Ok(settings)
+    }
+
+    /// Refuses what a file that nobody named may not set.
+    fn permit_implicit(&self, text: &str, path: &Path) -> Result<(), CliError> {
+        let keys: BTreeMap<String, Spanned<serde_json::Value>> = yaml::parse(text, path)?;
+        for (key, value) in keys {
+            let text = value.value.as_str().unwrap_or_default();
+            let allowed = match key.as_str() {
+                "stack" => text != "compose",
+                "format" => self.format.0.iter().all(|one| one.to == To::Stdout),
+                key if IMPLICIT_FILES.contains(&key) => is_below(Path::new(text)),
+                key => IMPLICIT_TASTE.contains(&key),
+            };
+            if !allowed {
+                let (line, path) = (value.referenced.line(), path.display());
+                return Err(CliError::usage(format!(
+                    "{path}:{line}: `{key}` needs --config {CONFIG} or the flag --{key}"
+                ))
+                .hint(format!(
+                    "a {CONFIG} that was not named sets only files below its folder ({}) and {}, \
+                     with formats for standard output and no deployment",
+                    IMPLICIT_FILES.join(", "),
+                    IMPLICIT_TASTE.join(", "),
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Paths in the file are relative to its folder. A profile may be a name, which is none.
@@ -177,6 +240,19 @@ impl FileSettings {
 }
 
 impl Settings {
+    /// Where reports go, also where the rest cannot be settled.
+    #[must_use]
+    pub fn report_dir(args: &RunArgs) -> PathBuf {
+        let named = args.output.report_dir.clone();
+        named
+            .or_else(|| {
+                FileSettings::find(args.files.config.as_deref())
+                    .ok()?
+                    .report_dir
+            })
+            .unwrap_or(REPORTS.into())
+    }
+
     /// What the flags, the environment and the file come to.
     ///
     /// # Errors
@@ -219,7 +295,7 @@ impl Settings {
         let plan = files.plan.or(file.plan);
         let brought = |name: &str| brought(plan.as_deref(), name);
         let shipped_file = |named: Option<PathBuf>, set: Option<PathBuf>, default: &str| {
-            named.or(set).unwrap_or_else(|| shipped(default))
+            named.or(set).map_or_else(|| shipped(default), Ok)
         };
         Ok(Self {
             choice: Choice {
@@ -231,22 +307,23 @@ impl Settings {
                 files.candidate,
                 file.candidate.or_else(|| brought("nginx.conf")),
                 "fixtures/gateway/nginx_v11.1.conf",
-            ),
+            )?,
             baseline: shipped_file(
                 files.baseline,
                 file.baseline.or_else(|| brought("baseline.conf")),
                 "fixtures/gateway/nginx_v10.conf",
-            ),
+            )?,
             lua: shipped_file(
                 files.lua,
                 file.lua.or_else(|| brought("lua")),
                 "fixtures/gateway/lua",
-            ),
+            )?,
             html: shipped_file(
                 files.html,
                 file.html.or_else(|| brought("html")),
                 "fixtures/gateway/html",
-            ),
+            )?,
+            config: file.read_from,
             lualib: files.lualib.or(file.lualib),
             baseline_lua: files.baseline_lua.or(file.baseline_lua),
             baseline_html: files.baseline_html.or(file.baseline_html),
@@ -254,14 +331,14 @@ impl Settings {
                 files.auth_proxy,
                 file.auth_proxy,
                 "fixtures/auth-proxy/oauth2-proxy.cfg",
-            ),
+            )?,
             profile: profile_file(
                 &(files.profile.or(file.profile))
                     .or_else(|| brought("profile.yaml"))
                     .unwrap_or("plan".into()),
             )?,
-            plan: plan.unwrap_or_else(|| shipped("features")),
-            report_dir: (output.report_dir.or(file.report_dir)).unwrap_or("reports".into()),
+            plan: plan.map_or_else(|| shipped("features"), Ok)?,
+            report_dir: (output.report_dir.or(file.report_dir)).unwrap_or(REPORTS.into()),
             stack,
             browser: how.browser.or(file.browser).unwrap_or_default(),
             upstream,
@@ -296,7 +373,7 @@ impl Settings {
 
 /// How long a run may take where nobody says, in seconds. The real LiteLLM alone takes some 10 to
 /// be up, and several times that on a busy machine.
-fn default_deadline(upstream: UpstreamKind) -> u32 {
+pub fn default_deadline(upstream: UpstreamKind) -> u32 {
     match upstream {
         UpstreamKind::Double => 60,
         UpstreamKind::Litellm => 180,
@@ -334,6 +411,12 @@ fn settled_deadline(seconds: u32) -> Result<u32, CliError> {
     }
 }
 
+/// Whether a path leads no further up than where it begins.
+fn is_below(path: &Path) -> bool {
+    path.components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+}
+
 /// A profile is a name unless it looks like a path.
 fn is_name(profile: &Path) -> bool {
     profile.components().count() == 1 && profile.extension().is_none()
@@ -347,7 +430,7 @@ pub fn profile_file(profile: &Path) -> Result<PathBuf, CliError> {
     if !is_name(profile) {
         return Ok(profile.to_owned());
     }
-    let folder = shipped("fixtures/profiles");
+    let folder = shipped("fixtures/profiles")?;
     let file = folder.join(profile).with_extension("yaml");
     if file.is_file() {
         return Ok(file);
@@ -383,19 +466,130 @@ fn brought(plan: Option<&Path>, name: &str) -> Option<PathBuf> {
         .filter(|path| path.exists())
 }
 
-/// Something that `verify` ships: in the working directory, else in the nearest directory
-/// above the executable that has it. Where none has it, as it is, for the error to name.
-#[must_use]
-pub fn shipped(relative: &str) -> PathBuf {
-    let here = PathBuf::from(relative);
-    if here.exists() {
-        return here;
-    }
+/// Something that `verify` ships: in the nearest directory above the executable that has it, and
+/// nowhere else. The path is relative where the working directory is that directory.
+///
+/// # Errors
+/// Nothing above the executable has it, or others can write it.
+pub fn shipped(relative: &str) -> Result<PathBuf, CliError> {
     let executable = env::current_exe().unwrap_or_default();
-    executable
-        .ancestors()
-        .skip(1)
-        .map(|folder| folder.join(relative))
-        .find(|path| path.exists())
-        .unwrap_or(here)
+    let found = find_shipped(&executable, relative)?;
+    let here = env::current_dir().unwrap_or_default();
+    Ok(match found.strip_prefix(&here) {
+        Ok(below) => below.to_owned(),
+        Err(_) => found,
+    })
+}
+
+fn find_shipped(executable: &Path, relative: &str) -> Result<PathBuf, CliError> {
+    let mut above = executable.ancestors().skip(1);
+    let Some(root) = above.find(|folder| folder.join(relative).exists()) else {
+        let program = executable.display();
+        return Err(CliError::usage(format!(
+            "there is no {relative} in a directory above {program}"
+        ))
+        .hint("install verify with its features/ and fixtures/, or name files of your own"));
+    };
+    let mut path = root.to_owned();
+    trust::check(&path, Group::Private).map_err(|why| untrusted(relative, &why))?;
+    for part in Path::new(relative) {
+        path.push(part);
+        trust::check(&path, Group::Private).map_err(|why| untrusted(relative, &why))?;
+    }
+    Ok(path)
+}
+
+fn untrusted(relative: &str, why: &str) -> CliError {
+    CliError::usage(format!("the shipped {relative} is not trusted: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        os::unix::fs::{PermissionsExt as _, symlink},
+    };
+
+    use super::*;
+
+    fn implicit(text: &str) -> Result<(), String> {
+        let path = Path::new(CONFIG);
+        let settings: FileSettings = yaml::parse(text, path).unwrap();
+        settings
+            .permit_implicit(text, path)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_file_that_nobody_named_sets_files_of_the_gateway_and_taste() {
+        let files = IMPLICIT_FILES.map(|key| format!("{key}: ./sub/{key}\n"));
+        let taste = "stack: sandbox\nbrowser: built-in\nupstream: double\nquick: true\n\
+                     deadline: 90\nformat: [json, \"table=-\"]\nlang: ja\n";
+        for refused in [implicit(&(files.concat() + taste)), implicit("{}")] {
+            // Two formats for standard output are refused later, by what settles them.
+            assert_eq!(refused, Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_file_that_nobody_named_judges_permits_and_writes_nothing() {
+        let lines = [
+            "plan: p",
+            "profile: p",
+            "auth-proxy: a",
+            "allow-conditional: true",
+            "rollback: always",
+            "project: p",
+            "compose-file: c",
+            "credentials: c",
+            "session-cookie-file: s",
+            "test-user: u@example.com",
+            "site: http://example.com",
+            "report-dir: r",
+            "stack: compose",
+            "format: json=out.json",
+            "format: [table, json=out.json]",
+            "candidate: /etc/passwd",
+            "lua: ../../etc",
+        ];
+        for line in lines {
+            let key = line.split(':').next().unwrap();
+            let error = implicit(&format!("lang: en\n{line}\n")).unwrap_err();
+            let words = format!(
+                "error: verify.yaml:2: `{key}` needs --config verify.yaml or the flag --{key}"
+            );
+            assert!(error.starts_with(&words), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_shipped_is_above_the_executable_and_nobody_elses() {
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let root = dir.path();
+        mode(root, 0o755);
+        fs::create_dir_all(root.join("fixtures/profiles")).unwrap();
+        fs::create_dir_all(root.join("target/debug")).unwrap();
+        let (program, wanted) = (root.join("target/debug/verify"), "fixtures/profiles");
+        let found = || find_shipped(&program, wanted).map_err(|error| error.to_string());
+        assert_eq!(found(), Ok(root.join(wanted)));
+        for folder in [root, &root.join("fixtures"), &root.join(wanted)] {
+            mode(folder, 0o777);
+            let error = found().unwrap_err();
+            assert!(
+                error.contains("the shipped fixtures/profiles is not trusted")
+                    && error.contains(&folder.display().to_string()),
+                "{error}"
+            );
+            mode(folder, 0o755);
+        }
+        // One that is nearer hides the other, and is looked at itself.
+        symlink(root.join("fixtures"), root.join("target/fixtures")).unwrap();
+        mode(&root.join("target"), 0o777);
+        assert!(found().unwrap_err().contains("target is writable"));
+        let nowhere = find_shipped(&program, "no/such").unwrap_err().to_string();
+        assert!(nowhere.contains("there is no no/such"), "{nowhere}");
+    }
 }

@@ -372,6 +372,7 @@ fn nothing_hostile_reaches_a_terminal_or_breaks_out_of_its_cell() {
     report.items[0].title.en = evil.to_owned();
     report.findings[0].summary = evil.to_owned();
     report.run.components.push(Component {
+        sha256: None,
         service: evil.to_owned(),
         program: evil.to_owned(),
         version: evil.to_owned(),

@@ -89,6 +89,17 @@ pub enum RunEvent {
         /// How long it took, in milliseconds.
         duration_ms: f64,
     },
+    /// The only event of a run that ended before it began.
+    NotStarted {
+        /// The run.
+        run: String,
+        /// When it ended, RFC 3339.
+        at: String,
+        /// Its exit code.
+        exit: u8,
+        /// Why.
+        reason: String,
+    },
     /// The last event; without it the run was killed.
     RunFinished {
         /// From exec to here, in milliseconds.
@@ -111,6 +122,11 @@ pub enum RunEnd {
     },
     /// The harness or its environment failed in the middle.
     Broken {
+        /// What was seen.
+        reason: String,
+    },
+    /// Something came between the worker and its parent: nothing that was told of this run counts.
+    Integrity {
         /// What was seen.
         reason: String,
     },

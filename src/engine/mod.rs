@@ -5,12 +5,17 @@
 
 pub mod bridge;
 pub mod event;
+mod outside;
 mod recorder;
 mod run_plan;
+mod seal;
+pub mod snapshot;
 pub mod worker;
 
 pub use recorder::Recorder;
 pub use run_plan::{GatewayFiles, RunPlan};
+pub use seal::GatewaySeen;
+pub use snapshot::{InputRole, Snapshot, SnapshotError};
 pub use worker::Place;
 
 use std::{
@@ -20,17 +25,23 @@ use std::{
 };
 
 use event::{RunEnd, RunEvent};
+use outside::Outside;
 use rustix::process::{Pid, Signal as PidSignal, kill_process_group};
+use seal::{Message, Opener, SealKey};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncBufRead, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::{Child, Command},
     signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
 };
 
 use crate::{evidence::Redactor, stack::sandbox};
 
 /// The most of a worker's last words that is kept, in bytes.
 const LAST_WORDS: u64 = 16 * 1024;
+
+/// How long a worker may say nothing, not even that it runs, before it is looked at.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// How long the kernel has to take a namespace down.
 const GONE_DEADLINE: Duration = Duration::from_secs(5);
@@ -78,39 +89,68 @@ async fn drive(
     signals: &mut Signals,
     on_event: &mut dyn FnMut(RunEvent),
 ) -> io::Result<RunEnd> {
-    let (mut child, plan) = spawn(plan, place)?;
+    // Removed at the end; by the worker where this process is killed.
+    let folder = match place.sandboxed() {
+        Some(_) => None,
+        None => Some(tempfile::Builder::new().prefix("verify-").tempdir()?),
+    };
+    let mut child = spawn(plan, place)?;
+    let key = SealKey::fresh()?;
     let job = worker::Job {
-        plan,
+        plan: plan.clone(),
         place: place.clone(),
         exec_at,
+        key: key.clone(),
+        folder: (folder.as_ref()).map_or_else(sandbox::inputs, |folder| folder.path().to_owned()),
     };
     let deadline_ms = job.plan.deadline_ms;
     let mut stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let mut line = serde_json::to_vec(&job)?;
     line.push(b'\n');
+    let (looked, mut to_tell) = mpsc::channel::<()>(1);
     // The worker reads it when it is up: a signal or the deadline may come before. One that ended at
     // once has said why on standard error. The pipe stays open for as long as this waits.
     let told = async move {
         let _ = stdin.write_all(&line).await;
+        while to_tell.recv().await.is_some() {
+            let _ = stdin.write_all(b"\n").await;
+        }
         std::future::pending::<()>().await;
     };
     tokio::pin!(told);
     let stderr = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let last_words = tokio::spawn(last_words(stderr));
     let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    let mut lines = BufReader::new(stdout).lines();
-    let deadline = tokio::time::sleep(Duration::from_millis(deadline_ms));
+    let mut messages = Opener::new(&key, BufReader::new(stdout));
+    let outside = Outside::of(&child, place);
+    // Counted from the start of the run: reading and linting files is part of it.
+    let passed = exec_at.elapsed().unwrap_or_default();
+    let deadline = tokio::time::sleep(Duration::from_millis(deadline_ms).saturating_sub(passed));
     tokio::pin!(deadline);
+    let mut heard = Instant::now();
+    let integrity = |reason: String| Some(RunEnd::Integrity { reason });
     let end = loop {
         tokio::select! {
             () = &mut told => {}
-            line = lines.next_line() => match line? {
-                None => break None,
-                Some(line) => match serde_json::from_str(&line) {
-                    Ok(event) => on_event(event),
-                    Err(error) => break Some(RunEnd::Broken { reason: format!("an event cannot be read: {error}") }),
-                },
-            },
+            message = messages.next() => {
+                heard = Instant::now();
+                match message {
+                    Ok(None) => break None,
+                    Ok(Some(Message::Event(event))) => on_event(*event),
+                    Ok(Some(Message::Alive | Message::Done)) => {}
+                    Ok(Some(Message::Gateway(seen))) => match outside.look(&seen) {
+                        Ok(()) => { let _ = looked.try_send(()); }
+                        Err(reason) => break integrity(reason),
+                    },
+                    Err(error) => break integrity(error.to_string()),
+                }
+            }
+            () = tokio::time::sleep_until((heard + SILENCE).into()) => {
+                if let Some(reason) = outside.stopped() {
+                    break integrity(reason);
+                }
+                heard = Instant::now();
+            }
             name = signals.next() => break Some(RunEnd::Interrupted { signal: name.to_owned() }),
             () = &mut deadline => break Some(RunEnd::Broken {
                 reason: format!("the run did not end within its deadline of {} s", deadline_ms / 1000),
@@ -118,7 +158,7 @@ async fn drive(
         }
     };
     if let Some(end) = end {
-        end_worker(&mut child, &mut lines).await;
+        end_worker(&mut child, &mut messages).await;
         return Ok(end);
     }
     let status = child.wait().await?;
@@ -126,39 +166,41 @@ async fn drive(
     if !said.is_empty() {
         tracing::warn!("the worker said: {said}");
     }
-    Ok(if status.success() {
-        RunEnd::Completed
-    } else {
-        RunEnd::Broken {
+    Ok(match (status.success(), messages.is_done()) {
+        (true, true) => RunEnd::Completed,
+        (false, false) => RunEnd::Broken {
             reason: format!("the worker ended with {status}: {}", said.trim()),
-        }
+        },
+        (true, false) => RunEnd::Integrity {
+            reason: format!("the worker ended with {status} before its last message"),
+        },
+        (false, true) => RunEnd::Integrity {
+            reason: format!(
+                "the worker ended with {status} after its last message: {}",
+                said.trim()
+            ),
+        },
     })
 }
 
-/// Starts a worker, in a sandbox where the run takes place in one. The plan as the worker sees
-/// it: with its paths inside.
-fn spawn(plan: &RunPlan, place: &Place) -> io::Result<(Child, RunPlan)> {
+/// Starts a worker, in a sandbox where the run takes place in one.
+fn spawn(plan: &RunPlan, place: &Place) -> io::Result<Child> {
     if let Some(programs) = place.sandboxed() {
-        let (mut launch, inside) = sandbox::launch(programs, plan)?;
-        return Ok((launch.command.spawn()?, inside));
+        return sandbox::launch(programs, plan)?.command.spawn();
     }
-    let child = Command::new(std::env::current_exe()?)
+    Command::new(std::env::current_exe()?)
         .arg("worker")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true)
-        .spawn()?;
-    Ok((child, plan.clone()))
+        .spawn()
 }
 
 /// Ends the worker with its namespace, and waits until nothing of it is left: its end of the
 /// pipe is closed by the kernel when its last process is gone.
-async fn end_worker<R: AsyncRead + Unpin>(
-    child: &mut Child,
-    lines: &mut tokio::io::Lines<BufReader<R>>,
-) {
+async fn end_worker<R: AsyncBufRead + Unpin>(child: &mut Child, messages: &mut Opener<R>) {
     // First the guard, which may not have a group yet and makes no sandbox from here on, then
     // its whole group: also a sandbox that is only being made. Both fail only for processes
     // that are gone already.
@@ -171,8 +213,10 @@ async fn end_worker<R: AsyncRead + Unpin>(
         let _ = kill_process_group(pid, PidSignal::KILL);
     }
     let _ = child.wait().await;
-    let gone = async { while let Ok(Some(_)) = lines.next_line().await {} };
-    if tokio::time::timeout(GONE_DEADLINE, gone).await.is_err() {
+    if tokio::time::timeout(GONE_DEADLINE, messages.drain())
+        .await
+        .is_err()
+    {
         tracing::error!("something of the sandbox still holds its output");
     }
 }

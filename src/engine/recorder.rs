@@ -1,8 +1,7 @@
-//! Where events of the worker go: one JSON object a line, in the order they happened.
+//! Where events of the worker go: sealed, one a line, in the order they happened.
 
 use std::{
-    io::Write,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
@@ -11,12 +10,15 @@ use crate::{
     plan::ItemId,
 };
 
-use super::event::RunEvent;
+use super::{
+    event::RunEvent,
+    seal::{Message, Sealer},
+};
 
 /// Writes events as they happen. Cheap to clone.
 #[derive(Clone)]
 pub struct Recorder {
-    out: Arc<Mutex<dyn Write + Send>>,
+    out: Arc<Mutex<Sealer>>,
     redactor: Arc<Redactor>,
     began: SystemTime,
 }
@@ -29,7 +31,7 @@ impl std::fmt::Debug for Recorder {
 
 impl Recorder {
     /// A recorder that writes to `out`.
-    pub fn new(out: impl Write + Send + 'static, redactor: Arc<Redactor>) -> Self {
+    pub fn new(out: Sealer, redactor: Arc<Redactor>) -> Self {
         Self {
             out: Arc::new(Mutex::new(out)),
             redactor,
@@ -53,12 +55,16 @@ impl Recorder {
     /// Writes one event. Where nobody reads any more, the run is over anyway: the parent is
     /// gone and takes the namespace along.
     pub fn tell(&self, event: &RunEvent) {
-        let Ok(mut line) = serde_json::to_vec(event) else {
-            return;
-        };
-        line.push(b'\n');
-        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = out.write_all(&line).and_then(|()| out.flush());
+        let _ = self.lock().event(event);
+    }
+
+    /// Writes something that is no event.
+    pub fn message(&self, message: &Message) {
+        let _ = self.lock().tell(message);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Sealer> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes down what was seen, redacted.

@@ -1,9 +1,10 @@
 //! What a run is asked to do. The parent writes it, the worker inside the sandbox reads it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use super::Snapshot;
 use crate::{
     lint::Finding,
     plan::{ItemId, Phase, Rule},
@@ -28,6 +29,8 @@ pub struct RunPlan {
     pub profile: Profile,
     /// The gateway's files.
     pub files: GatewayFiles,
+    /// The content of these files and of the bundle, as it was read before the run.
+    pub snapshot: Arc<Snapshot>,
     /// What the linter found, for the report; the worker has no use for it.
     #[serde(skip)]
     pub lint: Vec<Finding>,

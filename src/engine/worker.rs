@@ -3,27 +3,29 @@
 
 use std::{
     io::{self, BufRead as _, Read as _},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use cucumber::{Cucumber, Parser, cli, parser, runner};
 use futures::stream;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 use super::{
     Recorder, RunPlan,
     bridge::{Bridge, item_of},
     event::{NEEDS_BROWSER, Outcome, RunEvent},
+    seal::{GatewaySeen, Message, SealKey, Sealer},
 };
 use crate::{
     evidence::Redactor,
     plan::ItemId,
     report::Component,
     stack::{
-        Stack, StackError,
+        Service, Stack, StackError,
         docker::{
             compose::{self, Compose},
             containers::{self, Containers},
@@ -34,6 +36,12 @@ use crate::{
     },
     steps::{late, registry, run::Run, watch, world::World},
 };
+
+/// How often a worker shows that it runs.
+const ALIVE_EVERY: Duration = Duration::from_secs(1);
+
+/// How long the parent has to look at the gateway's processes.
+const LOOK_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The tag of scenarios that take long, which `--quick` leaves out.
 pub const SLOW: &str = "slow";
@@ -49,6 +57,10 @@ pub struct Job {
     pub place: Place,
     /// When the program was started: events tell their moment from then on.
     pub exec_at: SystemTime,
+    /// What its messages are sealed with.
+    pub key: SealKey,
+    /// Where the inputs are laid: empty, and the run's alone.
+    pub folder: PathBuf,
 }
 
 /// Where a run takes place.
@@ -110,6 +122,9 @@ pub enum WorkerError {
     /// The parent says nothing that can be read.
     #[error("the job cannot be read: {0}")]
     Job(#[from] io::Error),
+    /// The inputs cannot be written.
+    #[error("the inputs cannot be laid: {0}")]
+    Inputs(io::Error),
     /// A feature file cannot be parsed.
     #[error("{0}")]
     Feature(String),
@@ -125,10 +140,33 @@ pub enum WorkerError {
 pub async fn work() -> Result<(), WorkerError> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
-    let job: Job = serde_json::from_str(&line).map_err(io::Error::from)?;
-    end_with_parent();
+    let mut job: Job = serde_json::from_str(&line).map_err(io::Error::from)?;
+    let looked = end_with_parent(job.folder.clone());
+    lay_inputs(&mut job).map_err(WorkerError::Inputs)?;
     let redactor = Arc::new(Redactor::new());
-    let recorder = Recorder::new(io::stdout(), Arc::clone(&redactor)).counting_from(job.exec_at);
+    let sealer = Sealer::new(&job.key, io::stdout());
+    let recorder = Recorder::new(sealer, Arc::clone(&redactor)).counting_from(job.exec_at);
+    show_life(&recorder);
+    run(job, &recorder, redactor, looked).await?;
+    recorder.message(&Message::Done);
+    Ok(())
+}
+
+/// Lays the inputs, whose content is not needed any more then.
+fn lay_inputs(job: &mut Job) -> io::Result<()> {
+    std::fs::create_dir_all(&job.folder)?;
+    (job.plan.files, job.plan.bundle) = job.plan.snapshot.lay(&job.folder)?;
+    job.plan.snapshot = Arc::default();
+    Ok(())
+}
+
+/// Everything between the job and the last message.
+async fn run(
+    job: Job,
+    recorder: &Recorder,
+    redactor: Arc<Redactor>,
+    looked: Arc<Notify>,
+) -> Result<(), WorkerError> {
     let started = Instant::now();
     // Features are parsed and step patterns compiled while the services come up.
     let plan = job.plan.clone();
@@ -136,7 +174,7 @@ pub async fn work() -> Result<(), WorkerError> {
         registry::compile();
         features(&plan)
     });
-    let stack = job.place.up(&job.plan, &recorder).await;
+    let stack = job.place.up(&job.plan, recorder).await;
     let features = parsing
         .await
         .map_err(|error| WorkerError::Feature(error.to_string()))??;
@@ -152,18 +190,51 @@ pub async fn work() -> Result<(), WorkerError> {
         duration_ms: started.elapsed().as_secs_f64() * 1e3,
         at_ms: Some(recorder.now_ms()),
     });
-    go_through(stack, job.plan, features, recorder, redactor).await
+    let recorder = recorder.clone();
+    go_through(stack, job.plan, features, recorder, redactor, looked).await
 }
 
 /// Ends this process when its standard input is closed: the parent holds the other end for as
-/// long as it lives and wants the run to go on.
-fn end_with_parent() {
-    std::thread::spawn(|| {
-        let mut rest = Vec::new();
-        // Whatever is read, or not: the pipe is at its end.
-        let _ = io::stdin().lock().read_to_end(&mut rest);
+/// long as it lives and wants the run to go on. Notified when the parent writes a line: it has
+/// looked at what it was told to.
+fn end_with_parent(inputs: PathBuf) -> Arc<Notify> {
+    let looked = Arc::new(Notify::new());
+    let told = Arc::clone(&looked);
+    std::thread::spawn(move || {
+        let mut line = [0_u8; 1];
+        while let Ok(1) = io::stdin().lock().read(&mut line) {
+            told.notify_one();
+        }
+        // The parent does so itself where it can.
+        let _ = std::fs::remove_dir_all(inputs);
         std::process::exit(1);
     });
+    looked
+}
+
+/// Shows the parent that this process runs, from a thread that waits for nothing else.
+fn show_life(recorder: &Recorder) {
+    let recorder = recorder.clone();
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(ALIVE_EVERY);
+            recorder.message(&Message::Alive);
+        }
+    });
+}
+
+/// Has the parent look at the gateway's processes from outside, before they are ended.
+async fn be_looked_at(stack: &dyn Stack, recorder: &Recorder, looked: &Notify) {
+    // A service that cannot be looked into is not said to run: the parent says what it sees.
+    let Ok(state) = stack.state(Service::Gateway).await else {
+        return;
+    };
+    recorder.message(&Message::Gateway(GatewaySeen {
+        main: state.running.then_some(state.main),
+        workers: state.workers,
+    }));
+    // A parent that does not answer is gone, or ends the run.
+    let _ = tokio::time::timeout(LOOK_DEADLINE, looked.notified()).await;
 }
 
 /// Everything between up and down, on any kind of stack.
@@ -173,6 +244,7 @@ async fn go_through(
     features: Vec<gherkin::Feature>,
     recorder: Recorder,
     redactor: Arc<Redactor>,
+    looked: Arc<Notify>,
 ) -> Result<(), WorkerError> {
     learn(&redactor, &*stack);
     let components = {
@@ -203,6 +275,7 @@ async fn go_through(
     // Its events are all that it does; a panic in it is a missing version in the report.
     let _ = components.await;
     run.end_chromium().await;
+    be_looked_at(&*stack, &run.recorder, &looked).await;
     stack.down().await;
     Ok(())
 }
@@ -233,6 +306,7 @@ async fn start_browser(run: &Run) {
             version: version.to_owned(),
             real: true,
             image: None,
+            sha256: None,
         }));
     }
 }

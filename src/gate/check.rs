@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    engine::InputRole,
     plan::ItemId,
-    report::{Fault, ItemReport, RunReport, SCHEMA_VERSION, Status, Verdict},
+    report::{Fault, ItemReport, RunInfo, RunReport, SCHEMA_VERSION, Status, Verdict, sha256_of},
     verdict::{Reason, Standing, is_finding, is_selected, judge_run, standing, summary},
 };
 
@@ -65,6 +66,9 @@ pub enum GateError {
         /// What it says.
         stated: bool,
     },
+    /// An input file that is there twice, or is not the one that the run names.
+    #[error("the report's inputs contradict its {0}; run `verify` again")]
+    Inputs(&'static str),
     /// Findings that are not those of the items.
     #[error("the report's findings are not the items that did not pass; run `verify` again")]
     Findings,
@@ -77,6 +81,7 @@ pub(super) fn check(report: &RunReport) -> Result<(Option<Verdict>, Vec<Reason>)
             found: report.schema_version,
         });
     }
+    check_inputs(&report.run)?;
     check_items(report)?;
     check_phases(report)?;
     check_partial(report)?;
@@ -94,6 +99,30 @@ pub(super) fn check(report: &RunReport) -> Result<(Option<Verdict>, Vec<Reason>)
     }
     check_findings(report)?;
     Ok((judged, reasons))
+}
+
+/// Inputs are listed once each, candidate and baseline as the run names them.
+fn check_inputs(run: &RunInfo) -> Result<(), GateError> {
+    if run.inputs.is_empty() {
+        return Ok(());
+    }
+    for (role, name, file) in [
+        (InputRole::Candidate, "candidate", &run.candidate),
+        (InputRole::Baseline, "baseline", &run.baseline),
+    ] {
+        if sha256_of(&run.inputs, role).as_ref() != Some(&file.sha256) {
+            return Err(GateError::Inputs(name));
+        }
+    }
+    let mut seen = BTreeSet::new();
+    let twice = run.inputs.iter().any(|input| {
+        let path = input.role.is_folder().then_some(&input.path);
+        !seen.insert((input.role, path))
+    });
+    match twice {
+        true => Err(GateError::Inputs("own list")),
+        false => Ok(()),
+    }
 }
 
 fn check_items(report: &RunReport) -> Result<(), GateError> {

@@ -5,9 +5,11 @@
 
 mod check;
 mod exit;
+mod inputs;
 
 pub use check::GateError;
 pub use exit::ExitStatus;
+pub use inputs::{BindingError, parse_age, recent, same_inputs, same_run};
 
 use crate::{
     engine::event::RunEnd,
@@ -21,6 +23,8 @@ use crate::{
 pub struct Policy {
     /// Whether a conditional pass may be deployed: exit 0 in place of 3.
     pub allow_conditional: bool,
+    /// Whether a partial run that passed is inconclusive: exit 4 in place of 0.
+    pub refuse_partial: bool,
 }
 
 /// What a report means for a deployment.
@@ -43,10 +47,16 @@ pub struct Decision {
 /// When the report contradicts itself: exit code 2, [`ExitStatus::Usage`].
 pub fn decide(report: &RunReport, policy: Policy) -> Result<Decision, GateError> {
     let (verdict, reasons) = check::check(report)?;
+    let mut reasons: Vec<String> = reasons.iter().map(|reason| reason.text(Lang::En)).collect();
+    if let (true, Some(items)) = (policy.refuse_partial, not_verified(report)) {
+        reasons.push(format!(
+            "a partial run does not permit a deployment; not verified: {items}"
+        ));
+    }
     Ok(Decision {
         exit: exit(report, verdict, policy),
         verdict,
-        reasons: reasons.iter().map(|reason| reason.text(Lang::En)).collect(),
+        reasons,
         rollback_required: verdict == Some(Verdict::Fail),
     })
 }
@@ -61,8 +71,24 @@ fn exit(report: &RunReport, verdict: Option<Verdict>, policy: Policy) -> ExitSta
         Some(Verdict::Conditional) => ExitStatus::Conditional,
         Some(Verdict::Fail) => ExitStatus::Fail,
         Some(Verdict::Inconclusive) => ExitStatus::Inconclusive,
-        None => partial_exit(report),
+        None => match partial_exit(report) {
+            ExitStatus::Pass if policy.refuse_partial => ExitStatus::Inconclusive,
+            found => found,
+        },
     }
+}
+
+/// Of a partial run, the items that did not run: how many of how many, and which.
+#[must_use]
+pub fn not_verified(report: &RunReport) -> Option<String> {
+    let left_out: Vec<String> = (report.items.iter())
+        .filter(|item| !is_selected(item))
+        .map(|item| item.id.to_string())
+        .collect();
+    report.run.partial.then(|| {
+        let (count, all) = (left_out.len(), report.items.len());
+        format!("{count} of {all} items: {}", left_out.join(", "))
+    })
 }
 
 /// A partial run passes only when it was gone through to its end and everything chosen,
@@ -77,7 +103,9 @@ fn partial_exit(report: &RunReport) -> ExitStatus {
     let any_failed = chosen.iter().any(|item| standing(item) == Standing::Failed);
     let all_passed = chosen.iter().all(|item| standing(item) == Standing::Passed);
     let completed = report.run.end == Some(RunEnd::Completed);
-    if any_failed {
+    if matches!(report.run.end, Some(RunEnd::Integrity { .. })) {
+        ExitStatus::Inconclusive
+    } else if any_failed {
         ExitStatus::Fail
     } else if all_passed && completed && !chosen.is_empty() {
         ExitStatus::Pass

@@ -53,7 +53,7 @@ proptest! {
         allow_conditional: bool,
     ) {
         let sample = sample(results, end.clone());
-        let decision = decide(&sample.report(), Policy { allow_conditional }).unwrap();
+        let decision = decide(&sample.report(), Policy { allow_conditional, ..Policy::default() }).unwrap();
         let result_of = |item: &ItemId| sample.outcomes[item].clone();
         let required: Vec<_> = required().iter().map(result_of).collect();
 
@@ -97,7 +97,7 @@ proptest! {
         let mut events = sample(results, None).events();
         events.truncate(length);
         let report = fold(events).unwrap();
-        let policy = Policy { allow_conditional: true };
+        let policy = Policy { allow_conditional: true, ..Policy::default() };
         let decision = decide(&report, policy).unwrap();
         prop_assert_eq!(report.items.len(), 25);
         prop_assert_ne!(decision.exit, ExitStatus::Pass);
@@ -109,7 +109,7 @@ proptest! {
     ) {
         let mut report = Sample::default().report();
         report.items.retain(|item| item.id != missing);
-        let policy = Policy { allow_conditional: true };
+        let policy = Policy { allow_conditional: true, ..Policy::default() };
         prop_assert!(decide(&report, policy).is_err());
     }
 

@@ -237,6 +237,7 @@ fn a_partial_run_has_no_verdict_but_an_exit_code() {
 fn a_conditional_pass_is_let_through_only_where_the_policy_says_so() {
     let policy = Policy {
         allow_conditional: true,
+        refuse_partial: false,
     };
     for (report, code) in [
         (pass(), 0),
@@ -246,6 +247,61 @@ fn a_conditional_pass_is_let_through_only_where_the_policy_says_so() {
         (partial(), 0),
     ] {
         assert_eq!(decide(&report, policy).unwrap().exit.code(), code);
+    }
+}
+
+#[test]
+fn a_partial_run_is_no_permission_where_the_policy_refuses_it() {
+    let policy = Policy {
+        allow_conditional: true,
+        refuse_partial: true,
+    };
+    let passed = decide(&partial(), policy).unwrap();
+    assert_eq!(passed.exit, ExitStatus::Inconclusive);
+    let reasons = passed.reasons.join("\n");
+    assert!(reasons.contains("not verified: "), "{reasons}");
+    let failed = all().only(&["6.1"]).with("6.1", mislabelled()).report();
+    assert_eq!(decide(&failed, policy).unwrap().exit, ExitStatus::Fail);
+    assert_eq!(decide(&pass(), policy).unwrap().exit, ExitStatus::Pass);
+}
+
+#[test]
+fn inputs_must_be_those_that_the_run_names_and_each_but_once() {
+    use crate::{engine::InputRole, report::InputFile};
+    let input = |role, path: &str, digit: &str| InputFile {
+        role,
+        path: path.into(),
+        sha256: digit.repeat(64),
+    };
+    let list = |report: &mut RunReport| {
+        report.run.inputs = vec![
+            input(InputRole::Candidate, "new.conf", "c"),
+            input(InputRole::Baseline, "old.conf", "b"),
+            input(InputRole::Lua, "a.lua", "a"),
+        ];
+    };
+    let mut good = pass();
+    list(&mut good);
+    assert_eq!(of(&good).exit, ExitStatus::Pass);
+    for (at, name) in [(0, "candidate"), (1, "baseline")] {
+        let other = refused(pass(), |report| {
+            list(report);
+            report.run.inputs[at].sha256 = "d".repeat(64);
+        });
+        assert_eq!(other, GateError::Inputs(name));
+        let none = refused(pass(), |report| {
+            list(report);
+            report.run.inputs.remove(at);
+        });
+        assert_eq!(none, GateError::Inputs(name));
+    }
+    for role in [InputRole::Candidate, InputRole::Lua] {
+        let twice = refused(pass(), |report| {
+            list(report);
+            let same = input(role, "a.lua", "e");
+            report.run.inputs.push(same);
+        });
+        assert!(matches!(twice, GateError::Inputs(_)), "{twice}");
     }
 }
 
@@ -265,6 +321,7 @@ pub(super) fn refused(report: RunReport, change: impl FnOnce(&mut RunReport)) ->
         &report,
         Policy {
             allow_conditional: true,
+            refuse_partial: false,
         },
     )
     .unwrap_err()

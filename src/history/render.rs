@@ -112,6 +112,7 @@ fn outcome(run: &RunSummary, lang: Lang) -> (String, &'static str) {
         None => Some(say(lang, "killed", "強制終了")),
         Some(RunEnd::Interrupted { .. }) => Some(say(lang, "interrupted", "中断")),
         Some(RunEnd::Broken { .. }) => Some(say(lang, "broke off", "異常終了")),
+        Some(RunEnd::Integrity { .. }) => Some(say(lang, "integrity", "完全性違反")),
         Some(RunEnd::Completed) => None,
     };
     let (word, sgr) = match run.verdict {

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
     rc::Rc,
 };
@@ -14,7 +13,7 @@ use super::{
     config::{self, At, Node, Tree},
     lua::{Chunk, Modules},
 };
-use crate::{plan::Problem, profile::Profile};
+use crate::{input, plan::Problem, profile::Profile};
 
 /// Where the Lua modules are deployed.
 const LUA: &str = "/usr/local/openresty/lualib/custom";
@@ -132,7 +131,8 @@ fn page(files: &Files<'_>, profile: &Profile) -> Option<PathBuf> {
 }
 
 fn chunk_of(path: &Path) -> Option<Chunk> {
-    let code = String::from_utf8_lossy(&fs::read(path).ok()?).into_owned();
+    let code =
+        String::from_utf8_lossy(&input::bytes(path, input::GATEWAY_LIMIT).ok()?).into_owned();
     let at = At {
         file: path.into(),
         line: 1,
@@ -182,7 +182,7 @@ struct ContextLine {
 /// loads it says.
 fn context_lines(profile: &Path) -> BTreeMap<String, u64> {
     let read = |path: &Path| -> Option<ContextLines> {
-        serde_saphyr::from_str(&fs::read_to_string(path).ok()?).ok()
+        serde_saphyr::from_str(&input::text(path, input::TEXT_LIMIT).ok()?).ok()
     };
     let contexts = read(profile)
         .map(|lines| lines.contexts)

@@ -100,8 +100,9 @@ impl Catalogue {
         let mut problems = Vec::new();
         let mut seen: BTreeMap<String, String> = BTreeMap::new();
         for file in files(path)? {
-            let of_file: Vec<Mutant> = yaml::load(&file)?;
-            let lines: Vec<Line> = yaml::load(&file)?;
+            let text = yaml::text(&file)?;
+            let of_file: Vec<Mutant> = yaml::parse(&text, &file)?;
+            let lines: Vec<Line> = yaml::parse(&text, &file)?;
             for (mutant, line) in of_file.iter().zip(lines) {
                 let place = format!("{}:{}", file.display(), line.id.referenced.line());
                 let complain = |what: String| format!("{place}: {}: {what}", mutant.id);

@@ -136,6 +136,9 @@ pub fn judge(mutant: &Mutant, report: &RunReport) -> Judged {
                 .complaints
                 .push(format!("the run broke off: {reason}"));
         }
+        Some(RunEnd::Integrity { reason }) => {
+            judged.complaints.push(format!("integrity: {reason}"));
+        }
         Some(RunEnd::Interrupted { signal }) => {
             judged
                 .complaints

@@ -2,17 +2,23 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, fs, io,
+    fmt, io,
     path::{Component, Path, PathBuf},
 };
 
-use gherkin::{Feature, GherkinEnv, ParseFileError, Scenario};
+use gherkin::{Feature, GherkinEnv, Scenario, Step};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::{ItemId, Lang, Phase, Rule, Text, diagnosis, gherkin_error};
-use crate::yaml::{self, YamlError};
+use crate::{
+    input,
+    yaml::{self, YamlError},
+};
+
+/// What gives the text of a bundle's file, by its path inside the bundle.
+pub type Reader<'a> = dyn Fn(&Path) -> io::Result<String> + 'a;
 
 /// The file of a bundle that holds the plan.
 pub const PLAN_FILE: &str = "plan.yaml";
@@ -140,13 +146,26 @@ impl Bundle {
     ///
     /// When a file is missing or is not what it must be: FILE:LINE for each.
     pub fn load(dir: &Path) -> Result<Self, BundleError> {
+        Self::read(dir, &|name| {
+            input::text(&input::inside(dir, name)?, input::TEXT_LIMIT)
+        })
+    }
+
+    /// The same, with its files as `read` gives them: their paths are inside `dir`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bundle::load`].
+    pub fn read(dir: &Path, read: &Reader<'_>) -> Result<Self, BundleError> {
         let path = dir.join(PLAN_FILE);
-        if !path.is_file() {
-            return Err(BundleError::NoBundle(dir.to_owned()));
-        }
-        let text = fs::read_to_string(&path).map_err(|source| YamlError::Read {
-            path: path.clone(),
-            source,
+        let text = read(Path::new(PLAN_FILE)).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                BundleError::NoBundle(dir.to_owned())
+            }
+            _ => BundleError::Plan(YamlError::Read {
+                path: path.clone(),
+                source,
+            }),
         })?;
         let mut plan: PlanFile = yaml::parse(&text, &path)?;
         let mut lines: Lines = yaml::parse(&text, &path)?;
@@ -155,7 +174,7 @@ impl Bundle {
         let mut problems = Vec::new();
         let mut features = Vec::new();
         for (phase, place) in plan.phases.iter().zip(&lines.phases) {
-            match read_feature(dir, &phase.feature) {
+            match read_feature(dir, &phase.feature, read) {
                 Ok(feature) => features.push(feature),
                 Err(mut problem) => {
                     if problem.line == 0 {
@@ -170,7 +189,7 @@ impl Bundle {
             let dir = dir.to_owned();
             return Err(BundleError::Problems { dir, problems });
         }
-        let (rules, rule_lines) = diagnosis::load(dir)?;
+        let (rules, rule_lines) = diagnosis::load(dir, read)?;
         let mut rollback_proof = plan.rollback_proof;
         if rollback_proof.is_empty() {
             let first = plan.phases.first().into_iter();
@@ -214,6 +233,18 @@ impl Bundle {
             });
             plain.chain(ruled)
         })
+    }
+
+    /// Every step of every scenario and background, with its feature.
+    pub fn steps(&self) -> impl Iterator<Item = (&Feature, &Step)> {
+        let backgrounds = self
+            .backgrounds()
+            .flat_map(|(feature, found)| found.steps.iter().map(move |step| (feature, step)));
+        let scenarios = self.scenarios().flat_map(|bound| {
+            let feature = bound.feature;
+            bound.scenario.steps.iter().map(move |step| (feature, step))
+        });
+        backgrounds.chain(scenarios)
     }
 
     /// Every item's number, in the plan's order.
@@ -275,7 +306,7 @@ impl Lines {
 }
 
 /// A problem at line 0 is one of the line in `plan.yaml` that names the file.
-fn read_feature(dir: &Path, name: &str) -> Result<Feature, Problem> {
+fn read_feature(dir: &Path, name: &str, read: &Reader<'_>) -> Result<Feature, Problem> {
     let path = dir.join(name);
     let problem = |line: usize, text: String| Problem {
         path: path.clone(),
@@ -291,17 +322,16 @@ fn read_feature(dir: &Path, name: &str) -> Result<Feature, Problem> {
             format!("the feature file `{name}` must be inside the bundle"),
         ));
     }
-    Feature::parse_path(&path, GherkinEnv::default()).map_err(|error| match error {
-        ParseFileError::Reading { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+    let text = read(Path::new(name)).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => {
             problem(0, format!("there is no feature file {}", path.display()))
         }
-        ParseFileError::Reading { source, .. } => {
-            problem(0, format!("cannot read {}: {source}", path.display()))
-        }
-        ParseFileError::Parsing { source, .. } => {
-            let text = fs::read_to_string(&path).unwrap_or_default();
-            let (line, what) = gherkin_error::explain(&text, &source.to_string());
-            problem(line, what)
-        }
-    })
+        _ => problem(0, format!("cannot read {}: {source}", path.display())),
+    })?;
+    let mut feature = Feature::parse(&text, GherkinEnv::default()).map_err(|error| {
+        let (line, what) = gherkin_error::explain(&text, &error.to_string());
+        problem(line, what)
+    })?;
+    feature.path = Some(path);
+    Ok(feature)
 }

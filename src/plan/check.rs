@@ -129,7 +129,7 @@ impl Bundle {
             .collect()
     }
 
-    fn backgrounds(&self) -> impl Iterator<Item = (&gherkin::Feature, &Background)> {
+    pub(super) fn backgrounds(&self) -> impl Iterator<Item = (&gherkin::Feature, &Background)> {
         self.features.iter().flat_map(|feature| {
             let of_rules = feature
                 .rules

@@ -1,13 +1,13 @@
 //! Rules that tell causes from symptoms, as data: `diagnosis.yaml` of a plan bundle.
 
-use std::{fs, path::Path};
+use std::{io, path::Path};
 
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
-use super::{Bundle, ItemPattern, Problem, Text};
+use super::{Bundle, ItemPattern, Problem, Text, bundle::Reader};
 use crate::yaml::{self, YamlError};
 
 /// The file of a bundle that holds the rules; a bundle may have none.
@@ -57,15 +57,13 @@ struct Line {
 }
 
 /// The rules of the bundle in `dir`, with the line that each begins at.
-pub(super) fn load(dir: &Path) -> Result<(Vec<Rule>, Vec<u64>), YamlError> {
+pub(super) fn load(dir: &Path, read: &Reader<'_>) -> Result<(Vec<Rule>, Vec<u64>), YamlError> {
     let path = dir.join(DIAGNOSIS_FILE);
-    if !path.exists() {
-        return Ok((Vec::new(), Vec::new()));
-    }
-    let text = fs::read_to_string(&path).map_err(|source| YamlError::Read {
-        path: path.clone(),
-        source,
-    })?;
+    let text = match read(Path::new(DIAGNOSIS_FILE)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((vec![], vec![])),
+        Err(source) => return Err(YamlError::Read { path, source }),
+    };
     let rules: Vec<Rule> = yaml::parse(&text, &path)?;
     let lines: Vec<Line> = yaml::parse(&text, &path)?;
     let lines = lines.into_iter().map(|line| line.id.referenced.line());

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::http::{Http, NoAnswer, Request};
 use crate::{
     doubles::{
+        TOKEN_HEADER,
         journal::Entry,
         litellm::hold::{Progress, Streams},
     },
@@ -19,6 +21,7 @@ pub struct Journal {
     http: Http,
     service: Service,
     address: Option<SocketAddr>,
+    token: Option<SecretString>,
 }
 
 /// A journal that could not be read.
@@ -55,13 +58,20 @@ struct Page {
 }
 
 impl Journal {
-    /// The journal of the double at `address`; `None` where the service is no double.
+    /// The journal of the double at `address`; `None` where the service is no double. It asks for
+    /// `token`.
     #[must_use]
-    pub fn of(http: Http, service: Service, address: Option<SocketAddr>) -> Self {
+    pub fn of(
+        http: Http,
+        service: Service,
+        address: Option<SocketAddr>,
+        token: Option<SecretString>,
+    ) -> Self {
         Self {
             http,
             service,
             address,
+            token,
         }
     }
 
@@ -161,13 +171,17 @@ impl Journal {
         let url = format!("http://{address}/__verify/{what}")
             .parse()
             .map_err(|error: url::ParseError| self.garbage(error.to_string()))?;
-        let request = match body {
+        let mut request = match body {
             Some(body) => Request::json(method, url, body),
             None => Request {
                 method: method.to_owned(),
                 ..Request::get(url)
             },
         };
+        if let Some(token) = &self.token {
+            let token = token.expose_secret().to_owned();
+            request.headers.push((TOKEN_HEADER.to_owned(), token));
+        }
         let response = self
             .http
             .send(&request)

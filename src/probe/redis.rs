@@ -1,9 +1,10 @@
 //! Redis, read as the plan's `redis-cli` would.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use redis::{Arg, Cmd, ErrorKind, FromRedisValue, Value};
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// Redis could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +25,8 @@ pub trait RedisCli: Send + Sync {
 /// The way to Redis.
 #[derive(Clone)]
 enum Way {
-    Address(SocketAddr),
+    /// An URL, with the password in it.
+    Server(Arc<SecretString>),
     Cli(Arc<dyn RedisCli>),
 }
 
@@ -42,19 +44,31 @@ pub struct Redis {
 impl std::fmt::Debug for Redis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.way {
-            Way::Address(address) => write!(f, "Redis at {address}"),
+            Way::Server(_) => f.write_str("Redis at an address"),
             Way::Cli(_) => f.write_str("Redis by redis-cli"),
         }
     }
 }
 
 impl Redis {
-    /// Redis at an address. A connection is made for every question: it may be restarted
-    /// in between.
+    /// Redis at an address, as a user with a password. A connection is made for every question: it
+    /// may be restarted in between.
     #[must_use]
-    pub fn at(address: SocketAddr) -> Self {
+    pub fn at(address: SocketAddr, user: &str, password: &SecretString) -> Self {
+        let password = password.expose_secret();
+        Self::server(format!("redis://{user}:{password}@{address}/"))
+    }
+
+    /// The same at a socket of this machine, which no other program can take.
+    #[must_use]
+    pub fn at_socket(path: &Path, user: &str, password: &SecretString) -> Self {
+        let (path, password) = (path.display(), password.expose_secret());
+        Self::server(format!("redis+unix://{path}?user={user}&pass={password}"))
+    }
+
+    fn server(url: String) -> Self {
         Self {
-            way: Way::Address(address),
+            way: Way::Server(Arc::new(url.into())),
             glass: None,
         }
     }
@@ -87,9 +101,9 @@ impl Redis {
             source,
         };
         let value = match &self.way {
-            Way::Address(address) => {
+            Way::Server(url) => {
                 let answer = async {
-                    let mut connection = redis::Client::open(format!("redis://{address}/"))?
+                    let mut connection = redis::Client::open(url.expose_secret())?
                         .get_multiplexed_async_connection()
                         .await?;
                     command.query_async(&mut connection).await

@@ -334,6 +334,10 @@ pub struct RedisKeys {
     /// did not live to hear of.
     #[serde(default)]
     pub stored: StoredToken,
+    /// Whether the gateway reads the sessions that oauth2-proxy keeps there. Where not, it cannot in
+    /// a stack that the run starts.
+    #[serde(default)]
+    pub sessions_readable: bool,
     /// A set of the ids of a user's tokens, where there is one.
     #[serde(default)]
     pub tokens_of: Option<String>,
@@ -417,13 +421,18 @@ impl Profile {
     ///
     /// When the file is not one: FILE:LINE:COLUMN, and what was probably meant.
     pub fn load(path: &Path) -> Result<Self, YamlError> {
-        let text = std::fs::read_to_string(path).map_err(|source| YamlError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        match yaml::parse::<like::Head>(&text, path)?.like {
-            Some(_) => like::complete(&text, path),
-            None => yaml::parse(&text, path),
+        Self::parse(&yaml::text(path)?, path)
+    }
+
+    /// Reads the text of the profile at `path`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Profile::load`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, YamlError> {
+        match yaml::parse::<like::Head>(text, path)?.like {
+            Some(_) => like::complete(text, path),
+            None => yaml::parse(text, path),
         }
     }
 }

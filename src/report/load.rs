@@ -1,8 +1,7 @@
 //! Saved reports, read back.
 
 use std::{
-    fs::{self, File},
-    io::{self, Read},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -14,12 +13,9 @@ use super::{
 };
 use crate::{
     engine::event::RunEvent,
+    input,
     verdict::{FoldError, fold},
 };
-
-/// The largest report that is read, in bytes: far above the evidence of a whole plan
-/// (some hundred pieces of 16 KiB), far below what would exhaust the memory.
-pub const SIZE_LIMIT: u64 = 32 * 1024 * 1024;
 
 /// A saved report that could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +31,6 @@ pub enum LoadError {
     /// A folder that is not one of a run.
     #[error("{} has neither {REPORT_JSON} nor {EVENTS}: give the folder of a run", .0.display())]
     NoReport(PathBuf),
-    /// Too large to be a report.
-    #[error("{} is larger than {} MiB: this is no report", .0.display(), SIZE_LIMIT / 1024 / 1024)]
-    TooLarge(PathBuf),
     /// Not the JSON of a report. The source names line and column.
     #[error("{} is not a report: {source}", path.display())]
     Json {
@@ -96,7 +89,7 @@ pub fn load(path: &Path) -> Result<RunReport, LoadError> {
 }
 
 fn load_file(path: &Path) -> Result<RunReport, LoadError> {
-    let bytes = read_bounded(path)?;
+    let bytes = input::bytes(path, input::REPORT_LIMIT).map_err(|source| io_error(path, source))?;
     if path
         .extension()
         .is_some_and(|extension| extension == "ndjson")
@@ -105,17 +98,6 @@ fn load_file(path: &Path) -> Result<RunReport, LoadError> {
     } else {
         from_json(path, &bytes)
     }
-}
-
-fn read_bounded(path: &Path) -> Result<Vec<u8>, LoadError> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(SIZE_LIMIT + 1).read_to_end(&mut bytes))
-        .map_err(|source| io_error(path, source))?;
-    if bytes.len() as u64 > SIZE_LIMIT {
-        return Err(LoadError::TooLarge(path.to_owned()));
-    }
-    Ok(bytes)
 }
 
 /// The version is looked at first: a report of another version need not have this one's fields.
@@ -142,6 +124,11 @@ fn from_json(path: &Path, bytes: &[u8]) -> Result<RunReport, LoadError> {
 fn from_events(path: &Path, bytes: &[u8]) -> Result<RunReport, LoadError> {
     let mut events: Vec<RunEvent> = Vec::new();
     for (line, number) in bytes.split_inclusive(|byte| *byte == b'\n').zip(1..) {
+        if line.len() > input::LINE_LIMIT {
+            let limit = input::LINE_LIMIT / 1024 / 1024;
+            let long = format!("line {number} is longer than {limit} MiB");
+            return Err(io_error(path, io::Error::other(long)));
+        }
         match serde_json::from_slice(line) {
             Ok(event) => events.push(event),
             // The writer ends every line: without its end it was cut off by a kill.
@@ -249,6 +236,15 @@ mod tests {
         let missing = load(&dir.path().join("none.json")).unwrap_err();
         assert!(missing.to_string().contains("none.json"), "{missing}");
         let endless = load(Path::new("/dev/zero")).unwrap_err();
-        assert!(matches!(endless, LoadError::TooLarge(_)), "{endless}");
+        assert!(endless.to_string().contains("a device"), "{endless}");
+        let large = dir.path().join("large.json");
+        let file = fs::File::create(&large).unwrap();
+        file.set_len(input::REPORT_LIMIT + 1).unwrap();
+        let error = load(&large).unwrap_err().to_string();
+        assert!(error.contains("larger than 32 MiB"), "{error}");
+        let deep = refused("report.json", &"[".repeat(100_000));
+        assert!(deep.contains("not a report"), "{deep}");
+        let long = refused("events.ndjson", &"x".repeat(input::LINE_LIMIT + 1));
+        assert!(long.contains("line 1 is longer than 8 MiB"), "{long}");
     }
 }

@@ -8,7 +8,7 @@ pub(crate) mod samples;
 mod store;
 pub mod trace;
 
-pub use load::{LoadError, SIZE_LIMIT, load};
+pub use load::{LoadError, load};
 pub use model::*;
 pub use store::{
     EVENTS, LATEST, REPORT_HTML, REPORT_JSON, REPORT_MD, RunDir, StoreError, append_file,

@@ -6,7 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::event::{Failure, RunEnd, StepRecord},
+    digest::sha256,
+    engine::{
+        InputRole,
+        event::{Failure, RunEnd, StepRecord},
+    },
     evidence::Evidence,
     lint,
     plan::{Checklist, ItemId, Priority, Text},
@@ -76,6 +80,53 @@ pub struct RunInfo {
     /// When the stack came up; `None` where it did not, or nobody told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack_up: Option<Span>,
+    /// Every file that was judged or judged by; none where an older `verify` wrote the report.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<InputFile>,
+    /// What judged, its path as given: the plan's folder, with the SHA-256 of its list of files as
+    /// `sha256sum` prints it, the profile's file and the settings file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<InputFile>,
+    /// The `verify` that ran; `None` where an older one wrote the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Program>,
+    /// The host's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+}
+
+/// An input file by its role and content.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
+pub struct InputFile {
+    /// What it is to the run.
+    pub role: InputRole,
+    /// Inside the folder of its role, or its name where the role is a file.
+    pub path: PathBuf,
+    /// SHA-256 of its content, lower-case hex.
+    pub sha256: String,
+}
+
+/// A version of `verify`.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Program {
+    /// The version, as `verify --version` prints it.
+    pub version: String,
+    /// The commit that it was built from, where the build knew.
+    pub commit: Option<String>,
+}
+
+/// SHA-256 of a role: of its file, or of its folder's list as `sha256sum` prints it, by path.
+#[must_use]
+pub fn sha256_of(inputs: &[InputFile], role: InputRole) -> Option<String> {
+    let mut files: Vec<&InputFile> = inputs.iter().filter(|input| input.role == role).collect();
+    files.sort();
+    let first = files.first()?;
+    if !role.is_folder() {
+        return Some(first.sha256.clone());
+    }
+    let line = |file: &&InputFile| format!("{}  {}\n", file.sha256, file.path.display());
+    let list: String = files.iter().map(line).collect();
+    Some(sha256(list.as_bytes()))
 }
 
 /// A stretch of a run's time, in milliseconds since exec.
@@ -110,6 +161,9 @@ pub struct Component {
     /// The image that it runs from, with its id; `None` where it is a process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// The SHA-256 of the program's file, where it is a process of the sandbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// A row of the plan's summary table.

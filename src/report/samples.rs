@@ -218,6 +218,10 @@ pub fn run_info(plan: Text) -> RunInfo {
         end: None,
         plan,
         stack_up: None,
+        inputs: Vec::new(),
+        sources: Vec::new(),
+        verify: None,
+        host: None,
     }
 }
 
@@ -230,6 +234,7 @@ fn file(path: &str, digit: char) -> FileRef {
 
 fn component(service: &str, program: &str, version: &str, real: bool) -> RunEvent {
     RunEvent::Component(Component {
+        sha256: None,
         service: service.to_owned(),
         program: program.to_owned(),
         version: version.to_owned(),

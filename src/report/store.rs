@@ -2,11 +2,13 @@
 //! report.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::symlink,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink},
     path::{Path, PathBuf},
 };
+
+use rustix::fs::OFlags;
 
 use super::{RunReport, render};
 use crate::{engine::event::RunEvent, plan::Lang};
@@ -21,6 +23,11 @@ pub const REPORT_HTML: &str = "report.html";
 pub const EVENTS: &str = "events.ndjson";
 /// The name, beside the runs' folders, that points at the run that ended last.
 pub const LATEST: &str = "latest";
+
+/// The mode of a run's folder: evidence is nobody else's.
+const FOLDER_MODE: u32 = 0o700;
+/// The mode of the files in it.
+const FILE_MODE: u32 = 0o600;
 
 /// A file that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +99,8 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Makes `<report_dir>/<run_id>/` with an empty `events.ndjson` in it.
+    /// Makes `<report_dir>/<run_id>/` with an empty `events.ndjson` in it, and points `latest` at
+    /// it: a run that is killed leaves no `latest` of an older one.
     ///
     /// # Errors
     ///
@@ -113,7 +121,8 @@ impl RunDir {
             return Err(StoreError::LatestTaken(latest));
         }
         let path = report_dir.join(run_id);
-        fs::create_dir(&path).map_err(|source| match source.kind() {
+        let made = DirBuilder::new().mode(FOLDER_MODE).create(&path);
+        made.map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => StoreError::Exists(path.clone()),
             _ => StoreError::io("make the run's folder", &path)(source),
         })?;
@@ -121,14 +130,24 @@ impl RunDir {
         let events = OpenOptions::new()
             .append(true)
             .create_new(true)
+            .mode(FILE_MODE)
+            .custom_flags(NO_LINK)
             .open(&events_path)
             .map_err(StoreError::io("create", &events_path))?;
-        Ok(Self {
+        let dir = Self {
             report_dir: report_dir.to_owned(),
             run_id: run_id.to_owned(),
             path,
             events,
-        })
+        };
+        dir.point_latest()?;
+        Ok(dir)
+    }
+
+    /// The run's id, the name of its folder.
+    #[must_use]
+    pub fn run_id(&self) -> &str {
+        &self.run_id
     }
 
     /// The run's folder.
@@ -186,16 +205,34 @@ impl RunDir {
     }
 }
 
-/// Writes a text into a folder that is there: whole, or not at all.
+/// Never through a link.
+const NO_LINK: i32 = OFlags::NOFOLLOW.bits().cast_signed();
+
+/// Writes a text into a folder of a run: whole, or not at all, and for its owner alone.
 ///
 /// # Errors
 ///
 /// When that is not possible.
 pub fn write_text(dir: &Path, name: &str, text: &str) -> Result<(), StoreError> {
     let target = dir.join(name);
-    let temporary = dir.join(format!(".{name}.tmp"));
-    fs::write(&temporary, text).map_err(StoreError::io("write", &temporary))?;
-    fs::rename(&temporary, &target).map_err(StoreError::io("put in place", &target))
+    replace(&target, text, FILE_MODE).map_err(StoreError::io("write", &target))
+}
+
+/// Puts a file of this content in place: under a random name that was not there before, then
+/// renamed. A link in its place is replaced, not followed.
+fn replace(target: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let dir = match target.parent() {
+        Some(dir) if dir != Path::new("") => dir,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::Builder::new()
+        .prefix(".verify-")
+        .suffix(".tmp")
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(dir)?;
+    file.write_all(text.as_bytes())?;
+    file.persist(target)?;
+    Ok(())
 }
 
 /// Whether a file could be at `path`: it is no folder, and what is above it are folders as far
@@ -205,6 +242,13 @@ pub fn write_text(dir: &Path, name: &str, text: &str) -> Result<(), StoreError> 
 ///
 /// When not.
 pub fn could_hold(path: &Path) -> Result<(), StoreError> {
+    let refused = |source| StoreError::File {
+        path: path.to_owned(),
+        source,
+    };
+    if !is_special(path) {
+        refuse_link(path).map_err(refused)?;
+    }
     let mut above = path.ancestors().skip(1);
     let source = if path.is_dir() {
         io::ErrorKind::IsADirectory
@@ -216,37 +260,43 @@ pub fn could_hold(path: &Path) -> Result<(), StoreError> {
     } else {
         return Ok(());
     };
-    Err(StoreError::File {
-        path: path.to_owned(),
-        source: source.into(),
-    })
+    Err(refused(source.into()))
 }
 
-/// Writes a text to a file anywhere, and makes its folder: whole, or not at all. A link is
-/// followed, and into what is no file (a pipe, a terminal) the text is written as it goes.
+/// Writes a text to a file anywhere, and makes its folder: whole, or not at all. A link to a file
+/// is refused; into what is no file (a pipe, a terminal) the text is written as it goes.
 ///
 /// # Errors
 ///
 /// When that is not possible.
 pub fn write_file(path: &Path, text: &str) -> Result<(), StoreError> {
     let written = || {
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        if fs::metadata(&target).is_ok_and(|found| !found.is_file()) {
-            return fs::write(&target, text);
+        if is_special(path) {
+            return fs::write(path, text);
         }
-        let dir = target.parent().unwrap_or(Path::new(""));
-        fs::create_dir_all(dir)?;
-        let temporary = dir.join(format!(".verify-{}.tmp", std::process::id()));
-        let done = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, &target));
-        done.inspect_err(|_| {
-            // It is not there, mostly.
-            let _ = fs::remove_file(&temporary);
-        })
+        refuse_link(path)?;
+        fs::create_dir_all(path.parent().unwrap_or(Path::new("")))?;
+        let mode = fs::metadata(path).map_or(0o666, |found| found.permissions().mode());
+        replace(path, text, mode & 0o777)
     };
     written().map_err(|source| StoreError::File {
         path: path.to_owned(),
         source,
     })
+}
+
+/// Whether a pipe, a terminal or the like is there, also behind a link such as /dev/stdout.
+fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+fn refuse_link(path: &Path) -> io::Result<()> {
+    match path.is_symlink() {
+        true => Err(io::Error::other(
+            "it is a symbolic link; name the file itself",
+        )),
+        false => Ok(()),
+    }
 }
 
 /// Adds a text to a file that another program made.
@@ -255,7 +305,11 @@ pub fn write_file(path: &Path, text: &str) -> Result<(), StoreError> {
 ///
 /// When that is not possible.
 pub fn append_file(path: &Path, text: &str) -> Result<(), StoreError> {
-    let file = OpenOptions::new().append(true).create(true).open(path);
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .custom_flags(NO_LINK)
+        .open(path);
     file.and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|source| StoreError::File {
             path: path.to_owned(),
@@ -304,6 +358,48 @@ mod tests {
     }
 
     #[test]
+    fn what_a_run_writes_is_its_owners_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut run = RunDir::create(dir.path(), "run").unwrap();
+        run.finish(&pass(), Lang::En).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(run.path()), 0o700);
+        for name in [EVENTS, REPORT_JSON, REPORT_MD, REPORT_HTML] {
+            assert_eq!(mode(&run.path().join(name)), 0o600, "{name}");
+        }
+        assert_eq!(fs::read_dir(run.path()).unwrap().count(), 4);
+    }
+
+    #[test]
+    fn no_link_that_waits_in_a_files_place_is_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let prey = dir.path().join("prey");
+        fs::write(&prey, "untouched").unwrap();
+        let mut run = RunDir::create(dir.path(), "run").unwrap();
+        symlink(&prey, run.path().join(REPORT_JSON)).unwrap();
+        run.finish(&pass(), Lang::En).unwrap();
+        assert!(!run.path().join(REPORT_JSON).is_symlink());
+        let summary = dir.path().join("summary.md");
+        symlink(&prey, &summary).unwrap();
+        append_file(&summary, "text").unwrap_err();
+        // The folder of a run that is to come.
+        symlink(dir.path(), dir.path().join("next")).unwrap();
+        let taken = RunDir::create(dir.path(), "next").unwrap_err();
+        assert!(matches!(taken, StoreError::Exists(_)), "{taken}");
+        assert_eq!(fs::read_to_string(&prey).unwrap(), "untouched");
+    }
+
+    #[test]
+    fn a_run_that_was_killed_is_the_latest() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut old = RunDir::create(dir.path(), "old").unwrap();
+        old.finish(&pass(), Lang::En).unwrap();
+        let _killed = RunDir::create(dir.path(), "killed").unwrap();
+        let error = load(&dir.path().join(LATEST)).unwrap_err().to_string();
+        assert!(error.contains("left nothing behind"), "{error}");
+    }
+
+    #[test]
     fn many_runs_at_once_all_succeed() {
         let dir = tempfile::tempdir().unwrap();
         std::thread::scope(|scope| {
@@ -342,8 +438,12 @@ mod tests {
         let link = dir.path().join("link.xml");
         write_file(&path, "first, and longer").unwrap();
         symlink(&path, &link).unwrap();
-        write_file(&link, "second").unwrap();
-        assert!(link.is_symlink(), "a link is followed");
+        for refused in [write_file(&link, "second"), could_hold(&link)] {
+            let error = refused.unwrap_err().to_string();
+            assert!(error.contains("symbolic link"), "{error}");
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "first, and longer");
+        write_file(&path, "second").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "second");
         let left = fs::read_dir(path.parent().unwrap()).unwrap().count();
         assert_eq!(left, 1, "nothing is left behind");

@@ -19,6 +19,12 @@ pub struct Keys {
     pub client: SecretString,
     /// The key of oauth2-proxy's cookies.
     pub cookie: SecretString,
+    /// What the doubles' control paths ask for.
+    pub control: SecretString,
+    /// The password of `verify` at Redis.
+    pub redis: SecretString,
+    /// The password of oauth2-proxy at Redis.
+    pub redis_auth: SecretString,
     /// Of each user, by e-mail.
     pub passwords: BTreeMap<String, SecretString>,
 }
@@ -38,6 +44,9 @@ impl Keys {
             client: random(24)?,
             // oauth2-proxy takes 16, 24 or 32 bytes; 16 in hex are 32 characters.
             cookie: random(16)?,
+            control: random(24)?,
+            redis: random(24)?,
+            redis_auth: random(24)?,
             passwords,
         })
     }
@@ -48,7 +57,16 @@ impl Keys {
             jwt_secret: Some(self.jwt),
             upstream_key: Some(self.shared.clone()),
             passwords: self.passwords,
-            others: vec![self.master, self.shared, self.client, self.cookie],
+            control_token: Some(self.control.clone()),
+            others: vec![
+                self.master,
+                self.shared,
+                self.client,
+                self.cookie,
+                self.control,
+                self.redis,
+                self.redis_auth,
+            ],
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::programs::provisioned;
+use super::programs::{Refused, beside};
 
 /// The command that installs it.
 pub const PROVISION: &str = "scripts/provision --with-litellm";
@@ -36,22 +36,29 @@ pub struct Litellm {
     pub version: String,
 }
 
-/// It is not installed.
+/// There is none that can be used.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("LiteLLM is not installed; run {PROVISION}")]
-pub struct MissingLitellm;
+pub enum MissingLitellm {
+    /// It is not installed.
+    #[error("LiteLLM is not installed; run {PROVISION}")]
+    NotInstalled,
+    /// Others could have changed it.
+    #[error("LiteLLM: {0}")]
+    Refused(#[from] Refused),
+}
 
 impl Litellm {
-    /// The one that was provisioned, with the configuration in this folder.
+    /// The one beside the executable, with the configuration in this folder.
     ///
     /// # Errors
     /// Where there is none.
     pub fn find(files: &Path) -> Result<Self, MissingLitellm> {
-        let python = provisioned("litellm/bin/python").ok_or(MissingLitellm)?;
-        let home = python.ancestors().nth(2).ok_or(MissingLitellm)?.to_owned();
-        let version = installed(&home).ok_or(MissingLitellm)?;
-        let real = fs::canonicalize(&python).map_err(|_| MissingLitellm)?;
-        let base = real.ancestors().nth(2).ok_or(MissingLitellm)?.to_owned();
+        let missing = || MissingLitellm::NotInstalled;
+        let python = beside("litellm/bin/python").ok_or_else(missing)??;
+        let home = python.ancestors().nth(2).ok_or_else(missing)?.to_owned();
+        let version = installed(&home).ok_or_else(missing)?;
+        let real = fs::canonicalize(&python).map_err(|_| missing())?;
+        let base = real.ancestors().nth(2).ok_or_else(missing)?.to_owned();
         Ok(Self {
             home,
             base,

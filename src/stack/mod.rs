@@ -23,6 +23,7 @@ pub mod litellm;
 pub mod measure;
 pub mod procfs;
 pub mod programs;
+pub mod redis_acl;
 pub mod sandbox;
 
 /// A part of the stack.
@@ -145,6 +146,8 @@ pub struct Secrets {
     pub jwt_secret: Option<SecretString>,
     /// The key with which the gateway asks the upstream for its users, where it is known.
     pub upstream_key: Option<SecretString>,
+    /// What the control paths of the doubles ask for, where they do.
+    pub control_token: Option<SecretString>,
     /// The password of each user, by e-mail.
     pub passwords: BTreeMap<String, SecretString>,
     /// Everything else that must never be shown.
@@ -174,7 +177,7 @@ pub struct ServiceState {
 }
 
 /// One process, told apart from a later one with the same number by its start.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub struct Instance {
     /// Its process id.
     pub pid: u32,
@@ -405,6 +408,11 @@ pub trait Stack: Send + Sync {
     }
     /// The file that a service's own log output goes to, where there is one.
     fn service_log(&self, _service: Service) -> Option<std::path::PathBuf> {
+        None
+    }
+    /// The limit of its place that the gateway hit, where it hit one: what it does there is its own
+    /// doing.
+    async fn overrun(&self) -> Option<String> {
         None
     }
     /// What somebody else did to the gateway or to its world while the run went on, where that

@@ -2,12 +2,14 @@
 
 use std::{
     env,
+    ffi::OsStr,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
 use super::litellm::Litellm;
+use crate::trust;
 
 /// The command that installs whatever is missing.
 pub const PROVISION: &str = "scripts/provision";
@@ -25,8 +27,21 @@ pub const CHROMIUM: [&str; 4] = [
 
 /// Chromium's program, where it is installed.
 #[must_use]
-pub fn chromium() -> Option<PathBuf> {
+pub fn chromium() -> Option<Found> {
     CHROMIUM.iter().find_map(|name| on_path(name))
+}
+
+/// A program that is there: where, or why it is refused.
+pub type Found = Result<PathBuf, Refused>;
+
+/// A program that others could have changed.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{program} is refused: {why}")]
+pub struct Refused {
+    /// Where it was found.
+    pub program: String,
+    /// Who can change it.
+    pub why: String,
 }
 
 /// One program or module that the sandbox needs.
@@ -34,8 +49,8 @@ pub fn chromium() -> Option<PathBuf> {
 pub struct Need {
     /// What it is called.
     pub name: &'static str,
-    /// Where it was found.
-    pub found: Option<PathBuf>,
+    /// Where it was found, or why it is refused.
+    pub found: Option<Found>,
     /// The Debian package, or how else to get it.
     pub from: &'static str,
     /// The flag by which a program tells its version.
@@ -167,12 +182,30 @@ pub fn lua_modules() -> Vec<(&'static str, PathBuf, &'static str)> {
         .collect()
 }
 
-fn on_path(name: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    env::split_paths(&path)
+/// The first program of that name on PATH or in a folder of system programs. Entries of PATH that
+/// depend on the current directory are skipped.
+#[must_use]
+pub fn on_path(name: &str) -> Option<Found> {
+    on(&env::var_os("PATH")?, name)
+}
+
+fn on(path: &OsStr, name: &str) -> Option<Found> {
+    env::split_paths(path)
         .chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from))
+        .filter(|dir| dir.is_absolute())
         .map(|dir| dir.join(name))
         .find(|file| is_executable(file))
+        .map(trusted)
+}
+
+fn trusted(program: PathBuf) -> Found {
+    match trust::check_program(&program) {
+        Ok(()) => Ok(program),
+        Err(why) => Err(Refused {
+            program: program.display().to_string(),
+            why,
+        }),
+    }
 }
 
 fn is_executable(file: &Path) -> bool {
@@ -181,20 +214,10 @@ fn is_executable(file: &Path) -> bool {
         .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
-/// Where provisioning puts what it makes: beside the project that the binary was built in, or
-/// that it is run from.
-pub(super) fn provisioned(name: &str) -> Option<PathBuf> {
-    let from_cwd = env::current_dir().ok().into_iter();
-    let from_exe = env::current_exe().ok().into_iter();
-    from_cwd
-        .chain(from_exe)
-        .flat_map(|start| {
-            start
-                .ancestors()
-                .map(|dir| dir.join(".cache").join(name))
-                .collect::<Vec<_>>()
-        })
-        .find(|file| is_executable(file))
+/// A program beside the executable, where `scripts/provision` links what it makes.
+pub(super) fn beside(name: &str) -> Option<Found> {
+    let program = env::current_exe().ok()?.parent()?.join(name);
+    is_executable(&program).then(|| trusted(program))
 }
 
 /// Everything that the sandbox needs, found or not.
@@ -216,7 +239,7 @@ pub fn survey() -> Vec<Need> {
         },
         Need {
             name: "oauth2-proxy",
-            found: on_path("oauth2-proxy").or_else(|| provisioned("bin/oauth2-proxy")),
+            found: on_path("oauth2-proxy").or_else(|| beside("oauth2-proxy")),
             from: "built from fixtures/auth-proxy",
             version_flag: Some("--version"),
         },
@@ -236,14 +259,16 @@ pub fn survey() -> Vec<Need> {
     if openresty.is_none() {
         needs.push(Need {
             name: "ngx_http_lua_module",
-            found: Some(PathBuf::from(NGINX_MODULES[1])).filter(|file| file.exists()),
+            found: Some(PathBuf::from(NGINX_MODULES[1]))
+                .filter(|file| file.exists())
+                .map(Ok),
             from: "Debian: libnginx-mod-http-lua",
             version_flag: None,
         });
         for (name, file, from) in lua_modules() {
             needs.push(Need {
                 name,
-                found: Some(file).filter(|file| file.exists()),
+                found: Some(file).filter(|file| file.exists()).map(Ok),
                 from,
                 version_flag: None,
             });
@@ -257,10 +282,13 @@ pub fn find() -> Result<Programs, Missing> {
     let needs = survey();
     let missing: Vec<String> = needs
         .iter()
-        .filter(|need| need.found.is_none())
-        .map(|need| format!("{} ({})", need.name, need.from))
+        .filter_map(|need| match &need.found {
+            None => Some(format!("{} ({})", need.name, need.from)),
+            Some(Err(refused)) => Some(format!("{} ({refused})", need.name)),
+            Some(Ok(_)) => None,
+        })
         .collect();
-    let place = |index: usize| needs.get(index).and_then(|need| need.found.clone());
+    let place = |index: usize| needs.get(index)?.found.clone()?.ok();
     match (place(0), place(1), place(2), place(3), place(4)) {
         (Some(nginx), Some(redis), Some(oauth2_proxy), Some(bwrap), Some(prlimit))
             if missing.is_empty() =>
@@ -277,5 +305,35 @@ pub fn find() -> Result<Programs, Missing> {
             })
         }
         _ => Err(Missing(missing)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use super::*;
+
+    #[test]
+    fn entries_of_path_that_depend_on_the_current_directory_are_skipped() {
+        // Cargo runs unit tests in the package's folder.
+        assert!(Path::new("scripts/provision").exists());
+        for path in ["scripts", "./scripts", "", ":scripts:"] {
+            assert_eq!(on(OsStr::new(path), "provision"), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_program_in_a_folder_that_everybody_can_write_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("redis-server");
+        fs::write(&program, "").unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let found = || on(dir.path().as_os_str(), "redis-server").unwrap();
+        assert_eq!(found(), Ok(program.clone()));
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        let why = found().unwrap_err().to_string();
+        assert!(why.contains("redis-server is refused"), "{why}");
+        assert!(why.contains("writable by everybody"), "{why}");
     }
 }

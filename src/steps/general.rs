@@ -3,7 +3,10 @@
 
 use regex::Regex;
 
-use super::world::{Args, Blame, StepError, StepResult, World, expect};
+use super::{
+    script,
+    world::{Args, Blame, StepError, StepResult, World, expect},
+};
 use crate::{
     evidence::EvidenceKind,
     probe::{
@@ -27,11 +30,12 @@ steps! {
     /// Asks for a path in the session so many times, and looks at nothing but that answers
     /// come: what requests cost by themselves.
     When "^the session asks for \"(?P<path>[^\"]+)\" (?P<count>[0-9]+) times, unchecked$" => unchecked;
-    /// Runs a script of the plan bundle beside the stack, with bash. It finds the site's address
+    /// Runs a script of the plan bundle beside the stack, with bash: needs --allow-scripts. It sees
+    /// the system read-only, no other file of the host and no environment but this. It finds the site's address
     /// in SITE, its host name in HOST, the internal port's address in INTERNAL, the session's
     /// cookie in COOKIE, the gateway's log in LOG, and who the admin and the test user are in
     /// ADMIN and TEST_USER. Fails when its exit status is not 0.
-    When "^the script \"(?P<script>[^\"]+)\" is run$" => script;
+    When "^the script \"(?P<script>[^\"]+)\" is run$" => run_script;
     /// The status of the last answer.
     Then "^the answer's status is (?P<status>[0-9]+)$" => status;
     /// A header field of the last answer holds a text.
@@ -108,9 +112,8 @@ async fn unchecked(world: &mut World, args: Args) -> StepResult {
     Ok(())
 }
 
-async fn script(world: &mut World, args: Args) -> StepResult {
+async fn run_script(world: &mut World, args: Args) -> StepResult {
     let run = world.run()?;
-    let script = run.plan.bundle.join(args.text("script"));
     let site = run.plain_page("/")?;
     let cookies = world.session()?.browser.cookies(&site).unwrap_or_default();
     let did = format!("run {}", args.text("script"));
@@ -120,8 +123,9 @@ async fn script(world: &mut World, args: Args) -> StepResult {
             .resolve(host, port)
             .map(|found| found.to_string())
     };
-    let output = tokio::process::Command::new("bash")
-        .arg(&script)
+    let sandboxed = matches!(run.plan.run.stack.as_str(), "sandbox" | "fake");
+    let output = script::command(sandboxed, &run.plan.bundle, args.text("script"))
+        .map_err(|why| StepError::harness(&did, "a script that can be run", why))?
         .env(
             "SITE",
             address(&run.profile.site.host, 80).unwrap_or_default(),
@@ -135,7 +139,6 @@ async fn script(world: &mut World, args: Args) -> StepResult {
             "LOG",
             run.stack.service_log(Service::Gateway).unwrap_or_default(),
         )
-        .stdin(std::process::Stdio::null())
         .output()
         .await
         .map_err(|error| StepError::harness(&did, "bash", error))?;

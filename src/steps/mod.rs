@@ -15,6 +15,7 @@ mod phase6;
 mod phase7;
 pub mod registry;
 pub mod run;
+pub mod script;
 mod senses;
 mod session;
 mod token_form;

@@ -152,12 +152,15 @@ impl Run {
         let http = Http::new(stack.endpoints().clone()).map_err(|error| broken(&error))?;
         let grammar = Grammar::new(&plan.profile.log).map_err(|error| broken(&error))?;
         let endpoints = stack.endpoints().clone();
+        let token = stack.secrets().control_token.clone();
+        let journal =
+            |service, address| Journal::of(http.clone(), service, address, token.clone());
         Ok(Self {
             profile: plan.profile.clone(),
             redis: stack.redis(),
-            idp: Journal::of(http.clone(), Service::Idp, endpoints.idp),
-            upstream: Journal::of(http.clone(), Service::Upstream, endpoints.upstream),
-            http,
+            idp: journal(Service::Idp, endpoints.idp),
+            upstream: journal(Service::Upstream, endpoints.upstream),
+            http: http.clone(),
             grammar,
             recorder,
             redactor,
@@ -237,10 +240,19 @@ impl Run {
     /// brings nothing.
     pub async fn excused(&self, error: StepError) -> StepError {
         let seen = match &error {
-            StepError::Candidate(failure) => failure.seen.clone(),
+            StepError::Candidate(failure) | StepError::Harness(failure) => failure.seen.clone(),
             StepError::Skip(reason) => reason.clone(),
-            StepError::Harness(_) => return error,
         };
+        if let Some(limit) = self.stack.overrun().await {
+            return StepError::candidate(
+                "run the gateway within the limits of its place",
+                "a gateway that needs no more",
+                format!("{limit}. Seen then: {seen}"),
+            );
+        }
+        if matches!(error, StepError::Harness(_)) {
+            return error;
+        }
         if let Some(broken) = self.broken_service().await {
             return StepError::harness(
                 "look at the services round the gateway",

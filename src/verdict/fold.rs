@@ -28,6 +28,16 @@ pub enum FoldError {
     /// There is no event at all.
     #[error("no event: the run left nothing behind; run `verify` again")]
     Empty,
+    /// The run ended before anything was started.
+    #[error("no report: run {run} ended before anything was started (exit {exit}): {reason}")]
+    NotStarted {
+        /// The run.
+        run: String,
+        /// Its exit code.
+        exit: u8,
+        /// Why.
+        reason: String,
+    },
     /// The first event is not the start of a run.
     #[error("event 1 is {event}: the first event of a run must be run_started")]
     NoStart {
@@ -88,6 +98,9 @@ pub fn fold(events: impl IntoIterator<Item = RunEvent>) -> Result<RunReport, Fol
             selected,
             rules,
         }) => Folding::start(*run, phases, &selected, rules)?,
+        Some(RunEvent::NotStarted {
+            run, exit, reason, ..
+        }) => return Err(FoldError::NotStarted { run, exit, reason }),
         Some(other) => {
             return Err(FoldError::NoStart {
                 event: name(&other),
@@ -173,7 +186,9 @@ impl Folding {
             event: event_name,
         };
         match event {
-            RunEvent::RunStarted { .. } => return Err(here.order("the run had started already")),
+            RunEvent::RunStarted { .. } | RunEvent::NotStarted { .. } => {
+                return Err(here.order("the run had started already"));
+            }
             RunEvent::Linted { findings } => {
                 if self.lint.replace(findings).is_some() {
                     return Err(here.order("the linter had been heard already"));
@@ -400,6 +415,7 @@ fn judged(
 fn name(event: &RunEvent) -> &'static str {
     match event {
         RunEvent::RunStarted { .. } => "run_started",
+        RunEvent::NotStarted { .. } => "not_started",
         RunEvent::Linted { .. } => "linted",
         RunEvent::Component(_) => "component",
         RunEvent::StackUp { .. } => "stack_up",

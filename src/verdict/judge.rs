@@ -68,12 +68,17 @@ pub fn judge(
 }
 
 /// The verdict on a whole run: [`judge`], and besides, a run that was not gone through to its
-/// end can fail the candidate but never pass it.
+/// end can fail the candidate but never pass it. Where something came between the worker and its
+/// parent, nothing counts.
 #[must_use]
 pub fn judge_run(report: &RunReport) -> (Option<Verdict>, Vec<Reason>) {
     let (verdict, mut reasons) = weigh(&report.items, &report.extended, report.run.partial);
     if report.run.end == Some(RunEnd::Completed) {
         return (verdict, reasons);
+    }
+    if matches!(report.run.end, Some(RunEnd::Integrity { .. })) {
+        let verdict = (!report.run.partial).then_some(Verdict::Inconclusive);
+        return (verdict, vec![Reason::NotCompleted(report.run.end.clone())]);
     }
     let verdict = match verdict {
         Some(Verdict::Pass | Verdict::Conditional) => Some(Verdict::Inconclusive),

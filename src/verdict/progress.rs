@@ -154,6 +154,7 @@ fn unfinished(progress: &Progress, end: Option<&RunEnd>) -> Found {
         Some(RunEnd::Broken { reason }) => {
             format!("the run broke off: {}", first_lines(reason))
         }
+        Some(RunEnd::Integrity { reason }) => format!("integrity: {}", first_lines(reason)),
         Some(RunEnd::Completed) => "the run ended without its result".to_owned(),
     };
     let how_far = match (&progress.open_step, progress.started) {

@@ -137,6 +137,9 @@ impl Reason {
             Self::NotCompleted(Some(RunEnd::Broken { reason })) => {
                 format!("the run broke off by the harness's fault: {reason}")
             }
+            Self::NotCompleted(Some(RunEnd::Integrity { reason })) => {
+                format!("integrity: no result of this run counts: {reason}")
+            }
             Self::AllPassed { items, extended: 0 } => {
                 format!("all {items} items passed")
             }
@@ -183,6 +186,9 @@ impl Reason {
             }
             Self::NotCompleted(Some(RunEnd::Broken { reason })) => {
                 format!("検証環境の問題で検証が途中で終了しました：{reason}")
+            }
+            Self::NotCompleted(Some(RunEnd::Integrity { reason })) => {
+                format!("完全性：この検証の結果はすべて無効です：{reason}")
             }
             Self::AllPassed { items, extended: 0 } => format!("全{items}項目が成功しました"),
             Self::AllPassed { items, extended } => {

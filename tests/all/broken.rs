@@ -243,6 +243,7 @@ fn the_plan_s_commands_alone_pass_the_shipped_gateway_and_miss_what_they_cannot_
     ])
     .arg("--compare")
     .arg(root().join("fixtures/by-hand"))
+    .arg("--allow-scripts")
     .ends();
     ended.exits(0);
     let matrix: Matrix = serde_json::from_str(&ended.stdout).expect("a matrix");

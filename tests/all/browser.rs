@@ -27,7 +27,7 @@ use super::{
 
 /// Whether there is a browser to test with.
 pub fn has_browser() -> bool {
-    let found = programs::chromium().is_some();
+    let found = programs::chromium().is_some_and(|found| found.is_ok());
     if !found {
         assert!(
             env::var("VERIFY_REQUIRE_BROWSER").is_err(),
@@ -294,7 +294,7 @@ async fn opened(body: &str) -> (Chromium, Tab) {
         auth: address,
     };
     let http = Http::new(endpoints.clone()).expect("a client");
-    let program = programs::chromium().expect("Chromium");
+    let program = programs::chromium().expect("Chromium").expect("trusted");
     let chromium = Chromium::start(&program, &endpoints, http)
         .await
         .expect("it starts");

@@ -26,3 +26,4 @@ mod rest;
 mod served;
 mod support;
 mod terminal;
+mod untrusted;

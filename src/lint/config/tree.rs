@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
     path::{Path, PathBuf},
     rc::Rc,
 };
@@ -13,6 +12,7 @@ use nginx_lint_parser::{
 };
 
 use super::lua_blocks;
+use crate::input;
 
 /// How deep includes may lie; nginx stops somewhere, too.
 const DEPTH: usize = 16;
@@ -157,7 +157,7 @@ impl Reader {
             self.trouble(from.clone(), "includes that lead in a circle".to_owned());
             return Vec::new();
         }
-        let nodes = match fs::read_to_string(file) {
+        let nodes = match input::text(file, input::GATEWAY_LIMIT) {
             Ok(source) => self.source(file, &source),
             Err(error) => {
                 self.trouble(from.clone(), format!("{}: {error}", file.display()));
@@ -327,6 +327,8 @@ fn unquoted(raw: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -62,6 +62,12 @@ pub(super) fn head(report: &RunReport, lang: Lang) -> String {
     for (label, fact) in facts {
         text.push_str(&format!("- **{label}**: {fact}\n"));
     }
+    for source in &run.sources {
+        let label = words::source_name(source.role, lang);
+        let path = md_code(&source.path.to_string_lossy());
+        let sha256 = md_code(&source.sha256);
+        text.push_str(&format!("- **{label}**: {path} (SHA-256 {sha256})\n"));
+    }
     if let Some(outcome) = words::rollback_outcome(report, lang) {
         text.push_str(&format!("\n> 🔄 **{outcome}**\n"));
     }

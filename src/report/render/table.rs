@@ -81,18 +81,29 @@ pub fn table(report: &RunReport, style: Style) -> String {
     parts.join("\n\n") + "\n"
 }
 
+/// How much of a hash tells files apart for a person.
+const SHORT: usize = 12;
+
 fn heading(report: &RunReport, style: Style) -> String {
     let run = &report.run;
     let took = words::duration(run.duration_ms);
     let facts = format!("{}  {}  {}  {took}", run.id, run.stack, run.profile);
     let candidate = run.candidate.path.to_string_lossy();
     let baseline = run.baseline.path.to_string_lossy();
-    format!(
+    let mut text = format!(
         "{}\n{}\n{}",
         style.paint(BOLD, &style.paragraph(2, &line(run.plan.get(style.lang)))),
         style.paragraph(2, &line(&facts)),
         style.paragraph(2, &line(&format!("{baseline} -> {candidate}"))),
-    )
+    );
+    for source in &run.sources {
+        let label = words::source_name(source.role, style.lang);
+        let sha256: String = source.sha256.chars().take(SHORT).collect();
+        let told = format!("{label}: {} (SHA-256 {sha256}…)", source.path.display());
+        text.push('\n');
+        text.push_str(&style.paragraph(2, &line(&told)));
+    }
+    text
 }
 
 /// The plan's 検証サマリー. Where its words do not fit, signs stand for them, and are explained.

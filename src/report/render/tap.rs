@@ -22,7 +22,9 @@ pub fn tap(report: &RunReport, lang: Lang) -> String {
     let broken_off = match &report.run.end {
         Some(RunEnd::Completed) => None,
         Some(RunEnd::Interrupted { signal }) => Some(format!("interrupted by {signal}")),
-        Some(RunEnd::Broken { reason }) => Some(about::bounded(reason, 1024)),
+        Some(RunEnd::Broken { reason } | RunEnd::Integrity { reason }) => {
+            Some(about::bounded(reason, 1024))
+        }
         None => Some("the run was killed".to_owned()),
     };
     if let Some(why) = broken_off {

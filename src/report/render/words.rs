@@ -1,10 +1,21 @@
 //! The words of a report in both languages; where the plan has a word, it is the plan's.
 
 use crate::{
+    engine::InputRole,
     plan::{Checklist, ItemId, Lang, Priority},
     report::{FindingState, ItemReport, RunReport, Severity, Verdict},
     verdict::{NOT_SELECTED, Standing, judge_run, standing},
 };
+
+/// What an input is called.
+pub fn source_name(role: InputRole, lang: Lang) -> &'static str {
+    match role {
+        InputRole::Plan => say(lang, "Plan files", "検証計画ファイル"),
+        InputRole::Profile => say(lang, "Profile file", "プロファイルのファイル"),
+        InputRole::Config => say(lang, "Settings file", "設定ファイル（verify）"),
+        _ => role.flag(),
+    }
+}
 
 /// One of two words, by language.
 pub fn say<'a>(lang: Lang, en: &'a str, ja: &'a str) -> &'a str {

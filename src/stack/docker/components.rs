@@ -59,6 +59,7 @@ async fn component(
     let equal = image.labels.get("verify.equal-of");
     let equal = equal.map(|name| format!(", in place of {name}"));
     Ok(Component {
+        sha256: None,
         service: service.name().to_owned(),
         program: program.to_owned(),
         version,

@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -79,11 +78,7 @@ impl ComposeFile {
     /// # Errors
     /// A file that cannot be read, or has something that is not known.
     pub fn load(path: &Path, values: &BTreeMap<String, String>) -> Result<Self, YamlError> {
-        let text = fs::read_to_string(path).map_err(|source| YamlError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        yaml::parse(&interpolated(&text, values), path)
+        yaml::parse(&interpolated(&yaml::text(path)?, values), path)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The images of the containers stack: here already, pulled, or built.
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{collections::BTreeMap, fs, io, path::Path, time::Duration};
 
 use bollard::{
     errors::Error,
@@ -12,7 +12,7 @@ use super::{
     archive::Archive,
     engine::{Engine, EngineError, is_missing},
 };
-use crate::digest::sha256;
+use crate::{digest::sha256, input};
 
 /// The variable of `docker-compose.test.yml` that names the image of the doubles.
 pub const DOUBLES: &str = "VERIFY_DOUBLES_IMAGE";
@@ -231,15 +231,23 @@ async fn build(engine: &Engine, base: &str, sha256: &str) -> Result<Image, Engin
 
 /// The variables that the compose file is read with: those of a `.env` beside it, replaced by
 /// the environment's, as `docker compose` does.
-#[must_use]
-pub fn environment(folder: &Path) -> BTreeMap<String, String> {
-    let mut variables = fs::read_to_string(folder.join(".env"))
-        .map(|text| super::compose_file::variables(&text))
-        .unwrap_or_default();
+///
+/// # Errors
+/// A `.env` that cannot be read.
+pub fn environment(folder: &Path) -> Result<BTreeMap<String, String>, EngineError> {
+    let file = folder.join(".env");
+    let mut variables = match input::text(&file, input::TEXT_LIMIT) {
+        Ok(text) => super::compose_file::variables(&text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
+        Err(error) => {
+            let file = file.display();
+            return Err(EngineError::new(format!("cannot read {file}: {error}")));
+        }
+    };
     variables.extend(std::env::vars_os().filter_map(|(name, value)| {
         let name = name.into_string().ok()?;
         let image = name.starts_with("VERIFY_") && name.ends_with("_IMAGE");
         image.then_some((name, value.into_string().ok()?))
     }));
-    variables
+    Ok(variables)
 }

@@ -392,6 +392,10 @@ impl Stack for Fake {
         self.inner.service_log(service)
     }
 
+    async fn overrun(&self) -> Option<String> {
+        self.inner.overrun().await
+    }
+
     async fn interference(&self, answered: bool) -> Option<String> {
         self.inner.interference(answered).await
     }

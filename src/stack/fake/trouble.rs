@@ -3,16 +3,19 @@
 use std::{net::SocketAddr, path::Path, str::FromStr, sync::Arc, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
+use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    process::Command,
     time::sleep,
 };
 
-use crate::stack::{Service, Stack, StackError};
+use crate::{
+    doubles::TOKEN_HEADER,
+    stack::{Service, Stack, StackError},
+};
 
 /// By how much a slow service is slow.
 const SLOW: Duration = Duration::from_secs(2);
@@ -124,7 +127,7 @@ impl Trouble {
                 });
                 Ok(())
             }
-            Fault::DiskFull => fill(service).await,
+            Fault::DiskFull => fill(service),
             Fault::Garbage => {
                 end(&*stack, service).await?;
                 listen_instead(&*stack, service, Some(GARBAGE)).await
@@ -218,10 +221,13 @@ async fn talk(mut stream: TcpStream, words: Option<&'static [u8]>) {
 /// Holds every answer of a double back.
 async fn delay(stack: &dyn Stack, service: Service) -> Result<(), StackError> {
     let failed = |what: String| StackError::Service { service, what };
+    let token = stack.secrets().control_token.as_ref();
+    let token = token.map_or("", |token| token.expose_secret());
     for address in ports(stack, service) {
         let fault = json!({"delay_ms": u64::try_from(SLOW.as_millis()).unwrap_or_default()});
         let asked = reqwest::Client::new()
             .post(format!("http://{address}/__verify/faults"))
+            .header(TOKEN_HEADER, token)
             .json(&fault);
         let answer = asked.send().await;
         let answer = answer.map_err(|error| failed(error.to_string()))?;
@@ -232,34 +238,22 @@ async fn delay(stack: &dyn Stack, service: Service) -> Result<(), StackError> {
     Ok(())
 }
 
-/// Makes the file systems that a service writes to as small as what they hold.
-async fn fill(service: Service) -> Result<(), StackError> {
-    let places: &[&str] = match service {
-        Service::Gateway => &["/run", "/var"],
-        Service::Auth => &["/run"],
-        Service::Redis => &["/var"],
-        Service::Upstream | Service::Idp => &["/tmp"],
+/// Fills the file system that the services write to. What the gateway alone writes to is left: it
+/// is itself whom a full one there is held against.
+fn fill(service: Service) -> Result<(), StackError> {
+    let path = Path::new("/run/filled");
+    let filled = || -> std::io::Result<()> {
+        let held = rustix::fs::statvfs(Path::new("/run"))?;
+        let file = std::fs::File::create(path)?;
+        let room = held.f_bavail * held.f_frsize;
+        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, room)?;
+        Ok(())
     };
-    for place in places {
-        let io = |source| StackError::Io {
-            what: format!("filling {place}"),
-            service,
-            source,
-        };
-        let held = rustix::fs::statvfs(Path::new(place)).map_err(|error| io(error.into()))?;
-        let used = (held.f_blocks - held.f_bfree) * held.f_frsize;
-        let options = format!("remount,size={}", used.max(held.f_frsize));
-        let output = Command::new("mount")
-            .args(["-o", &options, place])
-            .output()
-            .await
-            .map_err(io)?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            return Err(io(std::io::Error::other(said)));
-        }
-    }
-    Ok(())
+    filled().map_err(|source| StackError::Io {
+        what: format!("filling {}", path.display()),
+        service,
+        source,
+    })
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! The programs that take part, by what they say of themselves.
 
-use std::{path::Path, process::Stdio};
+use std::{fs, path::Path, process::Stdio};
 
 use crate::{
+    digest::sha256,
     report::Component,
     stack::{Service, StackError, programs::Programs, version_in},
 };
@@ -12,10 +13,11 @@ use super::layout;
 /// Every program with its version.
 pub async fn found(programs: &Programs) -> Result<Vec<Component>, StackError> {
     let auth_program = layout::shipped("bin/oauth2-proxy");
-    let (gateway, redis, auth) = tokio::join!(
+    let (gateway, redis, auth, hashes) = tokio::join!(
         version(Service::Gateway, &programs.nginx, "-v"),
         version(Service::Redis, &programs.redis, "--version"),
         version(Service::Auth, &auth_program, "--version"),
+        hashes([&programs.nginx, &auth_program, &programs.redis]),
     );
     let nginx = if programs.openresty {
         "openresty"
@@ -27,6 +29,9 @@ pub async fn found(programs: &Programs) -> Result<Vec<Component>, StackError> {
         real(Service::Auth, "oauth2-proxy", &auth?),
         real(Service::Redis, "redis-server", &redis?),
     ];
+    for (component, sha256) in found.iter_mut().zip(hashes) {
+        component.sha256 = sha256;
+    }
     match &programs.litellm {
         Some(litellm) => found.extend([
             real(Service::Upstream, "LiteLLM", &litellm.version),
@@ -48,6 +53,7 @@ fn real(service: Service, program: &str, version: &str) -> Component {
         version: version.to_owned(),
         real: true,
         image: None,
+        sha256: None,
     }
 }
 
@@ -59,7 +65,18 @@ fn double(service: Service, program: &str) -> Component {
         version,
         real: false,
         image: None,
+        sha256: None,
     }
+}
+
+/// The SHA-256 of each program's file, each on a thread of its own; none of one that cannot be read.
+async fn hashes<const N: usize>(programs: [&Path; N]) -> Vec<Option<String>> {
+    let hashing = programs.map(|program| {
+        let program = program.to_owned();
+        tokio::task::spawn_blocking(move || fs::read(program).map(|file| sha256(&file)).ok())
+    });
+    let done = futures::future::join_all(hashing).await;
+    done.into_iter().map(|hash| hash.ok().flatten()).collect()
 }
 
 /// The version that a program tells.

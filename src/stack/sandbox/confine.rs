@@ -67,14 +67,19 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// For the gateway. A process of it with a thousand connections has some 50 MiB; what is shared
-    /// between its workers counts in each.
-    pub const OF_GATEWAY: Self = Self {
-        address_space: Some(2 * GIB),
-        processes: 256,
-        file_size: GIB / 4,
-        cpu_seconds: 600,
-    };
+    /// For the gateway. A process of it with a thousand connections has some 50 MiB. It has a process
+    /// for each processor, each of which may have a pool of 32 threads.
+    pub fn of_gateway() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let processes = 256 + 34 * u32::try_from(processors).unwrap_or(1);
+        Self {
+            address_space: Some(2 * GIB),
+            processes,
+            file_size: GIB / 4,
+            cpu_seconds: 600,
+        }
+    }
+
     /// For what stands round it: Go and Python reserve far more than they use.
     pub const OF_HELPERS: Self = Self {
         address_space: None,

@@ -22,6 +22,9 @@ use tokio::{
 pub async fn guard(command: &[OsString]) -> io::Result<u8> {
     let (program, args) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     setsid()?;
+    // Else its keys could be read from within, as by every program that a person starts. Where that
+    // is not possible, there are none: the system has no keyrings, or denies them to everybody here.
+    let _ = keyutils::Keyring::join_anonymous_session();
     let mut ended = signal(SignalKind::terminate())?;
     let parent = getppid();
     set_parent_process_death_signal(Some(Signal::TERM))?;

@@ -8,8 +8,8 @@ use rustix::process::Signal;
 use super::{layout, process::Process, procfs};
 use crate::stack::{Service, StackError};
 
-/// Where the programs of the sandbox write.
-const PLACES: [&str; 3] = ["/run", "/var", "/tmp"];
+/// Where the programs of the sandbox write but the gateway.
+const PLACE: &str = "/run";
 
 /// The gateway's ports.
 const PORTS: [u16; 2] = [80, 8080];
@@ -25,12 +25,9 @@ const FROM_OUTSIDE: [Signal; 5] = [
 
 /// Where nothing can be written any more, if anywhere.
 pub fn full_disk() -> Option<String> {
-    let full = |place: &&&str| {
-        rustix::fs::statvfs(Path::new(place))
-            .is_ok_and(|held| held.f_blocks > 0 && held.f_bavail == 0)
-    };
-    let place = PLACES.iter().find(full)?;
-    Some(format!("no room is left on the disk at {place}"))
+    rustix::fs::statvfs(Path::new(PLACE))
+        .is_ok_and(|held| held.f_blocks > 0 && held.f_bavail == 0)
+        .then(|| format!("no room is left on the disk at {PLACE}"))
 }
 
 /// Between two gateways nobody listens on their ports: what does is not the candidate's, which

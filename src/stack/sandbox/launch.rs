@@ -3,9 +3,9 @@
 use std::{
     collections::BTreeSet,
     ffi::OsString,
-    fs, io,
+    io,
     os::{fd::OwnedFd, unix::process::CommandExt as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Stdio,
 };
 
@@ -14,7 +14,7 @@ use tokio::process::Command;
 
 use super::{filesystem::Arguments, layout, nginx, upstream};
 use crate::{
-    engine::{GatewayFiles, RunPlan},
+    engine::{InputRole, RunPlan, Snapshot},
     stack::programs::Programs,
 };
 
@@ -46,18 +46,18 @@ pub struct Launch {
     pub command: Command,
 }
 
-/// Builds the command for `plan`, and the plan as the worker sees it: its paths inside.
+/// Builds the command for `plan`.
 ///
 /// # Errors
 /// A path that cannot be resolved, or a file that cannot be made.
-pub fn launch(programs: &Programs, plan: &RunPlan) -> io::Result<(Launch, RunPlan)> {
+pub fn launch(programs: &Programs, plan: &RunPlan) -> io::Result<Launch> {
     let mut shown = Arguments::default();
     shown.system()?;
     shown.own_usr_local()?;
     for folder in ["", "bin", "in"] {
         shown.folder(&layout::shipped(folder));
     }
-    shown.own_etc(&plan.profile.site.host, &users(&plan.files)?, FIRST_FILE)?;
+    shown.own_etc(&plan.profile.site.host, &users(&plan.snapshot), FIRST_FILE)?;
     shown.read(&std::env::current_exe()?, &layout::shipped("verify"))?;
     shown.read(&programs.oauth2_proxy, &layout::shipped("bin/oauth2-proxy"))?;
     if let Some(litellm) = &programs.litellm {
@@ -68,11 +68,6 @@ pub fn launch(programs: &Programs, plan: &RunPlan) -> io::Result<(Launch, RunPla
             shown.read(&litellm.base, &inside.base)?;
         }
     }
-    let mut inner = plan.clone();
-    inner.files = gateway_files(&mut shown, &plan.files)?;
-    inner.bundle = layout::shipped("in/features");
-    shown.read(&plan.bundle, &inner.bundle)?;
-
     let mut command = std::process::Command::new(std::env::current_exe()?);
     command
         .args(["worker", "--guard"])
@@ -117,7 +112,7 @@ pub fn launch(programs: &Programs, plan: &RunPlan) -> io::Result<(Launch, RunPla
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    Ok((Launch { command }, inner))
+    Ok(Launch { command })
 }
 
 fn mapped(files: Vec<OwnedFd>) -> Vec<FdMapping> {
@@ -190,29 +185,15 @@ pub fn namespaces() -> Vec<OsString> {
     args.into_vec()
 }
 
-/// The users that the baseline names: they exist where it runs.
-fn users(files: &GatewayFiles) -> io::Result<BTreeSet<String>> {
-    let baseline = fs::read(&files.baseline)?;
-    Ok(nginx::users(&String::from_utf8_lossy(&baseline)))
+/// Where the worker lays the inputs.
+pub fn inputs() -> PathBuf {
+    layout::inside("in")
 }
 
-fn gateway_files(shown: &mut Arguments, files: &GatewayFiles) -> io::Result<GatewayFiles> {
-    let mut one = |from: &Path, name: &str| -> io::Result<PathBuf> {
-        let to = layout::shipped(name);
-        shown.read(from, &to)?;
-        Ok(to)
-    };
-    let mut maybe = |from: &Option<PathBuf>, name: &str| -> io::Result<Option<PathBuf>> {
-        from.as_deref().map(|from| one(from, name)).transpose()
-    };
-    Ok(GatewayFiles {
-        lualib: maybe(&files.lualib, "in/lualib")?,
-        baseline_lua: maybe(&files.baseline_lua, "in/baseline_lua")?,
-        baseline_html: maybe(&files.baseline_html, "in/baseline_html")?,
-        candidate: one(&files.candidate, "in/candidate.conf")?,
-        baseline: one(&files.baseline, "in/baseline.conf")?,
-        lua: one(&files.lua, "in/lua")?,
-        html: one(&files.html, "in/html")?,
-        auth_proxy: one(&files.auth_proxy, "in/oauth2-proxy.cfg")?,
-    })
+/// The users that the baseline names: they exist where it runs.
+fn users(snapshot: &Snapshot) -> BTreeSet<String> {
+    let files = snapshot.of(InputRole::Baseline);
+    files
+        .flat_map(|file| nginx::users(&String::from_utf8_lossy(&file.bytes)))
+        .collect()
 }

@@ -4,8 +4,11 @@ use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
+
+use rustix::fs::OFlags;
 
 use super::{layout, procfs};
 use crate::stack::{LogChunk, LogCursor, Service};
@@ -16,9 +19,10 @@ const LIMIT: u64 = 64 * 1024 * 1024;
 /// The directory that nginx logs to when its configuration names no file, and most name.
 const NGINX_LOGS: &str = "/var/log/nginx";
 
-/// The logs of a service, by name: its two streams, and for the gateway every regular file
-/// that the master holds open for writing. The files in nginx's log directory count also
-/// when there is no master any more.
+/// The logs of a service, by name, and where each is read: its two streams, and for the gateway
+/// every regular file that the master holds open for writing. The files in nginx's log directory
+/// count also when there is no master any more. That directory is the gateway's: a link in it may
+/// lead anywhere, and is not followed.
 fn sources(service: Service, pid: u32) -> io::Result<BTreeMap<String, PathBuf>> {
     let mut sources = BTreeMap::new();
     for stream in ["stdout", "stderr"] {
@@ -26,22 +30,43 @@ fn sources(service: Service, pid: u32) -> io::Result<BTreeMap<String, PathBuf>> 
     }
     if service == Service::Gateway {
         let streams: Vec<PathBuf> = sources.values().cloned().collect();
+        for file in in_directory()? {
+            sources.insert(file.display().to_string(), file);
+        }
         let held = match procfs::written_files(pid) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
             other => other?,
         };
-        let directory = fs::read_dir(NGINX_LOGS)?
-            .flatten()
-            .map(|entry| entry.path());
-        for file in held.into_iter().chain(directory) {
-            // A link to /dev/stderr is the stream, which is read already.
-            let real = fs::canonicalize(&file).unwrap_or(file);
-            if real.is_file() && !streams.contains(&real) {
-                sources.insert(real.display().to_string(), real);
+        for (name, file) in held {
+            if !streams.contains(&name) {
+                sources.insert(name.display().to_string(), file);
             }
         }
     }
     Ok(sources)
+}
+
+/// The files in nginx's log directory.
+pub fn in_directory() -> io::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(NGINX_LOGS)?.flatten();
+    Ok(entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+        .map(|entry| entry.path())
+        .collect())
+}
+
+/// Opens a log. It is looked at only then: what is there may be another thing by now.
+fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let mut flags = OFlags::NONBLOCK;
+    if !path.starts_with("/proc") {
+        flags |= OFlags::NOFOLLOW;
+    }
+    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+    let file = options.custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other(format!("{} is no file", path.display()))),
+    }
 }
 
 /// The end of every log as it is now.
@@ -78,7 +103,7 @@ pub fn since(service: Service, pid: u32, cursor: &LogCursor) -> io::Result<Vec<L
             )));
         }
         if end > from {
-            let mut file = File::open(&path)?;
+            let mut file = open(&path, OpenOptions::new().read(true))?;
             file.seek(SeekFrom::Start(from))?;
             let mut bytes = Vec::new();
             file.take(end - from).read_to_end(&mut bytes)?;
@@ -97,10 +122,7 @@ pub fn since(service: Service, pid: u32, cursor: &LogCursor) -> io::Result<Vec<L
 pub fn append(service: Service, pid: u32, line: &str) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for (name, path) in sources(service, pid)? {
-        OpenOptions::new()
-            .append(true)
-            .open(path)?
-            .write_all(line.as_bytes())?;
+        open(&path, OpenOptions::new().append(true))?.write_all(line.as_bytes())?;
         names.push(name);
     }
     Ok(names)

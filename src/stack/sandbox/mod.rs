@@ -20,6 +20,7 @@ mod guard;
 mod interference;
 mod launch;
 mod layout;
+mod limits;
 mod logs;
 mod names;
 mod nginx;
@@ -32,14 +33,14 @@ mod sockets;
 mod upstream;
 
 pub use guard::guard;
-pub use launch::{Launch, become_user, launch};
+pub use launch::{Launch, become_user, inputs, launch};
 pub use settle::settle_in;
 pub use side_by_side::member;
 
 use self::{confine::Tools, process::Process, services::Doubles};
 use super::{
     Endpoints, LogChunk, LogCursor, Output, Secrets, Service, ServiceState, SideBySide, Socket,
-    Stack, StackError, Version, keys::Keys, programs::Programs,
+    Stack, StackError, Version, keys::Keys, programs::Programs, redis_acl,
 };
 use crate::{engine::GatewayFiles, probe::redis::Redis, profile::Profile, report::Component};
 
@@ -55,10 +56,12 @@ pub struct Sandbox {
     programs: Programs,
     files: GatewayFiles,
     endpoints: Endpoints,
+    redis: Redis,
     secrets: Secrets,
     processes: BTreeMap<Service, Mutex<Process>>,
     doubles: Mutex<Doubles>,
     gateway_env: Vec<(String, String)>,
+    limits: limits::Watch,
 }
 
 fn tools(programs: &Programs) -> Tools {
@@ -109,7 +112,7 @@ impl Sandbox {
         let auth = services::auth(&files, profile, &keys)?;
         // oauth2-proxy asks for neither Redis nor the gateway before it answers.
         let (redis, auth, gateway) = tokio::try_join!(
-            Process::start(&tools, services::redis(&programs)),
+            Process::start(&tools, services::redis(&programs, profile, &keys)),
             Process::start(&tools, auth),
             Process::start(&tools, gateway),
         )?;
@@ -118,6 +121,7 @@ impl Sandbox {
             upstream::answers(profile, &keys).await?;
         }
         doubles.check()?;
+        let limits = limits::Watch::begin(gateway.pid());
         let processes = [
             (Service::Redis, redis),
             (Service::Gateway, gateway),
@@ -130,10 +134,12 @@ impl Sandbox {
             programs,
             files,
             endpoints: endpoints(profile),
+            redis: Redis::at_socket(&layout::redis_socket(), redis_acl::VERIFY, &keys.redis),
             secrets: keys.into_secrets(),
             processes: processes.collect(),
             doubles: Mutex::new(doubles),
             gateway_env,
+            limits,
         })
     }
 
@@ -184,7 +190,7 @@ impl Stack for Sandbox {
     }
 
     fn redis(&self) -> Redis {
-        Redis::at(local(services::REDIS_PORT))
+        self.redis.clone()
     }
 
     fn secrets(&self) -> &Secrets {
@@ -267,6 +273,7 @@ impl Stack for Sandbox {
                 &self.gateway_env,
             );
             *process = Process::start(&tools(&self.programs), spec).await?;
+            self.limits.follow(process.pid());
             return Ok(());
         }
         process.restart().await
@@ -321,6 +328,10 @@ impl Stack for Sandbox {
     async fn append_log(&self, service: Service, line: &str) -> Result<Vec<String>, StackError> {
         logs::append(service, self.process(service)?.lock().await.pid(), line)
             .map_err(Self::io(service, "writing to the log"))
+    }
+
+    async fn overrun(&self) -> Option<String> {
+        self.limits.hit()
     }
 
     async fn interference(&self, answered: bool) -> Option<String> {

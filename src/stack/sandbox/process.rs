@@ -253,7 +253,8 @@ async fn spawn(tools: &Tools, spec: &Spec) -> Result<(Child, Status, u32), Stack
     start.await.map_err(spec.error("starting"))
 }
 
-fn signal(pid: u32, signal: Signal) {
+/// Sends a signal to a process.
+pub fn signal(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid)
         .ok()
         .and_then(rustix::process::Pid::from_raw)

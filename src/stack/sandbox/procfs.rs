@@ -1,6 +1,10 @@
 //! What this machine's own `/proc` says of processes and sockets.
 
-use std::{collections::HashMap, fs, io};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs, io,
+    path::PathBuf,
+};
 
 use super::sockets;
 use crate::stack::{
@@ -32,7 +36,8 @@ pub fn is_stopped(pid: u32) -> bool {
     stat(pid).is_some_and(|stat| stat.state == 'T')
 }
 
-fn pids() -> io::Result<impl Iterator<Item = u32>> {
+/// The numbers of all processes.
+pub fn pids() -> io::Result<impl Iterator<Item = u32>> {
     Ok(fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()))
 }
 
@@ -73,9 +78,10 @@ fn holders(processes: &[u32]) -> io::Result<HashMap<u64, u32>> {
     Ok(holders)
 }
 
-/// The regular files that a process holds open for writing: for nginx, its logs.
-pub fn written_files(pid: u32) -> io::Result<Vec<std::path::PathBuf>> {
-    let mut files = Vec::new();
+/// The regular files that a process holds open for writing (for nginx, its logs): the name of each,
+/// and a path that leads to it whatever is at that name by now.
+pub fn written_files(pid: u32) -> io::Result<BTreeMap<PathBuf, PathBuf>> {
+    let mut files = BTreeMap::new();
     for entry in fs::read_dir(format!("/proc/{pid}/fd"))?.flatten() {
         let Ok(target) = fs::read_link(entry.path()) else {
             continue;
@@ -85,8 +91,8 @@ pub fn written_files(pid: u32) -> io::Result<Vec<std::path::PathBuf>> {
             entry.file_name().to_string_lossy()
         ));
         let writes = info.is_ok_and(|text| writes(&text));
-        if writes && target.is_file() && !files.contains(&target) {
-            files.push(target);
+        if writes && entry.path().is_file() {
+            files.insert(target, entry.path());
         }
     }
     Ok(files)

@@ -31,6 +31,7 @@ use crate::{
         Service, StackError,
         keys::{Keys, clear},
         programs::Programs,
+        redis_acl,
     },
 };
 
@@ -115,7 +116,8 @@ impl Doubles {
         .into_iter()
         .chain([profile.site.host.clone()])
         .collect();
-        let routers = (idp.router(), upstream);
+        let guarded = |router| doubles::guarded(router, Some(keys.control.clone()));
+        let routers = (guarded(idp.router()), guarded(upstream));
         Ok(Self {
             idp: Some(serve(Service::Idp, IDP_PORT, routers.0.clone()).await?),
             upstream: Some(serve(Service::Upstream, UPSTREAM_PORT, routers.1.clone()).await?),
@@ -205,8 +207,13 @@ pub(super) fn failed(service: Service, what: String) -> StackError {
 }
 
 /// Redis, in memory only.
-pub fn redis(programs: &Programs) -> Spec {
+pub fn redis(programs: &Programs, profile: &Profile, keys: &Keys) -> Spec {
+    let socket = layout::redis_socket().display().to_string();
     let args = [
+        "--unixsocket",
+        &socket,
+        "--unixsocketperm",
+        "700",
         "--port",
         "6379",
         "--bind",
@@ -221,7 +228,11 @@ pub fn redis(programs: &Programs) -> Spec {
     Spec {
         service: Service::Redis,
         program: programs.redis.clone(),
-        args: args.map(str::to_owned).to_vec(),
+        args: [
+            args.map(str::to_owned).to_vec(),
+            redis_acl::users(keys, &profile.login.cookie, profile.redis.sessions_readable),
+        ]
+        .concat(),
         env: Vec::new(),
         sees: vec![Sees::Write(layout::inside("redis"))],
         limits: Limits::OF_HELPERS,
@@ -267,7 +278,7 @@ pub fn gateway_program(
         args,
         env: env.to_vec(),
         sees,
-        limits: Limits::OF_GATEWAY,
+        limits: Limits::of_gateway(),
     }
 }
 
@@ -299,7 +310,14 @@ pub fn auth(files: &GatewayFiles, profile: &Profile, keys: &Keys) -> Result<Spec
             format!("{ISSUER}oidc/logout?id_token_hint={{id_token}}"),
         ),
         ("IDP_DOMAIN", format!("auth0:{IDP_PORT}")),
-        ("REDIS_URL", format!("redis://redis:{REDIS_PORT}")),
+        (
+            "REDIS_URL",
+            format!(
+                "redis://{}:{}@redis:{REDIS_PORT}",
+                redis_acl::AUTH,
+                clear(&keys.redis_auth)
+            ),
+        ),
         ("UPSTREAM_URL", "http://openresty:8080".to_owned()),
     ];
     let config = values.iter().fold(template, |config, (name, value)| {

@@ -108,6 +108,8 @@ impl Member {
             let mut child = Command::new(&programs.bwrap)
                 .args(["--ro-bind", "/", "/"])
                 .args(launch::namespaces())
+                .arg("--ro-bind")
+                .args([launch::inputs(), launch::inputs()])
                 .arg("--")
                 .arg(layout::shipped("verify"))
                 .args(["worker", "--side-by-side"])

@@ -92,8 +92,6 @@ impl Copy {
         for part in ["lua", "html"] {
             copy(&gateway.join(part), &to.join(part));
         }
-        // What provisioning made stays where it is.
-        symlink(root().join(".cache"), to.join(".cache")).expect("a link");
         fs::create_dir(to.join("bin")).expect("a folder");
         symlink(env!("CARGO_BIN_EXE_verify"), to.join("bin/verify")).expect("a link");
         Self { folder }

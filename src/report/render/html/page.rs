@@ -320,17 +320,14 @@ fn components(report: &RunReport, lang: Lang) -> Vec<ComponentRow> {
 
 fn files(report: &RunReport, lang: Lang) -> Vec<(&'static str, String, String)> {
     let run = &report.run;
-    let named = [
-        (say(lang, "Candidate", "新しい設定"), &run.candidate),
-        (say(lang, "Baseline", "現在の設定"), &run.baseline),
-    ];
-    named
-        .map(|(label, file)| {
-            (
-                label,
-                line(&file.path.to_string_lossy()),
-                line(&file.sha256),
-            )
-        })
-        .into()
+    let candidate = (say(lang, "Candidate", "新しい設定"), &run.candidate);
+    let baseline = (say(lang, "Baseline", "現在の設定"), &run.baseline);
+    let named = [candidate, baseline].map(|(label, file)| (label, &file.path, &file.sha256));
+    let sources = run.sources.iter().map(|source| {
+        let label = words::source_name(source.role, lang);
+        (label, &source.path, &source.sha256)
+    });
+    (named.into_iter().chain(sources))
+        .map(|(label, path, sha256)| (label, line(&path.to_string_lossy()), line(sha256)))
+        .collect()
 }

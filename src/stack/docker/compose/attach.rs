@@ -14,6 +14,7 @@ use bollard::{
     models::{ContainerInspectResponse, ContainerSummary},
     query_parameters::ListContainersOptionsBuilder,
 };
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::super::{
@@ -69,6 +70,8 @@ pub struct Attached {
     pub config_path: PathBuf,
     /// The gateway's environment.
     pub env: BTreeMap<String, String>,
+    /// What the control paths of the doubles ask for, where there are doubles.
+    pub control_token: Option<SecretString>,
     /// What is mounted into the gateway.
     pub mounts: Vec<Mounted>,
     /// The gateway's name as a service of the project, for commands that a person types.
@@ -150,6 +153,9 @@ impl Attached {
             endpoints,
             config_path: profile.deployment.config.clone(),
             env: env(gateway),
+            control_token: (inspected.get(&Service::Idp).or(inspected.get(&Service::Upstream)))
+                .and_then(|found| env(found).remove("VERIFY_CONTROL_TOKEN"))
+                .map(SecretString::from),
             mounts: mounts(gateway),
             gateway_service: names.get(&Service::Gateway).cloned().unwrap_or_default(),
             redis: Redis::by_cli(Arc::new(Cli(redis))),
@@ -489,12 +495,12 @@ async fn endpoints(
     Ok(endpoints)
 }
 
-/// Where a double answers for its journal.
+/// Where a double answers.
 async fn journal(found: &ContainerInspectResponse, endpoints: &Endpoints) -> Option<SocketAddr> {
     let http = Http::new(endpoints.clone()).ok()?;
     for (inner, _) in ports(found) {
         let address = reached(found, inner)?;
-        let url = format!("http://{address}/__verify/journal").parse().ok()?;
+        let url = format!("http://{address}/__verify/health").parse().ok()?;
         let answer = http.send(&Request::get(url)).await;
         if answer.is_ok_and(|answer| answer.status == 200) {
             return Some(address);

@@ -39,6 +39,7 @@ use crate::{
     stack::{
         Service,
         keys::{Keys, clear},
+        redis_acl,
     },
 };
 
@@ -129,7 +130,7 @@ impl Maker {
         keys: &Keys,
     ) -> Result<Self, EngineError> {
         let folder = folder(&setup.compose_file).to_owned();
-        let mut variables = images::environment(&folder);
+        let mut variables = images::environment(&folder)?;
         let doubles = images::doubles(&engine, &variables).await?;
         variables.extend(values(files, profile, keys));
         variables.insert(images::DOUBLES.to_owned(), doubles.name);
@@ -353,7 +354,7 @@ impl Maker {
 const PING: (&[u8], &str) = (b"PING\r\n", "+PONG");
 const AUTH_PING: (&[u8], &str) = (b"GET /ping HTTP/1.0\r\n\r\n", " 200 ");
 const JOURNAL: (&[u8], &str) = (
-    b"GET /__verify/journal HTTP/1.0\r\nHost: verify\r\n\r\n",
+    b"GET /__verify/health HTTP/1.0\r\nHost: verify\r\n\r\n",
     " 200 ",
 );
 
@@ -404,12 +405,24 @@ fn values(files: &GatewayFiles, profile: &Profile, keys: &Keys) -> BTreeMap<Stri
         .iter()
         .map(|(email, password)| format!("{email}:{}", password.expose_secret()))
         .collect();
+    let redis_users =
+        redis_acl::users(keys, &profile.login.cookie, profile.redis.sessions_readable);
     let lua = files.baseline_lua.as_ref().unwrap_or(&files.lua);
     let html = files.baseline_html.as_ref().unwrap_or(&files.html);
     [
         ("VERIFY_JWT_SECRET", clear(&keys.jwt)),
         ("VERIFY_LITELLM_MASTER_KEY", clear(&keys.master)),
         ("VERIFY_LITELLM_SHARED_KEY", clear(&keys.shared)),
+        ("VERIFY_CONTROL_TOKEN", clear(&keys.control)),
+        ("VERIFY_REDIS_USERS", redis_users.join(" ")),
+        (
+            "VERIFY_REDIS_URL",
+            format!(
+                "redis://{}:{}@redis:{REDIS_PORT}",
+                redis_acl::AUTH,
+                clear(&keys.redis_auth)
+            ),
+        ),
         ("VERIFY_CLIENT_SECRET", clear(&keys.client)),
         ("VERIFY_COOKIE_SECRET", clear(&keys.cookie)),
         ("VERIFY_USERS", users.join(" ")),

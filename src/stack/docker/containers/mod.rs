@@ -33,7 +33,7 @@ use crate::{
     report::Component,
     stack::{
         Endpoints, LogChunk, LogCursor, Output, Secrets, Service, ServiceState, SideBySide, Socket,
-        Stack, StackError, Version, keys::Keys,
+        Stack, StackError, Version, keys::Keys, redis_acl,
     },
 };
 
@@ -60,7 +60,7 @@ pub struct Setup {
 /// Why it is not.
 pub async fn available(compose_file: &Path) -> Result<(), EngineError> {
     let engine = Engine::connect().await?;
-    let variables = images::environment(folder(compose_file));
+    let variables = images::environment(folder(compose_file))?;
     let file = load(compose_file, &variables)?;
     for (service, name, _) in SERVICES {
         if is_double(service) {
@@ -79,7 +79,7 @@ pub struct Containers {
     labels: HashMap<String, String>,
     files: GatewayFiles,
     endpoints: Endpoints,
-    redis: SocketAddr,
+    redis: Redis,
     internal: RwLock<SocketAddr>,
     secrets: Secrets,
     members: BTreeMap<Service, Container>,
@@ -166,7 +166,7 @@ impl Containers {
             engine: maker.engine,
             files,
             endpoints,
-            redis,
+            redis: Redis::at(redis, redis_acl::VERIFY, &keys.redis),
             internal: RwLock::new(local(INTERNAL)),
             secrets: keys.into_secrets(),
             members,
@@ -255,7 +255,7 @@ impl Stack for Containers {
     }
 
     fn redis(&self) -> Redis {
-        Redis::at(self.redis)
+        self.redis.clone()
     }
 
     fn secrets(&self) -> &Secrets {
