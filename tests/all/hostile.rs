@@ -179,7 +179,10 @@ impl Canaries {
         let secret = digest::sha256(format!("{name} {:?}", Instant::now()).as_bytes());
         let checkouts = ["/opt", "/srv"].map(|folder| Path::new(folder).join(&name));
         let mut planted = Vec::new();
-        for folder in checkouts.into_iter().filter(|path| fs::create_dir(path).is_ok()) {
+        for folder in checkouts
+            .into_iter()
+            .filter(|path| fs::create_dir(path).is_ok())
+        {
             fs::write(folder.join("Cargo.toml"), &secret).expect("a canary");
             planted.push(folder);
         }
@@ -530,7 +533,12 @@ fn attack(
     if watch.peak > PEAK {
         wrong.push(format!("verify held {} MiB", watch.peak / 1024));
     }
-    wrong.extend(harm_of_output(&printed, &output, &reports, &canaries.secret));
+    wrong.extend(harm_of_output(
+        &printed,
+        &output,
+        &reports,
+        &canaries.secret,
+    ));
     if !wrong.is_empty() {
         // What a person needs to see why, kept out of the way of the list.
         let _ = writeln!(std::io::stderr().lock(), "--- {}\n{}", one.id, &printed);
@@ -559,7 +567,10 @@ fn harm_of_output(
         let text = String::from_utf8_lossy(&text);
         for (what, parts) in [
             ("a canary", [secret, secret]),
-            ("that an attack succeeded", ["attack succeeded", "attack succeeded"]),
+            (
+                "that an attack succeeded",
+                ["attack succeeded", "attack succeeded"],
+            ),
             ("a terminal escape", ["\u{1b}", "\u{9b}"]),
             ("a bidi control", ["\u{202e}", "\u{2066}"]),
         ] {

@@ -4,7 +4,7 @@
 mod archive;
 mod components;
 pub mod compose;
-mod compose_file;
+pub mod compose_file;
 mod container;
 pub mod containers;
 mod engine;
