@@ -331,6 +331,10 @@ impl Stack for Sandbox {
             .map_err(Self::io(service, "writing to the log"))
     }
 
+    fn posed(&self) -> Option<String> {
+        self.limits.posed()
+    }
+
     async fn overrun(&self) -> Option<String> {
         self.limits.hit()
     }
