@@ -14,7 +14,7 @@ use crate::{
     plan::Lang,
     report::{
         self,
-        render::{self, Format, Style},
+        render::{self, Format, Style, text::line},
     },
 };
 
@@ -28,9 +28,13 @@ pub fn gate(args: &GateArgs) -> Result<ExitStatus, CliError> {
         },
     )
     .map_err(|error| CliError::usage(format!("{}: {error}", args.report.display())))?;
-    let mut text = format!("{}: {}\n", report.run.id, decision.exit.meaning(Lang::En));
+    let mut text = format!(
+        "{}: {}\n",
+        line(&report.run.id),
+        decision.exit.meaning(Lang::En)
+    );
     for reason in &decision.reasons {
-        text.push_str(&format!("  {reason}\n"));
+        text.push_str(&format!("  {}\n", line(reason)));
     }
     out::print(&text)?;
     Ok(decision.exit)

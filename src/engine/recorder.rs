@@ -1,13 +1,14 @@
 //! Where events of the worker go: one JSON object a line, in the order they happened.
 
 use std::{
+    collections::BTreeMap,
     io::Write,
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
 
 use crate::{
-    evidence::{Evidence, EvidenceKind, Image, Redactor},
+    evidence::{Evidence, EvidenceKind, ITEM_LIMIT, Image, Redactor},
     plan::ItemId,
 };
 
@@ -18,6 +19,8 @@ use super::event::RunEvent;
 pub struct Recorder {
     out: Arc<Mutex<dyn Write + Send>>,
     redactor: Arc<Redactor>,
+    /// How many pieces of evidence each item has, and of how many bytes.
+    kept: Arc<Mutex<BTreeMap<ItemId, (usize, usize)>>>,
     began: SystemTime,
 }
 
@@ -33,6 +36,7 @@ impl Recorder {
         Self {
             out: Arc::new(Mutex::new(out)),
             redactor,
+            kept: Arc::default(),
             began: SystemTime::now(),
         }
     }
@@ -78,6 +82,36 @@ impl Recorder {
     ) {
         let mut evidence = self.redactor.evidence(kind, title, body);
         add(&mut evidence);
+        self.keep(item, evidence);
+    }
+
+    /// Writes down a piece of evidence while the item has room for it; the first one without room
+    /// is replaced by a note that says so.
+    fn keep(&self, item: ItemId, mut evidence: Evidence) {
+        let size = evidence.title.len() + evidence.body.len();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, bytes) = kept.entry(item).or_default();
+        let had_room = *count <= ITEM_LIMIT.0 && *bytes <= ITEM_LIMIT.1;
+        (*count, *bytes) = (*count + 1, bytes.saturating_add(size));
+        if *count > ITEM_LIMIT.0 || *bytes > ITEM_LIMIT.1 {
+            if !had_room {
+                return;
+            }
+            // From here on there is none, also for a smaller one.
+            *bytes = usize::MAX;
+            evidence = Evidence {
+                kind: evidence.kind,
+                title: "further evidence not kept".to_owned(),
+                body: format!(
+                    "the item has more than {} pieces, or more than {} bytes of evidence",
+                    ITEM_LIMIT.0, ITEM_LIMIT.1
+                ),
+                image: None,
+                trail: None,
+                figures: None,
+            };
+        }
+        drop(kept);
         self.tell(&RunEvent::EvidenceSeen { item, evidence });
     }
 
@@ -89,12 +123,80 @@ impl Recorder {
                 .redactor
                 .evidence(EvidenceKind::Screenshot, title, body)
         };
-        self.tell(&RunEvent::EvidenceSeen { item, evidence });
+        self.keep(item, evidence);
     }
 
     /// A text without any secret.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         self.redactor.redact(text)
+    }
+
+    /// A text without any secret, as long as a piece of evidence may be.
+    #[must_use]
+    pub fn bounded(&self, text: &str) -> String {
+        self.redactor.bounded(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn kept(pieces: usize, body: &str) -> Vec<Evidence> {
+        let lines = Lines::default();
+        let recorder = Recorder::new(lines.clone(), Arc::new(Redactor::new()));
+        for (name, count) in [("3.1", pieces), ("3.2", 1)] {
+            for no in 0..count {
+                let item = name.parse().unwrap();
+                recorder.saw(item, EvidenceKind::Log, &format!("{name} {no}"), body);
+            }
+        }
+        let written = lines.0.lock().unwrap().clone();
+        let events = String::from_utf8(written).unwrap();
+        let seen = events.lines().map(|line| match serde_json::from_str(line) {
+            Ok(RunEvent::EvidenceSeen { evidence, .. }) => evidence,
+            other => panic!("{other:?}"),
+        });
+        seen.collect()
+    }
+
+    #[test]
+    fn an_item_keeps_a_bounded_number_of_pieces_and_says_where_it_stops() {
+        let (pieces, _) = ITEM_LIMIT;
+        let all = kept(pieces, "x");
+        assert_eq!(all.len(), pieces + 1);
+        assert!(all.iter().all(|piece| piece.body == "x"));
+        let cut = kept(pieces + 1000, "x");
+        assert_eq!(cut.len(), pieces + 2);
+        let note = &cut[pieces];
+        assert_eq!(note.title, "further evidence not kept");
+        assert!(note.body.contains("256 pieces"), "{}", note.body);
+        assert_eq!(cut[pieces + 1].title, "3.2 0", "another item has room");
+    }
+
+    #[test]
+    fn an_item_keeps_a_bounded_number_of_bytes() {
+        let cut = kept(200, &"x".repeat(1024 * 1024));
+        let notes = cut.iter().filter(|piece| piece.title.contains("not kept"));
+        assert_eq!(notes.count(), 1);
+        let bytes: usize = cut.iter().map(|piece| piece.body.len()).sum();
+        assert!(
+            (ITEM_LIMIT.1 / 2..ITEM_LIMIT.1 + 64 * 1024).contains(&bytes),
+            "{bytes}"
+        );
     }
 }
