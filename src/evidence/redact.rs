@@ -219,7 +219,7 @@ mod tests {
                 // Of base64, the characters that it shares with its neighbours may stay.
                 let rest = clean.replace(REDACTED, "");
                 assert!(
-                    rest.chars().count() <= 5 + 8,
+                    rest.chars().count() <= 5 + 9,
                     "{secret}, {encoding}: {clean}"
                 );
                 assert!(rest.starts_with("日本 ") && rest.ends_with(" é"), "{clean}");
@@ -249,9 +249,11 @@ mod tests {
             let redactor = Redactor::new();
             redactor.learn(&secret);
             let known = redactor.known.read().unwrap();
-            let clean = without(&format!("{before}{secret}{after}"), &known.forms);
+            let text = format!("{before}{secret}{after}");
+            let clean = without(&text, &known.forms);
             proptest::prop_assert_eq!(clean, format!("{before}{REDACTED}{after}"));
-            let clean = without(&format!("{any}{secret}{any}"), &known.forms);
+            let text = format!("{any}{secret}{any}");
+            let clean = without(&text, &known.forms);
             proptest::prop_assert!(!clean.contains(&secret), "{}", clean);
         }
     }
