@@ -590,6 +590,13 @@ pub struct ServeArgs {
     /// The address to listen on.
     #[arg(long, default_value = "127.0.0.1")]
     pub host: std::net::IpAddr,
+    /// A name that it is reached by, repeatable. Requests with another name in `Host` are refused;
+    /// addresses, `localhost` and the host of --issuer are always accepted.
+    #[arg(long, value_name = "NAME")]
+    pub allow_host: Vec<String>,
+    /// Listen off the loopback with secrets that are known to everybody: in a private network.
+    #[arg(long)]
+    pub insecure_test_secrets: bool,
     /// auth0: the URL that it is known by [default: the address that it listens on].
     #[arg(long, value_name = "URL")]
     pub issuer: Option<String>,

@@ -26,7 +26,11 @@ use crate::{
     gate::ExitStatus,
     mutation::{self, Catalogue, CatalogueError, Copy, Judged, Matrix, Mutant, Score},
     plan::ItemId,
-    report::{RunDir, RunReport, render::Format, write_text},
+    report::{
+        RunDir, RunReport,
+        render::{self, Format},
+        write_text,
+    },
     verdict::{self, Standing, is_selected, standing},
     yaml,
 };
@@ -238,7 +242,7 @@ impl Work {
     }
 
     fn show(&self, matrix: &Matrix) -> Result<ExitStatus, CliError> {
-        let json = serde_json::to_string_pretty(matrix)
+        let json = render::text::json(matrix)
             .map_err(|error| CliError::environment(format!("no JSON: {error}")))?;
         let markdown = mutation::markdown(matrix);
         write_text(&self.dir, mutation::MATRIX, &json)?;
