@@ -14,7 +14,7 @@ use super::{
     out, runtime,
 };
 use crate::{
-    doubles::{self, auth0, litellm},
+    doubles::{self, auth0, control, litellm},
     gate::ExitStatus,
 };
 
@@ -37,11 +37,13 @@ async fn listen(args: ServeArgs) -> Result<ExitStatus, CliError> {
     };
     let listener = TcpListener::bind(address).await.map_err(busy)?;
     let own = listener.local_addr().map_err(busy)?;
+    let control = secret(control::TOKEN_VARIABLE, "");
     let router = match args.double {
         Double::Auth0 => {
             let config = auth0_config(&args, &format!("http://{own}/"))?;
             auth0::Auth0::new(config)
                 .map_err(|error| CliError::usage(format!("--issuer: {error}")))?
+                .controlled_by(control)
                 .router()
         }
         Double::Litellm => litellm::LiteLlm::new(litellm::Config {
@@ -50,6 +52,7 @@ async fn listen(args: ServeArgs) -> Result<ExitStatus, CliError> {
             models: args.model.clone(),
         })
         .map_err(|error| CliError::environment(error.to_string()))?
+        .controlled_by(control)
         .router(),
     };
     let failed = |error: std::io::Error| CliError::environment(format!("cannot serve: {error}"));

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::http::{Http, NoAnswer, Request};
 use crate::{
     doubles::{
+        control::TOKEN_HEADER,
         journal::Entry,
         litellm::hold::{Progress, Streams},
     },
@@ -19,6 +21,7 @@ pub struct Journal {
     http: Http,
     service: Service,
     address: Option<SocketAddr>,
+    token: Option<SecretString>,
 }
 
 /// A journal that could not be read.
@@ -57,11 +60,17 @@ struct Page {
 impl Journal {
     /// The journal of the double at `address`; `None` where the service is no double.
     #[must_use]
-    pub fn of(http: Http, service: Service, address: Option<SocketAddr>) -> Self {
+    pub fn of(
+        http: Http,
+        service: Service,
+        address: Option<SocketAddr>,
+        token: Option<SecretString>,
+    ) -> Self {
         Self {
             http,
             service,
             address,
+            token,
         }
     }
 
@@ -167,6 +176,10 @@ impl Journal {
                 method: method.to_owned(),
                 ..Request::get(url)
             },
+        };
+        let request = match &self.token {
+            Some(token) => request.header(TOKEN_HEADER, token.expose_secret()),
+            None => request,
         };
         let response = self
             .http

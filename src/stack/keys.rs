@@ -19,6 +19,12 @@ pub struct Keys {
     pub client: SecretString,
     /// The key of oauth2-proxy's cookies.
     pub cookie: SecretString,
+    /// What opens the control path of the doubles.
+    pub control: SecretString,
+    /// oauth2-proxy's password at Redis.
+    pub redis_auth: SecretString,
+    /// `verify`'s own password at Redis.
+    pub redis_verify: SecretString,
     /// Of each user, by e-mail.
     pub passwords: BTreeMap<String, SecretString>,
 }
@@ -38,6 +44,9 @@ impl Keys {
             client: random(24)?,
             // oauth2-proxy takes 16, 24 or 32 bytes; 16 in hex are 32 characters.
             cookie: random(16)?,
+            control: random(32)?,
+            redis_auth: random(16)?,
+            redis_verify: random(16)?,
             passwords,
         })
     }
@@ -48,7 +57,16 @@ impl Keys {
             jwt_secret: Some(self.jwt),
             upstream_key: Some(self.shared.clone()),
             passwords: self.passwords,
-            others: vec![self.master, self.shared, self.client, self.cookie],
+            control: Some(self.control.clone()),
+            others: vec![
+                self.master,
+                self.shared,
+                self.client,
+                self.cookie,
+                self.control,
+                self.redis_auth,
+                self.redis_verify,
+            ],
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod litellm;
 pub mod measure;
 pub mod procfs;
 pub mod programs;
+pub mod redis_acl;
 pub mod sandbox;
 
 /// A part of the stack.
@@ -147,6 +148,8 @@ pub struct Secrets {
     pub upstream_key: Option<SecretString>,
     /// The password of each user, by e-mail.
     pub passwords: BTreeMap<String, SecretString>,
+    /// What opens the control path of the doubles, where there are any.
+    pub control: Option<SecretString>,
     /// Everything else that must never be shown.
     pub others: Vec<SecretString>,
 }

@@ -19,6 +19,7 @@ mod lint;
 mod litellm;
 mod own_plan;
 mod pty;
+mod redis_acl;
 mod reference;
 mod rest;
 mod served;

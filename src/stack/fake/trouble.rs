@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::Path, str::FromStr, sync::Arc, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
+use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::{
@@ -12,7 +13,10 @@ use tokio::{
     time::sleep,
 };
 
-use crate::stack::{Service, Stack, StackError};
+use crate::{
+    doubles::control::TOKEN_HEADER,
+    stack::{Service, Stack, StackError},
+};
 
 /// By how much a slow service is slow.
 const SLOW: Duration = Duration::from_secs(2);
@@ -218,10 +222,13 @@ async fn talk(mut stream: TcpStream, words: Option<&'static [u8]>) {
 /// Holds every answer of a double back.
 async fn delay(stack: &dyn Stack, service: Service) -> Result<(), StackError> {
     let failed = |what: String| StackError::Service { service, what };
+    let token = stack.secrets().control.as_ref();
+    let token = token.map_or("", |token| token.expose_secret());
     for address in ports(stack, service) {
         let fault = json!({"delay_ms": u64::try_from(SLOW.as_millis()).unwrap_or_default()});
         let asked = reqwest::Client::new()
             .post(format!("http://{address}/__verify/faults"))
+            .header(TOKEN_HEADER, token)
             .json(&fault);
         let answer = asked.send().await;
         let answer = answer.map_err(|error| failed(error.to_string()))?;

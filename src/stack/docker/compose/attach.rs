@@ -14,6 +14,7 @@ use bollard::{
     models::{ContainerInspectResponse, ContainerSummary},
     query_parameters::ListContainersOptionsBuilder,
 };
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::super::{
@@ -25,6 +26,7 @@ use super::super::{
     shell::quoted,
 };
 use crate::{
+    doubles::control::{TOKEN_HEADER, TOKEN_VARIABLE},
     probe::{
         self,
         http::{Http, Request},
@@ -69,6 +71,8 @@ pub struct Attached {
     pub config_path: PathBuf,
     /// The gateway's environment.
     pub env: BTreeMap<String, String>,
+    /// What opens the control path of the doubles, where there are any.
+    pub control: Option<SecretString>,
     /// What is mounted into the gateway.
     pub mounts: Vec<Mounted>,
     /// The gateway's name as a service of the project, for commands that a person types.
@@ -150,6 +154,10 @@ impl Attached {
             endpoints,
             config_path: profile.deployment.config.clone(),
             env: env(gateway),
+            control: [Service::Upstream, Service::Idp]
+                .iter()
+                .find_map(|service| env(inspected.get(service)?).remove(TOKEN_VARIABLE))
+                .map(SecretString::from),
             mounts: mounts(gateway),
             gateway_service: names.get(&Service::Gateway).cloned().unwrap_or_default(),
             redis: Redis::by_cli(Arc::new(Cli(redis))),
@@ -480,7 +488,10 @@ async fn endpoints(
         if image.labels.get(ROLE).is_none_or(|role| role != "doubles") {
             continue;
         }
-        let address = journal(found, &endpoints).await;
+        let Some(token) = env(found).remove(TOKEN_VARIABLE) else {
+            continue;
+        };
+        let address = journal(found, &endpoints, &token).await;
         match service {
             Service::Upstream => endpoints.upstream = address,
             _ => endpoints.idp = address,
@@ -489,13 +500,18 @@ async fn endpoints(
     Ok(endpoints)
 }
 
-/// Where a double answers for its journal.
-async fn journal(found: &ContainerInspectResponse, endpoints: &Endpoints) -> Option<SocketAddr> {
+/// Where a double answers for its journal: to its token.
+async fn journal(
+    found: &ContainerInspectResponse,
+    endpoints: &Endpoints,
+    token: &str,
+) -> Option<SocketAddr> {
     let http = Http::new(endpoints.clone()).ok()?;
     for (inner, _) in ports(found) {
         let address = reached(found, inner)?;
         let url = format!("http://{address}/__verify/journal").parse().ok()?;
-        let answer = http.send(&Request::get(url)).await;
+        let request = Request::get(url).header(TOKEN_HEADER, token);
+        let answer = http.send(&request).await;
         if answer.is_ok_and(|answer| answer.status == 200) {
             return Some(address);
         }
@@ -511,7 +527,7 @@ impl RedisCli for Cli {
     async fn run(&self, words: Vec<String>) -> Result<String, String> {
         // On standard input: no value of a key on a command line, where every process sees it.
         let script = format!(
-            "printf '%s\\n' {} | redis-cli --no-raw",
+            "printf '%s\\n' {} | redis-cli ${{VERIFY_REDIS_USER:+--user \"$VERIFY_REDIS_USER\"}} --no-raw",
             quoted(&words.join(" "))
         );
         let done = self
