@@ -19,7 +19,7 @@ use super::{
     out, runtime,
 };
 use crate::{
-    doubles::{self, auth0, litellm},
+    doubles::{self, auth0, control, litellm},
     gate::ExitStatus,
 };
 
@@ -56,7 +56,7 @@ async fn listen(args: ServeArgs) -> Result<ExitStatus, CliError> {
     };
     let listener = TcpListener::bind(address).await.map_err(busy)?;
     let own = listener.local_addr().map_err(busy)?;
-    let mut hosts = args.allow_host.clone();
+    let control = secret(control::TOKEN_VARIABLE, "");
     let router = match args.double {
         Double::Auth0 => {
             let config = auth0_config(&args, &format!("http://{own}/"))?;
@@ -65,19 +65,17 @@ async fn listen(args: ServeArgs) -> Result<ExitStatus, CliError> {
             hosts.extend(config.issuer.host_str().map(str::to_owned));
             auth0::Auth0::new(config)
                 .map_err(|error| CliError::usage(format!("--issuer: {error}")))?
+                .controlled_by(control)
                 .router()
         }
-        Double::Litellm => {
-            let config = litellm::Config {
-                master_key: secret("LITELLM_MASTER_KEY", MASTER_KEY),
-                shared_key: secret("LITELLM_SHARED_KEY", SHARED_KEY),
-                models: args.model.clone(),
-            };
-            not_known(&args, [&config.master_key, &config.shared_key])?;
-            litellm::LiteLlm::new(config)
-                .map_err(|error| CliError::environment(error.to_string()))?
-                .router()
-        }
+        Double::Litellm => litellm::LiteLlm::new(litellm::Config {
+            master_key: secret("LITELLM_MASTER_KEY", "sk-master"),
+            shared_key: secret("LITELLM_SHARED_KEY", "sk-shared"),
+            models: args.model.clone(),
+        })
+        .map_err(|error| CliError::environment(error.to_string()))?
+        .controlled_by(control)
+        .router(),
     };
     // A program that compares what was received reads it from a pipe's or a container's double.
     let masked = io::stdout().is_terminal();

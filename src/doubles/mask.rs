@@ -8,6 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use url::form_urlencoded;
 
+use super::control::TOKEN_HEADER;
+
 /// Fields whose values never reach the journal, in forms, queries and JSON.
 const SECRET_FIELDS: [&str; 2] = ["password", "client_secret"];
 
@@ -84,8 +86,12 @@ fn mask_value(value: &mut Value) -> bool {
     }
 }
 
-/// A header's value; Basic credentials keep their user and lose their password.
+/// A header's value; Basic credentials keep their user and lose their password. A token for the
+/// control path is hidden, the wrong one, too: it may be another double's.
 pub(super) fn header(name: &str, value: &str) -> String {
+    if name == TOKEN_HEADER {
+        return MASK.to_owned();
+    }
     if name != "authorization" && name != "proxy-authorization" {
         return value.to_owned();
     }

@@ -2,10 +2,11 @@
 //!
 //! Both are axum routers, so that they run in this process, in a sandbox or in a container alike.
 //! Both keep a [`journal::Journal`] of every request that reached them and offer it, with faults on
-//! request, under `/__verify/`, to those who send the token that [`guarded`] is made with:
+//! request, under `/__verify/` to whoever has the token ([`control`]):
 //!
 //! | request | answer |
 //! | --- | --- |
+//! | `GET /__verify/health` (without the token, too) | 200 |
 //! | `GET /__verify/journal?since=SEQ` | `{"next": n, "lost": 0, "entries": [...]}` |
 //! | `POST /__verify/faults` | adds a [`faults::Fault`] |
 //! | `GET /__verify/faults` | the faults that still wait |
@@ -32,6 +33,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub mod auth0;
+pub mod control;
 pub mod faults;
 pub mod journal;
 pub mod litellm;

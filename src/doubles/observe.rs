@@ -1,23 +1,18 @@
-//! What both doubles wear: the journal and the faults round every request, and the control path.
+//! What both doubles wear: the journal and the faults round every request.
 
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Query, Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use axum::{Json, Router};
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::json;
 
-use super::faults::{Fault, Faults};
-use super::journal::{Entry, Journal, MAX_BODY, Page};
+use super::faults::Faults;
+use super::journal::{Entry, Journal, MAX_BODY};
 use super::mask;
-
-/// Where the harness talks to a double; never journaled, never disturbed.
-pub(super) const CONTROL: &str = "/__verify/";
 
 /// nginx's own number for a client that closed the connection before it had an answer.
 const CLIENT_WENT_AWAY: u16 = 499;
@@ -40,7 +35,7 @@ struct Observer {
     body_limit: usize,
 }
 
-/// `router` with every request journaled and open to faults, and the control path beside it.
+/// `router` with every request journaled and open to faults.
 ///
 /// Bodies longer than `body_limit` bytes are refused with 413.
 pub(super) fn observed(
@@ -58,52 +53,6 @@ pub(super) fn observed(
         // The observer has bounded the body already.
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(observer, observe))
-        .merge(control(journal, faults))
-}
-
-fn control(journal: &Journal, faults: &Faults) -> Router {
-    let journal = Router::new()
-        .route("/__verify/journal", get(read_journal))
-        .with_state(journal.clone());
-    let faults = Router::new()
-        .route(
-            "/__verify/faults",
-            get(list_faults).post(add_fault).delete(clear_faults),
-        )
-        .with_state(faults.clone());
-    journal.merge(faults)
-}
-
-#[derive(Deserialize)]
-struct Since {
-    #[serde(default)]
-    since: u64,
-}
-
-async fn read_journal(
-    State(journal): State<Journal>,
-    Query(Since { since }): Query<Since>,
-) -> Json<Page> {
-    Json(journal.since(since))
-}
-
-async fn list_faults(State(faults): State<Faults>) -> Response {
-    Json(json!({ "faults": faults.list() })).into_response()
-}
-
-async fn add_fault(State(faults): State<Faults>, Json(fault): Json<Fault>) -> Response {
-    match faults.add(fault) {
-        Ok(waiting) => (StatusCode::CREATED, Json(json!({ "waiting": waiting }))).into_response(),
-        Err(error) => (
-            StatusCode::BAD_REQUEST,
-            Json(json!({ "error": error.to_string() })),
-        )
-            .into_response(),
-    }
-}
-
-async fn clear_faults(State(faults): State<Faults>) -> Response {
-    Json(json!({ "cleared": faults.clear() })).into_response()
 }
 
 /// An entry on its way; recorded even when the client goes away before the answer is ready.
@@ -160,9 +109,6 @@ impl Drop for Pending {
 }
 
 async fn observe(State(observer): State<Observer>, request: Request, next: Next) -> Response {
-    if request.uri().path().starts_with(CONTROL) {
-        return next.run(request).await;
-    }
     let mut pending = Pending::new(&observer, &request);
     let disturbance = observer.faults.strike(request.uri().path());
     let (parts, body) = request.into_parts();

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::http::{Http, NoAnswer, Request};
 use crate::{
     doubles::{
-        TOKEN_HEADER,
+        control::TOKEN_HEADER,
         journal::Entry,
         litellm::hold::{Progress, Streams},
     },
@@ -178,10 +178,10 @@ impl Journal {
                 ..Request::get(url)
             },
         };
-        if let Some(token) = &self.token {
-            let token = token.expose_secret().to_owned();
-            request.headers.push((TOKEN_HEADER.to_owned(), token));
-        }
+        let request = match &self.token {
+            Some(token) => request.header(TOKEN_HEADER, token.expose_secret()),
+            None => request,
+        };
         let response = self
             .http
             .send(&request)

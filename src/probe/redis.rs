@@ -1,9 +1,16 @@
 //! Redis, read as the plan's `redis-cli` would.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
-use redis::{Arg, Cmd, ErrorKind, FromRedisValue, Value};
+use redis::{
+    Arg, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo as _,
+    Value,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// Redis could not be asked.
@@ -25,9 +32,41 @@ pub trait RedisCli: Send + Sync {
 /// The way to Redis.
 #[derive(Clone)]
 enum Way {
-    /// An URL, with the password in it.
-    Server(Arc<SecretString>),
+    Address(Address),
     Cli(Arc<dyn RedisCli>),
+}
+
+/// Where Redis listens.
+#[derive(Clone, Debug)]
+enum Place {
+    Tcp(SocketAddr),
+    Socket(PathBuf),
+}
+
+/// Where Redis listens, and as whom it is asked.
+#[derive(Clone, Debug)]
+struct Address {
+    place: Place,
+    user: Option<(String, SecretString)>,
+}
+
+impl Address {
+    fn info(&self) -> Result<ConnectionInfo, redis::RedisError> {
+        let address = match &self.place {
+            Place::Tcp(address) => ConnectionAddr::Tcp(address.ip().to_string(), address.port()),
+            Place::Socket(path) => ConnectionAddr::Unix(path.clone()),
+        };
+        let info = address.into_connection_info()?;
+        let Some((name, password)) = &self.user else {
+            return Ok(info);
+        };
+        let settings = info
+            .redis_settings()
+            .clone()
+            .set_username(name)
+            .set_password(password.expose_secret());
+        Ok(info.set_redis_settings(settings))
+    }
 }
 
 /// What stands between Redis and who reads its answers: from a command's name and the answer to
@@ -44,7 +83,10 @@ pub struct Redis {
 impl std::fmt::Debug for Redis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.way {
-            Way::Server(_) => f.write_str("Redis at an address"),
+            Way::Address(address) => match &address.place {
+                Place::Tcp(address) => write!(f, "Redis at {address}"),
+                Place::Socket(path) => write!(f, "Redis at {}", path.display()),
+            },
             Way::Cli(_) => f.write_str("Redis by redis-cli"),
         }
     }
@@ -54,23 +96,30 @@ impl Redis {
     /// Redis at an address, as a user with a password. A connection is made for every question: it
     /// may be restarted in between.
     #[must_use]
-    pub fn at(address: SocketAddr, user: &str, password: &SecretString) -> Self {
-        let password = password.expose_secret();
-        Self::server(format!("redis://{user}:{password}@{address}/"))
+    pub fn at(address: SocketAddr) -> Self {
+        Self::in_place(Place::Tcp(address))
     }
 
-    /// The same at a socket of this machine, which no other program can take.
+    /// Redis at a unix socket, as [`Redis::at`].
     #[must_use]
-    pub fn at_socket(path: &Path, user: &str, password: &SecretString) -> Self {
-        let (path, password) = (path.display(), password.expose_secret());
-        Self::server(format!("redis+unix://{path}?user={user}&pass={password}"))
+    pub fn at_socket(path: &Path) -> Self {
+        Self::in_place(Place::Socket(path.to_owned()))
     }
 
-    fn server(url: String) -> Self {
+    fn in_place(place: Place) -> Self {
         Self {
-            way: Way::Server(Arc::new(url.into())),
+            way: Way::Address(Address { place, user: None }),
             glass: None,
         }
+    }
+
+    /// The same, asked as this user.
+    #[must_use]
+    pub fn as_user(mut self, name: &str, password: SecretString) -> Self {
+        if let Way::Address(address) = &mut self.way {
+            address.user = Some((name.to_owned(), password));
+        }
+        self
     }
 
     /// Redis by its own command-line client.
@@ -103,7 +152,7 @@ impl Redis {
         let value = match &self.way {
             Way::Server(url) => {
                 let answer = async {
-                    let mut connection = redis::Client::open(url.expose_secret())?
+                    let mut connection = redis::Client::open(address.info()?)?
                         .get_multiplexed_async_connection()
                         .await?;
                     command.query_async(&mut connection).await

@@ -341,6 +341,20 @@ pub struct RedisKeys {
     /// A set of the ids of a user's tokens, where there is one.
     #[serde(default)]
     pub tokens_of: Option<String>,
+    /// Whether the gateway may read oauth2-proxy's session keys.
+    #[serde(default)]
+    pub sessions: SessionKeys,
+}
+
+/// What the gateway may do with oauth2-proxy's session keys.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SessionKeys {
+    /// Delete them.
+    #[default]
+    Hidden,
+    /// Read them, too.
+    Readable,
 }
 
 /// The API of the language models.

@@ -19,12 +19,12 @@ pub struct Keys {
     pub client: SecretString,
     /// The key of oauth2-proxy's cookies.
     pub cookie: SecretString,
-    /// What the doubles' control paths ask for.
+    /// What opens the control path of the doubles.
     pub control: SecretString,
-    /// The password of `verify` at Redis.
-    pub redis: SecretString,
-    /// The password of oauth2-proxy at Redis.
+    /// oauth2-proxy's password at Redis.
     pub redis_auth: SecretString,
+    /// `verify`'s own password at Redis.
+    pub redis_verify: SecretString,
     /// Of each user, by e-mail.
     pub passwords: BTreeMap<String, SecretString>,
 }
@@ -44,9 +44,9 @@ impl Keys {
             client: random(24)?,
             // oauth2-proxy takes 16, 24 or 32 bytes; 16 in hex are 32 characters.
             cookie: random(16)?,
-            control: random(24)?,
-            redis: random(24)?,
-            redis_auth: random(24)?,
+            control: random(32)?,
+            redis_auth: random(16)?,
+            redis_verify: random(16)?,
             passwords,
         })
     }
@@ -57,15 +57,15 @@ impl Keys {
             jwt_secret: Some(self.jwt),
             upstream_key: Some(self.shared.clone()),
             passwords: self.passwords,
-            control_token: Some(self.control.clone()),
+            control: Some(self.control.clone()),
             others: vec![
                 self.master,
                 self.shared,
                 self.client,
                 self.cookie,
                 self.control,
-                self.redis,
                 self.redis_auth,
+                self.redis_verify,
             ],
         }
     }

@@ -150,6 +150,8 @@ pub struct Secrets {
     pub control_token: Option<SecretString>,
     /// The password of each user, by e-mail.
     pub passwords: BTreeMap<String, SecretString>,
+    /// What opens the control path of the doubles, where there are any.
+    pub control: Option<SecretString>,
     /// Everything else that must never be shown.
     pub others: Vec<SecretString>,
 }

@@ -1,82 +1,105 @@
-//! Who may do what at Redis. The gateway comes without a password, as its contract says; what it
-//! could do there to others, or to what a verdict rests on, it may not.
+//! Redis users: the gateway is `default` and has no password, by its contract; oauth2-proxy and
+//! `verify` have users of their own. Rules hold hashes of passwords, which are no secrets.
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
 use super::keys::Keys;
-use crate::digest::sha256;
+use crate::{digest::sha256, profile::SessionKeys};
 
-/// The user that `verify` reads Redis as.
+/// oauth2-proxy's user.
+pub const AUTH: &str = "auth";
+
+/// `verify`'s own user.
 pub const VERIFY: &str = "verify";
-/// The user of oauth2-proxy.
-pub const AUTH: &str = "oauth2-proxy";
 
-/// What nobody but `verify` may do: everything that is about the server or about other clients. What
-/// stands after it is dangerous by its cost alone, or only tells something.
-const COMMANDS: [&str; 6] = ["+@all", "-@dangerous", "+keys", "+sort", "+info", "+role"];
+/// Which rules a Redis knows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Dialect {
+    /// Redis 6.0 and 6.2: commands without their subcommands' categories, keys without a
+    /// permission for writing alone.
+    Six,
+    /// Redis 7.0 and later.
+    Seven,
+}
 
-/// The rules of every user, as arguments of `redis-server` or lines of its configuration:
-/// `["--user", NAME, RULE, ...]` for each. Passwords are in them as hashes.
-#[must_use]
-pub fn users(keys: &Keys, cookie: &str, sessions_readable: bool) -> Vec<String> {
-    let mut all = Vec::new();
-    let mut user = |name: &str, rules: Vec<String>| {
-        all.extend(["--user".to_owned(), name.to_owned(), "on".to_owned()]);
-        all.extend(rules);
-    };
-    let commands = || COMMANDS.map(str::to_owned);
-    let sessions = format!("{cookie}-");
-    let mut gateway = vec!["nopass".to_owned(), "&*".to_owned()];
-    if sessions_readable {
-        gateway.push("~*".to_owned());
-    } else {
-        gateway.extend(others_than(&sessions).map(|pattern| format!("~{pattern}")));
-        // A gateway may end a session, unread.
-        gateway.push(format!("%W~{}*", escaped(&sessions)));
+impl Dialect {
+    /// By the version that `redis-server --version` prints: `Redis server v=7.0.15 sha=…`.
+    #[must_use]
+    pub fn of(version: &str) -> Self {
+        let version = version.split("v=").last().unwrap_or(version);
+        let major = version.split('.').next().map(str::parse::<u32>);
+        match major {
+            Some(Ok(major)) if major < 7 => Self::Six,
+            _ => Self::Seven,
+        }
     }
-    gateway.extend(commands());
-    user("default", gateway);
-    let hash = |password: &SecretString| format!("#{}", sha256(password.expose_secret().as_bytes()));
-    let mut auth = vec![
-        hash(&keys.redis_auth),
-        "&*".to_owned(),
-        format!("~{}*", escaped(cookie)),
-    ];
-    auth.extend(commands());
-    user(AUTH, auth);
-    let everything = ["~*", "&*", "+@all"].map(str::to_owned);
-    user(VERIFY, [vec![hash(&keys.redis)], everything.to_vec()].concat());
-    all
 }
 
-/// Patterns for every key that does not begin with `prefix`: those that differ from it at its first
-/// letter, at its second, ..., and those that end before it does.
-fn others_than(prefix: &str) -> impl Iterator<Item = String> {
-    prefix.char_indices().flat_map(|(at, letter)| {
-        let head = escaped(prefix.get(..at).unwrap_or_default());
-        let shorter = (at > 0).then(|| head.clone());
-        let other = format!("{head}[^{}]*", escaped(&letter.to_string()));
-        std::iter::once(other).chain(shorter)
-    })
+/// The users' rules, a line `NAME RULE...` each: for `--user`, or after `user ` in an ACL file.
+///
+/// The gateway cannot change or stop Redis, nor read oauth2-proxy's sessions unless they are
+/// readable by the profile. It may delete them, on Redis 7.
+#[must_use]
+pub fn acl(cookie: &str, sessions: SessionKeys, keys: &Keys, dialect: Dialect) -> Vec<String> {
+    let mut patterns = match sessions {
+        SessionKeys::Hidden => all_but(&format!("{cookie}-")),
+        SessionKeys::Readable => vec!["~*".to_owned()],
+    };
+    // In Redis 7 the categories are those of subcommands; in Redis 6 CLIENT is dangerous as a
+    // whole, and SORT with GET reads any key.
+    let (channels, more) = match dialect {
+        Dialect::Seven => {
+            if sessions == SessionKeys::Hidden {
+                patterns.push(format!("%W~{}-*", escaped(cookie)));
+            }
+            (" &*", "+keys +info +sort +role")
+        }
+        Dialect::Six => (
+            "",
+            "+keys +info +role +client|setname +client|getname +client|id",
+        ),
+    };
+    let hash = |secret: &secrecy::SecretString| sha256(secret.expose_secret().as_bytes());
+    vec![
+        format!(
+            "default reset on nopass {}{channels} +@all -@dangerous {more}",
+            patterns.join(" ")
+        ),
+        format!(
+            "{AUTH} reset on #{} ~{}*{channels} +@all -@dangerous",
+            hash(&keys.redis_auth),
+            escaped(cookie)
+        ),
+        format!(
+            "{VERIFY} reset on #{} ~*{channels} +@all",
+            hash(&keys.redis_verify)
+        ),
+    ]
 }
 
-/// A text as a pattern that matches it alone.
+/// Patterns for every key but those that begin with `prefix`: ACLs have no rule that takes keys
+/// away.
+fn all_but(prefix: &str) -> Vec<String> {
+    let mut patterns = Vec::new();
+    let mut before = String::new();
+    for character in prefix.chars() {
+        let one = escaped(&character.to_string());
+        if !before.is_empty() {
+            patterns.push(format!("~{before}"));
+        }
+        patterns.push(format!("~{before}[^{one}]*"));
+        before.push_str(&one);
+    }
+    patterns
+}
+
+/// A text as a pattern for itself. In a class, too, a backslash takes a character as it is.
 fn escaped(text: &str) -> String {
+    let special = |character: char| matches!(character, '*' | '?' | '[' | ']' | '^' | '-' | '\\');
     text.chars()
-        .flat_map(|letter| {
-            let special = "*?[]^\\".contains(letter);
-            special.then_some('\\').into_iter().chain([letter])
+        .flat_map(|character| {
+            let escape = special(character).then_some('\\');
+            escape.into_iter().chain([character])
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_key_but_a_session_has_a_pattern() {
-        let patterns: Vec<String> = others_than("_o-").collect();
-        assert_eq!(patterns, ["[^_]*", "_[^o]*", "_", "_o[^-]*", "_o"]);
-    }
 }

@@ -152,15 +152,14 @@ impl Run {
         let http = Http::new(stack.endpoints().clone()).map_err(|error| broken(&error))?;
         let grammar = Grammar::new(&plan.profile.log).map_err(|error| broken(&error))?;
         let endpoints = stack.endpoints().clone();
-        let token = stack.secrets().control_token.clone();
-        let journal =
-            |service, address| Journal::of(http.clone(), service, address, token.clone());
+        let token = stack.secrets().control.clone();
+        let journal = |service, address| Journal::of(http.clone(), service, address, token.clone());
         Ok(Self {
             profile: plan.profile.clone(),
             redis: stack.redis(),
             idp: journal(Service::Idp, endpoints.idp),
             upstream: journal(Service::Upstream, endpoints.upstream),
-            http: http.clone(),
+            http,
             grammar,
             recorder,
             redactor,

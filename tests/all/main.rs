@@ -21,6 +21,7 @@ mod lint;
 mod litellm;
 mod own_plan;
 mod pty;
+mod redis_acl;
 mod reference;
 mod rest;
 mod served;

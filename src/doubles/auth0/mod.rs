@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::DoubleError;
+use super::control::{self, controlled};
 use super::faults::Faults;
 use super::journal::Journal;
 use super::observe::observed;
@@ -100,6 +101,7 @@ pub struct Auth0 {
     tenant: Arc<Tenant>,
     journal: Journal,
     faults: Faults,
+    control: Option<SecretString>,
 }
 
 /// What the handlers share.
@@ -143,7 +145,17 @@ impl Auth0 {
             tenant: Arc::new(tenant),
             journal: Journal::new(),
             faults: Faults::default(),
+            control: None,
         })
+    }
+
+    /// The same with its control path open to whoever has the token.
+    #[must_use]
+    pub fn controlled_by(self, token: SecretString) -> Self {
+        Self {
+            control: Some(token),
+            ..self
+        }
     }
 
     /// The service, ready to be given to [`super::serve`].
@@ -163,7 +175,9 @@ impl Auth0 {
             .route("/oidc/logout", get(logout::oidc).post(logout::oidc))
             .fallback(async || (StatusCode::NOT_FOUND, "Not found."))
             .with_state(Arc::clone(&self.tenant));
-        observed(router, &self.journal, &self.faults, BODY_LIMIT)
+        let double = observed(router, &self.journal, &self.faults, BODY_LIMIT);
+        let control = control::routes(&self.journal, &self.faults);
+        controlled(double, control, self.control.as_ref())
     }
 
     /// What it received.

@@ -12,8 +12,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 
-use crate::doubles::observe::CONTROL;
-
 /// How many lines are kept; the oldest leave first.
 const MAX_LINES: usize = 50_000;
 
@@ -38,14 +36,16 @@ struct Lines {
 }
 
 impl AccessLog {
-    /// `router` with every request logged, and `GET /__verify/log` beside it.
+    /// `router` with every request logged.
     pub(super) fn kept(&self, router: Router) -> Router {
-        let read = Router::new()
+        router.layer(from_fn_with_state(self.clone(), log))
+    }
+
+    /// `GET /__verify/log`, for the control path.
+    pub(super) fn routes(&self) -> Router {
+        Router::new()
             .route("/__verify/log", get(read))
-            .with_state(self.clone());
-        router
-            .merge(read)
-            .layer(from_fn_with_state(self.clone(), log))
+            .with_state(self.clone())
     }
 
     fn write(&self, line: String) {
@@ -85,9 +85,6 @@ async fn read(State(log): State<AccessLog>, Query(Since { since }): Query<Since>
 }
 
 async fn log(State(log): State<AccessLog>, request: Request, next: Next) -> Response {
-    if request.uri().path().starts_with(CONTROL) {
-        return next.run(request).await;
-    }
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or_else(|| "-".to_owned(), |ConnectInfo(peer)| peer.to_string());
     let asked = format!(

@@ -16,6 +16,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
 use super::DoubleError;
+use super::control::{self, controlled};
 use super::faults::Faults;
 use super::journal::Journal;
 use super::observe::observed;
@@ -61,6 +62,7 @@ pub struct LiteLlm {
     journal: Journal,
     faults: Faults,
     log: AccessLog,
+    control: Option<SecretString>,
 }
 
 /// What the handlers share.
@@ -105,7 +107,17 @@ impl LiteLlm {
             journal: Journal::new(),
             faults: Faults::default(),
             log: AccessLog::default(),
+            control: None,
         })
+    }
+
+    /// The same with its control path open to whoever has the token.
+    #[must_use]
+    pub fn controlled_by(self, token: SecretString) -> Self {
+        Self {
+            control: Some(token),
+            ..self
+        }
     }
 
     /// The service, ready to be given to [`super::serve`].
@@ -119,7 +131,10 @@ impl LiteLlm {
             .fallback_service(router)
             .layer(from_fn(manners::as_litellm));
         let observed = observed(router, &self.journal, &self.faults, BODY_LIMIT);
-        self.log.kept(observed.merge(self.proxy.hold.routes()))
+        let control = control::routes(&self.journal, &self.faults)
+            .merge(self.proxy.hold.routes())
+            .merge(self.log.routes());
+        controlled(self.log.kept(observed), control, self.control.as_ref())
     }
 
     /// What it received.

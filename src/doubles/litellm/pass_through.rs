@@ -15,10 +15,12 @@ use axum::routing::get;
 use axum::{Json, Router};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
+use secrecy::SecretString;
 use serde_json::json;
 
 use super::hold::Hold;
 use super::{BODY_LIMIT, stream};
+use crate::doubles::control::{self, controlled};
 use crate::doubles::faults::Faults;
 use crate::doubles::journal::Journal;
 use crate::doubles::observe::{noted, observed};
@@ -45,6 +47,7 @@ pub struct PassThrough {
     journal: Journal,
     faults: Faults,
     hold: Hold,
+    control: Option<SecretString>,
 }
 
 impl PassThrough {
@@ -63,19 +66,31 @@ impl PassThrough {
             journal: Journal::new(),
             faults: Faults::default(),
             hold: Hold::default(),
+            control: None,
+        }
+    }
+
+    /// The same with its control path open to whoever has the token.
+    #[must_use]
+    pub fn controlled_by(self, token: SecretString) -> Self {
+        Self {
+            control: Some(token),
+            ..self
         }
     }
 
     /// The service, ready to be given to [`crate::doubles::serve`].
     pub fn router(&self) -> Router {
         let handed_on = Router::new().fallback(hand_on).with_state(self.clone());
-        let control = Router::new()
+        let own = Router::new()
             .route("/__verify/log", get(read_log))
             .route("/__verify/alive", get(alive))
             .with_state(self.clone());
-        observed(handed_on, &self.journal, &self.faults, BODY_LIMIT)
+        let control = control::routes(&self.journal, &self.faults)
             .merge(self.hold.routes())
-            .merge(control)
+            .merge(own);
+        let double = observed(handed_on, &self.journal, &self.faults, BODY_LIMIT);
+        controlled(double, control, self.control.as_ref())
     }
 }
 

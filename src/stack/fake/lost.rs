@@ -5,14 +5,14 @@ use std::{io, net::SocketAddr, sync::Arc};
 use axum::{
     Json, Router,
     extract::{Query, State},
-    http::{StatusCode, Uri},
+    http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
     routing::get,
 };
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-use crate::doubles::{self, Running, journal::Page};
+use crate::doubles::{self, Running, control::TOKEN_HEADER, journal::Page};
 
 /// The stand-in; dropping it stops it.
 pub(super) struct LostJournal {
@@ -81,9 +81,12 @@ async fn log(State(real): State<Real>) -> &'static str {
 }
 
 /// Anything else reaches the double.
-async fn pass_on(State(real): State<Real>, uri: Uri) -> Response {
+async fn pass_on(State(real): State<Real>, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let asked = real.client.get(format!("http://{}{path}", real.address));
+    let mut asked = real.client.get(format!("http://{}{path}", real.address));
+    if let Some(token) = headers.get(TOKEN_HEADER) {
+        asked = asked.header(TOKEN_HEADER, token);
+    }
     match asked.send().await {
         Ok(answer) => {
             let status = StatusCode::from_u16(answer.status().as_u16()).unwrap_or_default();

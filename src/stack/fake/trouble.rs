@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    doubles::TOKEN_HEADER,
+    doubles::control::TOKEN_HEADER,
     stack::{Service, Stack, StackError},
 };
 
@@ -221,7 +221,7 @@ async fn talk(mut stream: TcpStream, words: Option<&'static [u8]>) {
 /// Holds every answer of a double back.
 async fn delay(stack: &dyn Stack, service: Service) -> Result<(), StackError> {
     let failed = |what: String| StackError::Service { service, what };
-    let token = stack.secrets().control_token.as_ref();
+    let token = stack.secrets().control.as_ref();
     let token = token.map_or("", |token| token.expose_secret());
     for address in ports(stack, service) {
         let fault = json!({"delay_ms": u64::try_from(SLOW.as_millis()).unwrap_or_default()});

@@ -96,9 +96,10 @@ impl Doubles {
         real_upstream: bool,
     ) -> Result<Self, StackError> {
         let idp = Auth0::new(auth0_config(profile, keys)?)
-            .map_err(|error| failed(Service::Idp, error.to_string()))?;
+            .map_err(|error| failed(Service::Idp, error.to_string()))?
+            .controlled_by(keys.control.clone());
         let upstream = match real_upstream {
-            true => upstream::in_front(),
+            true => upstream::in_front(keys),
             false => double_of_upstream(profile, keys)?,
         };
         let socket = UdpSocket::bind(names::ADDRESS).await.map_err(|error| {
@@ -172,7 +173,7 @@ fn double_of_upstream(profile: &Profile, keys: &Keys) -> Result<axum::Router, St
         models: profile.llm.models.clone(),
     });
     double
-        .map(|double| double.router())
+        .map(|double| double.controlled_by(keys.control.clone()).router())
         .map_err(|error| failed(Service::Upstream, error.to_string()))
 }
 

@@ -64,9 +64,11 @@ pub fn spec(litellm: &Litellm, profile: &Profile, keys: &Keys) -> Result<Spec, S
 }
 
 /// The journal in front of it, which answers on the upstream's port.
-pub fn in_front() -> axum::Router {
+pub fn in_front(keys: &Keys) -> axum::Router {
     let log = |stream| layout::log_file(Service::Upstream.name(), stream);
-    PassThrough::new(local(PORT), vec![log("stdout"), log("stderr")]).router()
+    PassThrough::new(local(PORT), vec![log("stdout"), log("stderr")])
+        .controlled_by(keys.control.clone())
+        .router()
 }
 
 /// Waits until it answers, and has answered what it is asked in a run once: it loads much of itself

@@ -60,6 +60,7 @@ impl Deployment {
             ("VERIFY_NGINX_CONF", config.display().to_string()),
             ("VERIFY_SITE", "http://gateway.example.com".to_owned()),
             ("VERIFY_LOGIN_URL", "http://auth0:9000/authorize".to_owned()),
+            ("VERIFY_CONTROL_TOKEN", "token-of-the-tests".to_owned()),
             ("VERIFY_PORT", port(0)),
             ("VERIFY_INTERNAL_PORT", port(1)),
             ("VERIFY_IDP_PORT", port(2)),

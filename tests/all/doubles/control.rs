@@ -2,20 +2,30 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Method, StatusCode};
 use serde_json::json;
 use verify::doubles::Running;
+use verify::doubles::control::{HEALTH, TOKEN_HEADER};
 use verify::doubles::litellm::{Config, LiteLlm};
 
-use super::support::{client, journal, start};
+use super::support::{TOKEN, client, journal, start};
 
-async fn rig() -> (Running, Client, String) {
-    let config = Config {
+fn config() -> Config {
+    Config {
         master_key: "m".into(),
         shared_key: "s".into(),
         models: vec![],
-    };
-    let running = start(LiteLlm::new(config).unwrap().router()).await;
+    }
+}
+
+async fn rig() -> (Running, Client, String) {
+    let running = start(
+        LiteLlm::new(config())
+            .unwrap()
+            .controlled_by(TOKEN.into())
+            .router(),
+    )
+    .await;
     let base = format!("http://{}", running.addr);
     (running, client(), base)
 }
@@ -260,4 +270,69 @@ async fn a_double_that_is_stopped_or_dropped_listens_no_more() {
             "an idle connection is still served"
         );
     }
+}
+
+#[tokio::test]
+async fn who_has_no_token_reads_and_changes_nothing_and_is_journaled() {
+    let (running, _, base) = rig().await;
+    let closed = start(LiteLlm::new(config()).unwrap().router()).await;
+    let emptied = LiteLlm::new(config()).unwrap().controlled_by("".into());
+    let emptied = start(emptied.router()).await;
+    let stranger = Client::builder().no_proxy().build().unwrap();
+    let unknown = stranger
+        .get(format!("{base}/unknown"))
+        .send()
+        .await
+        .unwrap();
+    let (status, body) = (unknown.status(), unknown.text().await.unwrap());
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let mut asked = 1;
+    let doubles = [
+        (
+            base.clone(),
+            vec![None, Some(""), Some("wrong"), Some("token-of-the-testS")],
+        ),
+        (
+            format!("http://{}", closed.addr),
+            vec![None, Some(""), Some(TOKEN)],
+        ),
+        (
+            format!("http://{}", emptied.addr),
+            vec![None, Some(""), Some(TOKEN)],
+        ),
+    ];
+    for (at, tokens) in doubles {
+        for token in tokens {
+            for (method, path) in [
+                (Method::GET, "/__verify/journal?since=0"),
+                (Method::GET, "/__verify/log"),
+                (Method::GET, "/__verify/hold"),
+                (Method::POST, "/__verify/faults"),
+                (Method::DELETE, "/__verify/faults"),
+                (Method::GET, "/__verify/faults/../journal"),
+            ] {
+                let mut request = stranger.request(method, format!("{at}{path}"));
+                if let Some(token) = token {
+                    request = request.header(TOKEN_HEADER, token);
+                }
+                let request = request.json(&json!({ "delay_ms": 60_000 }));
+                let answer = request.send().await.unwrap();
+                assert_eq!(answer.status(), status, "{at}{path} with {token:?}");
+                assert_eq!(answer.text().await.unwrap(), body, "{at}{path}");
+                asked += usize::from(at == base);
+            }
+        }
+        let health = stranger.get(format!("{at}{HEALTH}")).send().await.unwrap();
+        assert_eq!(health.status(), StatusCode::OK, "{at}");
+        assert_eq!(health.text().await.unwrap(), "ok");
+    }
+    // The journal has each of them, and no health check.
+    let page = journal(&running, 0).await;
+    assert_eq!(page.entries.len(), asked);
+    assert!(page.entries[1..].iter().all(|entry| entry.status == 404));
+    let shown = page
+        .entries
+        .iter()
+        .filter_map(|entry| entry.header(TOKEN_HEADER));
+    assert!(shown.into_iter().all(|value| value == "***"));
 }

@@ -1,10 +1,11 @@
 //! What the tests of both doubles need.
 
-use reqwest::header::{HeaderMap, LOCATION, SET_COOKIE};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use url::Url;
+use verify::doubles::control::TOKEN_HEADER;
 use verify::doubles::journal::Page;
 use verify::doubles::{Running, serve};
 
@@ -13,9 +14,17 @@ pub async fn start(router: axum::Router) -> Running {
     serve(TcpListener::bind("127.0.0.1:0").await.unwrap(), router).await
 }
 
-/// A client that follows no redirect.
+/// What opens the control path of the doubles under test.
+pub const TOKEN: &str = "token-of-the-tests";
+
+/// A client that follows no redirect and has the token.
 pub fn client() -> Client {
+    let token = [(TOKEN_HEADER, TOKEN)].map(|(name, value)| {
+        let name = HeaderName::from_static(name);
+        (name, HeaderValue::from_static(value))
+    });
     Client::builder()
+        .default_headers(token.into_iter().collect())
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .build()

@@ -26,6 +26,7 @@ use super::super::{
     shell::quoted,
 };
 use crate::{
+    doubles::control::{TOKEN_HEADER, TOKEN_VARIABLE},
     probe::{
         self,
         http::{Http, Request},
@@ -70,8 +71,8 @@ pub struct Attached {
     pub config_path: PathBuf,
     /// The gateway's environment.
     pub env: BTreeMap<String, String>,
-    /// What the control paths of the doubles ask for, where there are doubles.
-    pub control_token: Option<SecretString>,
+    /// What opens the control path of the doubles, where there are any.
+    pub control: Option<SecretString>,
     /// What is mounted into the gateway.
     pub mounts: Vec<Mounted>,
     /// The gateway's name as a service of the project, for commands that a person types.
@@ -153,8 +154,9 @@ impl Attached {
             endpoints,
             config_path: profile.deployment.config.clone(),
             env: env(gateway),
-            control_token: (inspected.get(&Service::Idp).or(inspected.get(&Service::Upstream)))
-                .and_then(|found| env(found).remove("VERIFY_CONTROL_TOKEN"))
+            control: [Service::Upstream, Service::Idp]
+                .iter()
+                .find_map(|service| env(inspected.get(service)?).remove(TOKEN_VARIABLE))
                 .map(SecretString::from),
             mounts: mounts(gateway),
             gateway_service: names.get(&Service::Gateway).cloned().unwrap_or_default(),
@@ -486,7 +488,10 @@ async fn endpoints(
         if image.labels.get(ROLE).is_none_or(|role| role != "doubles") {
             continue;
         }
-        let address = journal(found, &endpoints).await;
+        let Some(token) = env(found).remove(TOKEN_VARIABLE) else {
+            continue;
+        };
+        let address = journal(found, &endpoints, &token).await;
         match service {
             Service::Upstream => endpoints.upstream = address,
             _ => endpoints.idp = address,
@@ -495,13 +500,18 @@ async fn endpoints(
     Ok(endpoints)
 }
 
-/// Where a double answers.
-async fn journal(found: &ContainerInspectResponse, endpoints: &Endpoints) -> Option<SocketAddr> {
+/// Where a double answers for its journal: to its token.
+async fn journal(
+    found: &ContainerInspectResponse,
+    endpoints: &Endpoints,
+    token: &str,
+) -> Option<SocketAddr> {
     let http = Http::new(endpoints.clone()).ok()?;
     for (inner, _) in ports(found) {
         let address = reached(found, inner)?;
-        let url = format!("http://{address}/__verify/health").parse().ok()?;
-        let answer = http.send(&Request::get(url)).await;
+        let url = format!("http://{address}/__verify/journal").parse().ok()?;
+        let request = Request::get(url).header(TOKEN_HEADER, token);
+        let answer = http.send(&request).await;
         if answer.is_ok_and(|answer| answer.status == 200) {
             return Some(address);
         }
@@ -517,7 +527,7 @@ impl RedisCli for Cli {
     async fn run(&self, words: Vec<String>) -> Result<String, String> {
         // On standard input: no value of a key on a command line, where every process sees it.
         let script = format!(
-            "printf '%s\\n' {} | redis-cli --no-raw",
+            "printf '%s\\n' {} | redis-cli ${{VERIFY_REDIS_USER:+--user \"$VERIFY_REDIS_USER\"}} --no-raw",
             quoted(&words.join(" "))
         );
         let done = self

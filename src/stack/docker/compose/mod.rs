@@ -126,12 +126,14 @@ impl Compose {
                 .iter()
                 .map(|(email, password)| (email.clone(), SecretString::from(password.clone())))
                 .collect(),
+            control: attached.control.clone(),
             others: attached
                 .env
                 .iter()
                 .filter(|(name, _)| name.contains("SECRET") || name.contains("KEY"))
                 .map(|(_, value)| SecretString::from(value.clone()))
                 .chain(setup.session_cookie.clone().map(SecretString::from))
+                .chain(attached.control.clone())
                 .collect(),
         };
         Ok(Self {

@@ -178,7 +178,7 @@ impl Maker {
             local(started.ports.get(&port).copied().unwrap_or_default())
         };
         let idp_at = port(&idp, IDP_PORT);
-        self.answers(Service::Idp, &idp.id, idp_at, JOURNAL).await?;
+        self.answers(Service::Idp, &idp.id, idp_at, HEALTH).await?;
         let auth = self.run(Service::Auth, auth).await?;
         let gateway = self.run(Service::Gateway, gateway).await?;
         tokio::try_join!(
@@ -187,7 +187,7 @@ impl Maker {
                 Service::Upstream,
                 &upstream.id,
                 port(&upstream, UPSTREAM_PORT),
-                JOURNAL
+                HEALTH
             ),
             self.answers(Service::Auth, &auth.id, port(&auth, AUTH_PORT), AUTH_PING),
         )?;
@@ -353,7 +353,7 @@ impl Maker {
 
 const PING: (&[u8], &str) = (b"PING\r\n", "+PONG");
 const AUTH_PING: (&[u8], &str) = (b"GET /ping HTTP/1.0\r\n\r\n", " 200 ");
-const JOURNAL: (&[u8], &str) = (
+const HEALTH: (&[u8], &str) = (
     b"GET /__verify/health HTTP/1.0\r\nHost: verify\r\n\r\n",
     " 200 ",
 );
@@ -425,6 +425,7 @@ fn values(files: &GatewayFiles, profile: &Profile, keys: &Keys) -> BTreeMap<Stri
         ),
         ("VERIFY_CLIENT_SECRET", clear(&keys.client)),
         ("VERIFY_COOKIE_SECRET", clear(&keys.cookie)),
+        ("VERIFY_CONTROL_TOKEN", clear(&keys.control)),
         ("VERIFY_USERS", users.join(" ")),
         ("VERIFY_ADMIN", profile.users.admin.clone()),
         ("VERIFY_MODELS", profile.llm.models.join(" ")),

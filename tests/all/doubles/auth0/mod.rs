@@ -7,7 +7,7 @@ use url::Url;
 use verify::doubles::Running;
 use verify::doubles::auth0::{Auth0, Config, User};
 
-use super::support::{client, cookie, form, journal, json, location, parameter, start};
+use super::support::{TOKEN, client, cookie, form, journal, json, location, parameter, start};
 
 mod login;
 mod logout;
@@ -40,7 +40,7 @@ async fn rig() -> Rig {
     };
     let auth0 = Auth0::new(config).unwrap();
     Rig {
-        running: start(auth0.router()).await,
+        running: start(auth0.controlled_by(TOKEN.into()).router()).await,
         client: client(),
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use verify::doubles::Running;
 use verify::doubles::litellm::{Config, LiteLlm};
 
-use super::support::{client, start};
+use super::support::{TOKEN, client, start};
 
 mod contract;
 mod llm;
@@ -28,7 +28,7 @@ async fn rig() -> Rig {
         models: vec![MODEL.into()],
     });
     Rig {
-        running: start(double.unwrap().router()).await,
+        running: start(double.unwrap().controlled_by(TOKEN.into()).router()).await,
         client: client(),
     }
 }

@@ -5,7 +5,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 use verify::doubles::litellm::pass_through::{ANSWERED, PassThrough};
 
-use super::super::support::{client, journal, json as body_of, start};
+use super::super::support::{TOKEN, client, journal, json as body_of, start};
 use super::{SHARED, prompt, rig};
 
 #[tokio::test]
@@ -13,7 +13,7 @@ async fn what_comes_is_written_down_and_handed_on_as_it_came() {
     let (real, log) = (rig().await, tempfile::NamedTempFile::new().unwrap());
     std::fs::write(log.path(), "INFO: its own words\n").unwrap();
     let front = PassThrough::new(real.running.addr, vec![log.path().to_owned()]);
-    let front = start(front.router()).await;
+    let front = start(front.controlled_by(TOKEN.into()).router()).await;
     let at = |path: &str| format!("http://{}{path}", front.addr);
     let ask = client().post(at("/v1/messages?verify=%2e%2E/a+b"));
     let ask = ask
@@ -55,7 +55,8 @@ async fn what_comes_is_written_down_and_handed_on_as_it_came() {
 #[tokio::test]
 async fn a_stream_waits_until_it_is_told_to_go_on() {
     let real = rig().await;
-    let front = start(PassThrough::new(real.running.addr, Vec::new()).router()).await;
+    let front = PassThrough::new(real.running.addr, Vec::new()).controlled_by(TOKEN.into());
+    let front = start(front.router()).await;
     let at = |path: &str| format!("http://{}{path}", front.addr);
     let hold = |frames: usize| {
         client()
@@ -92,7 +93,8 @@ async fn nobody_behind_it_is_not_an_answer_of_litellm() {
     let real = rig().await;
     let addr = real.running.addr;
     real.running.stop().await;
-    let front = start(PassThrough::new(addr, vec!["/no/such/log".into()]).router()).await;
+    let front = PassThrough::new(addr, vec!["/no/such/log".into()]).controlled_by(TOKEN.into());
+    let front = start(front.router()).await;
     let at = |path: &str| format!("http://{}{path}", front.addr);
     let answer = client()
         .request(Method::GET, at("/v1/models"))
