@@ -57,6 +57,7 @@ async fn listen(args: ServeArgs) -> Result<ExitStatus, CliError> {
     let listener = TcpListener::bind(address).await.map_err(busy)?;
     let own = listener.local_addr().map_err(busy)?;
     let control = secret(control::TOKEN_VARIABLE, "");
+    let mut hosts = args.allow_host.clone();
     let router = match args.double {
         Double::Auth0 => {
             let config = auth0_config(&args, &format!("http://{own}/"))?;
@@ -68,23 +69,24 @@ async fn listen(args: ServeArgs) -> Result<ExitStatus, CliError> {
                 .controlled_by(control)
                 .router()
         }
-        Double::Litellm => litellm::LiteLlm::new(litellm::Config {
-            master_key: secret("LITELLM_MASTER_KEY", "sk-master"),
-            shared_key: secret("LITELLM_SHARED_KEY", "sk-shared"),
-            models: args.model.clone(),
-        })
-        .map_err(|error| CliError::environment(error.to_string()))?
-        .controlled_by(control)
-        .router(),
+        Double::Litellm => {
+            let config = litellm::Config {
+                master_key: secret("LITELLM_MASTER_KEY", MASTER_KEY),
+                shared_key: secret("LITELLM_SHARED_KEY", SHARED_KEY),
+                models: args.model.clone(),
+            };
+            not_known(&args, [&config.master_key, &config.shared_key])?;
+            litellm::LiteLlm::new(config)
+                .map_err(|error| CliError::environment(error.to_string()))?
+                .controlled_by(control)
+                .router()
+        }
     };
     // A program that compares what was received reads it from a pipe's or a container's double.
     let masked = io::stdout().is_terminal();
     let router = shield::shielded(router, hosts, masked);
     let failed = |error: std::io::Error| CliError::environment(format!("cannot serve: {error}"));
     let mut term = signal(SignalKind::terminate()).map_err(failed)?;
-    let token = env::var("VERIFY_CONTROL_TOKEN").ok();
-    let token = token.filter(|token| !token.is_empty());
-    let router = doubles::guarded(router, token.map(SecretString::from));
     let running = doubles::serve(listener, router).await;
     out::print(&format!("listening on http://{own}\n"))?;
     tokio::select! {

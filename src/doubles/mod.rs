@@ -17,17 +17,10 @@
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::Router;
-use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn};
-use axum::response::IntoResponse;
 use axum::serve::ListenerExt;
-use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -39,39 +32,6 @@ pub mod journal;
 pub mod litellm;
 mod mask;
 mod observe;
-
-/// The header that carries the token of the control paths.
-pub const TOKEN_HEADER: &str = "x-verify-token";
-
-/// The one control path that asks for no token, and tells nothing.
-pub const HEALTH: &str = "/__verify/health";
-
-/// `router` with its control paths closed to whoever does not send `token`; without one, to everybody.
-/// Who has no token finds nothing there.
-pub fn guarded(router: Router, token: Option<SecretString>) -> Router {
-    let token: Option<Arc<str>> = token.map(|token| token.expose_secret().into());
-    let guard = move |request: Request, next: Next| {
-        let token = token.clone();
-        async move {
-            let path = request.uri().path();
-            if path == HEALTH {
-                return "healthy".into_response();
-            }
-            let sent = request.headers().get(TOKEN_HEADER).map(HeaderValue::as_bytes);
-            let is_known = match (&token, sent) {
-                (Some(token), Some(sent)) => {
-                    verify_slices_are_equal(token.as_bytes(), sent).is_ok()
-                }
-                _ => false,
-            };
-            match path.starts_with(observe::CONTROL) && !is_known {
-                true => StatusCode::NOT_FOUND.into_response(),
-                false => next.run(request).await,
-            }
-        }
-    };
-    router.layer(from_fn(guard))
-}
 
 /// How long [`Running::stop`] lets requests in flight finish before it drops them.
 const STOP_GRACE: Duration = Duration::from_secs(1);

@@ -58,8 +58,7 @@ struct Page {
 }
 
 impl Journal {
-    /// The journal of the double at `address`; `None` where the service is no double. It asks for
-    /// `token`.
+    /// The journal of the double at `address`; `None` where the service is no double.
     #[must_use]
     pub fn of(
         http: Http,
@@ -171,7 +170,7 @@ impl Journal {
         let url = format!("http://{address}/__verify/{what}")
             .parse()
             .map_err(|error: url::ParseError| self.garbage(error.to_string()))?;
-        let mut request = match body {
+        let request = match body {
             Some(body) => Request::json(method, url, body),
             None => Request {
                 method: method.to_owned(),

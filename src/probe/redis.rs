@@ -93,8 +93,8 @@ impl std::fmt::Debug for Redis {
 }
 
 impl Redis {
-    /// Redis at an address, as a user with a password. A connection is made for every question: it
-    /// may be restarted in between.
+    /// Redis at an address. A connection is made for every question: it may be restarted
+    /// in between.
     #[must_use]
     pub fn at(address: SocketAddr) -> Self {
         Self::in_place(Place::Tcp(address))
@@ -150,7 +150,7 @@ impl Redis {
             source,
         };
         let value = match &self.way {
-            Way::Server(url) => {
+            Way::Address(address) => {
                 let answer = async {
                     let mut connection = redis::Client::open(address.info()?)?
                         .get_multiplexed_async_connection()

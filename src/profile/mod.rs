@@ -334,10 +334,6 @@ pub struct RedisKeys {
     /// did not live to hear of.
     #[serde(default)]
     pub stored: StoredToken,
-    /// Whether the gateway reads the sessions that oauth2-proxy keeps there. Where not, it cannot in
-    /// a stack that the run starts.
-    #[serde(default)]
-    pub sessions_readable: bool,
     /// A set of the ids of a user's tokens, where there is one.
     #[serde(default)]
     pub tokens_of: Option<String>,

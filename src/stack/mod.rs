@@ -146,8 +146,6 @@ pub struct Secrets {
     pub jwt_secret: Option<SecretString>,
     /// The key with which the gateway asks the upstream for its users, where it is known.
     pub upstream_key: Option<SecretString>,
-    /// What the control paths of the doubles ask for, where they do.
-    pub control_token: Option<SecretString>,
     /// The password of each user, by e-mail.
     pub passwords: BTreeMap<String, SecretString>,
     /// What opens the control path of the doubles, where there are any.

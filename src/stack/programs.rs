@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::litellm::Litellm;
+use super::{litellm::Litellm, redis_acl::Dialect};
 use crate::trust;
 
 /// The command that installs whatever is missing.
@@ -76,6 +76,17 @@ pub struct Programs {
     pub bounded_memory: bool,
     /// The real LiteLLM, where it stands in place of its double.
     pub litellm: Option<Litellm>,
+}
+
+impl Programs {
+    /// Which rules this Redis knows.
+    #[must_use]
+    pub fn redis_dialect(&self) -> Dialect {
+        let said = std::process::Command::new(&self.redis).arg("--version").output();
+        said.map_or(Dialect::Seven, |said| {
+            Dialect::of(&String::from_utf8_lossy(&said.stdout))
+        })
+    }
 }
 
 /// Something that a sandbox run needs is not there.

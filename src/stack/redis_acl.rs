@@ -77,6 +77,16 @@ pub fn acl(cookie: &str, sessions: SessionKeys, keys: &Keys, dialect: Dialect) -
     ]
 }
 
+/// The same as arguments of `redis-server`.
+#[must_use]
+pub fn arguments(rules: &[String]) -> Vec<String> {
+    let of = |rule: &String| {
+        let words = rule.split(' ').map(str::to_owned);
+        std::iter::once("--user".to_owned()).chain(words).collect::<Vec<_>>()
+    };
+    rules.iter().flat_map(of).collect()
+}
+
 /// Patterns for every key but those that begin with `prefix`: ACLs have no rule that takes keys
 /// away.
 fn all_but(prefix: &str) -> Vec<String> {

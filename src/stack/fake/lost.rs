@@ -52,7 +52,7 @@ impl LostJournal {
         let router = Router::new()
             .route("/__verify/journal", get(journal))
             .route("/__verify/log", get(log))
-            .route(doubles::HEALTH, get(|| async { "healthy" }))
+            .route(doubles::control::HEALTH, get(|| async { "healthy" }))
             .fallback(pass_on)
             .with_state(state);
         let running = doubles::serve(listener, router).await;

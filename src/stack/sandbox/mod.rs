@@ -135,7 +135,8 @@ impl Sandbox {
             programs,
             files,
             endpoints: endpoints(profile),
-            redis: Redis::at_socket(&layout::redis_socket(), redis_acl::VERIFY, &keys.redis),
+            redis: Redis::at_socket(&layout::redis_socket())
+                .as_user(redis_acl::VERIFY, keys.redis_verify.clone()),
             secrets: keys.into_secrets(),
             processes: processes.collect(),
             doubles: Mutex::new(doubles),

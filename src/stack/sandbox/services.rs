@@ -120,8 +120,7 @@ impl Doubles {
         .into_iter()
         .chain([profile.site.host.clone()])
         .collect();
-        let guarded = |router| doubles::guarded(router, Some(keys.control.clone()));
-        let routers = (guarded(idp.router()), guarded(upstream));
+        let routers = (idp.router(), upstream);
         Ok(Self {
             idp: Some(serve(Service::Idp, IDP_PORT, routers.0.clone()).await?),
             upstream: Some(serve(Service::Upstream, UPSTREAM_PORT, routers.1.clone()).await?),
@@ -234,7 +233,12 @@ pub fn redis(programs: &Programs, profile: &Profile, keys: &Keys) -> Spec {
         program: programs.redis.clone(),
         args: [
             args.map(str::to_owned).to_vec(),
-            redis_acl::users(keys, &profile.login.cookie, profile.redis.sessions_readable),
+            redis_acl::arguments(&redis_acl::acl(
+                &profile.login.cookie,
+                profile.redis.sessions,
+                keys,
+                programs.redis_dialect(),
+            )),
         ]
         .concat(),
         env: Vec::new(),

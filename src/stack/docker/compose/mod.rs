@@ -120,7 +120,6 @@ impl Compose {
                 .env
                 .get("LITELLM_SHARED_KEY")
                 .map(|key| SecretString::from(key.clone())),
-            control_token: attached.control_token.clone(),
             passwords: setup
                 .passwords
                 .iter()

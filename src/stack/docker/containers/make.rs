@@ -406,7 +406,12 @@ fn values(files: &GatewayFiles, profile: &Profile, keys: &Keys) -> BTreeMap<Stri
         .map(|(email, password)| format!("{email}:{}", password.expose_secret()))
         .collect();
     let redis_users =
-        redis_acl::users(keys, &profile.login.cookie, profile.redis.sessions_readable);
+        redis_acl::arguments(&redis_acl::acl(
+            &profile.login.cookie,
+            profile.redis.sessions,
+            keys,
+            redis_acl::Dialect::Seven,
+        ));
     let lua = files.baseline_lua.as_ref().unwrap_or(&files.lua);
     let html = files.baseline_html.as_ref().unwrap_or(&files.html);
     [

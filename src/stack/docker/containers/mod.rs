@@ -166,7 +166,7 @@ impl Containers {
             engine: maker.engine,
             files,
             endpoints,
-            redis: Redis::at(redis, redis_acl::VERIFY, &keys.redis),
+            redis: Redis::at(redis).as_user(redis_acl::VERIFY, keys.redis_verify.clone()),
             internal: RwLock::new(local(INTERNAL)),
             secrets: keys.into_secrets(),
             members,
