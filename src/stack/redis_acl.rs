@@ -105,7 +105,7 @@ fn all_but(prefix: &str) -> Vec<String> {
 
 /// A text as a pattern for itself. In a class, too, a backslash takes a character as it is.
 fn escaped(text: &str) -> String {
-    let special = |character: char| matches!(character, '*' | '?' | '[' | ']' | '^' | '-' | '\\');
+    let special = |character: char| matches!(character, '*' | '?' | '[' | ']' | '^' | '\\');
     text.chars()
         .flat_map(|character| {
             let escape = special(character).then_some('\\');
