@@ -387,7 +387,10 @@ fn read_report(path: &Path) {
     };
     for allow_conditional in [false, true] {
         // Whether it is refused is not the question here.
-        let _ = gate::decide(&report, gate::Policy { allow_conditional });
+        let _ = gate::decide(&report, gate::Policy {
+            allow_conditional,
+            ..gate::Policy::default()
+        });
     }
     for lang in [Lang::En, Lang::Ja] {
         let style = render::Style {
