@@ -3,11 +3,13 @@
 
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Reports name the commit that their verify was built from.
+BUILD = VERIFY_COMMIT="$$(git rev-parse HEAD 2>/dev/null)" $(CARGO) build --release --locked
 
 .PHONY: verify test test-all images example book bench mutants provision
 
 verify: provision
-	$(CARGO) build --release --locked
+	$(BUILD)
 	$(TARGET)/release/verify
 
 test: provision
@@ -25,12 +27,12 @@ test-all: test
 
 # The images of the containers stack and of docker-compose.test.yml.
 images: provision
-	$(CARGO) build --release --locked
+	$(BUILD)
 	scripts/images --verify $(TARGET)/release/verify
 
 # The reports under reports/example and the pictures of README, from real runs.
 example: provision
-	$(CARGO) build --release --locked
+	$(BUILD)
 	scripts/example $(TARGET)/release/verify
 	scripts/pictures $(TARGET)/release/verify
 
@@ -41,7 +43,7 @@ book:
 
 # How long a run takes, and what of it is the harness; how long each format takes, and its size.
 bench: provision
-	$(CARGO) build --release --locked
+	$(BUILD)
 	scripts/bench $(TARGET)/release/verify
 	$(CARGO) bench --locked --bench formats
 

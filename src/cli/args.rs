@@ -426,6 +426,9 @@ pub struct HowArgs {
     /// Where the gateway runs [default: auto].
     #[arg(long, value_enum, env = "VERIFY_STACK", hide_env_values = true)]
     pub stack: Option<StackKind>,
+    /// What happens where the sandbox lacks a protection [default: best-effort; in CI: strict].
+    #[arg(long, value_enum, env = "VERIFY_SANDBOX", hide_env_values = true)]
+    pub sandbox: Option<SandboxKind>,
     /// What a person does is done in this browser [default: built-in].
     #[arg(long, value_enum, env = "VERIFY_BROWSER", hide_env_values = true)]
     pub browser: Option<BrowserKind>,
@@ -587,6 +590,13 @@ pub struct ServeArgs {
     /// The address to listen on.
     #[arg(long, default_value = "127.0.0.1")]
     pub host: std::net::IpAddr,
+    /// A name that it is reached by, repeatable. Requests with another name in `Host` are refused;
+    /// addresses, `localhost` and the host of --issuer are always accepted.
+    #[arg(long, value_name = "NAME")]
+    pub allow_host: Vec<String>,
+    /// Listen off the loopback with secrets that are known to everybody: in a private network.
+    #[arg(long)]
+    pub insecure_test_secrets: bool,
     /// auth0: the URL that it is known by [default: the address that it listens on].
     #[arg(long, value_name = "URL")]
     pub issuer: Option<String>,
@@ -644,6 +654,25 @@ pub enum StackKind {
     Containers,
     /// A deployment that already runs.
     Compose,
+}
+
+/// What happens where the sandbox lacks a protection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum SandboxKind {
+    /// No run.
+    Strict,
+    /// A run without it, where it can do without, which says so.
+    BestEffort,
+}
+
+impl Default for SandboxKind {
+    /// Strict where the environment says that this is CI.
+    fn default() -> Self {
+        match std::env::var("CI").is_ok_and(|value| value == "true" || value == "1") {
+            true => Self::Strict,
+            false => Self::BestEffort,
+        }
+    }
 }
 
 /// What a person's part is done with.

@@ -8,7 +8,8 @@ use crate::{
     stack::{
         docker::{Engine, EngineError, containers},
         litellm::{self, Litellm, MissingLitellm},
-        programs::{self, Need, PROVISION, PROVISION_BROWSER},
+        programs::{self, PROVISION, PROVISION_BROWSER},
+        sandbox::protection,
     },
 };
 
@@ -38,12 +39,14 @@ pub fn doctor() -> Result<ExitStatus, CliError> {
             }
         }
     }
-    let namespaces = namespaces(&needs);
-    match &namespaces {
-        Ok(()) => text.push_str("ok       private namespaces\n"),
-        Err(why) => text.push_str(&format!("MISSING  private namespaces           {why}\n")),
+    let unprotected = programs::find().map_or_else(|_| Vec::new(), |found| protection::missing(&found));
+    if missing == 0 && unprotected.is_empty() {
+        text.push_str("ok       all protections of the sandbox\n");
     }
-    let sandbox = missing == 0 && namespaces.is_ok();
+    for one in &unprotected {
+        text.push_str(&format!("MISSING  protection: {}: {}\n", one.what, one.why));
+    }
+    let sandbox = missing == 0 && unprotected.iter().all(|one| one.optional);
     let containers = runtime()?.block_on(containers());
     match &containers {
         Ok(version) => text.push_str(&format!(
@@ -89,15 +92,13 @@ pub fn doctor() -> Result<ExitStatus, CliError> {
         (Err(_), true) => "\n`--stack auto` takes the sandbox. ",
         (Err(_), false) => "\nNo run can start. ",
     });
-    text.push_str(if sandbox {
-        "The sandbox has all that it needs.\n"
-    } else {
-        "The sandbox lacks something.\n"
+    text.push_str(match (sandbox, unprotected.is_empty()) {
+        (true, true) => "The sandbox has all that it needs.\n",
+        (true, false) => "The sandbox runs with --sandbox best-effort only.\n",
+        (false, _) => "The sandbox lacks something.\n",
     });
     if missing > 0 {
         text.push_str(&format!("{PROVISION} installs what is missing.\n"));
-    } else if !sandbox {
-        text.push_str("Run as root, or allow unprivileged user namespaces.\n");
     }
     out::print(&text)?;
     Ok(if able {
@@ -125,25 +126,3 @@ fn version(program: &Path, flag: &str) -> Option<String> {
         .map(|line| format!("({})", line.trim()))
 }
 
-/// Whether bubblewrap can make the namespaces that the sandbox lives in.
-fn namespaces(needs: &[Need]) -> Result<(), String> {
-    let bwrap = needs.iter().find(|need| need.name == "bwrap");
-    let Some(Ok(bwrap)) = bwrap.and_then(|need| need.found.as_ref()) else {
-        return Err("bwrap".to_owned());
-    };
-    let output = Command::new(bwrap)
-        .args([
-            "--ro-bind",
-            "/",
-            "/",
-            "--unshare-net",
-            "--unshare-pid",
-            "true",
-        ])
-        .output()
-        .map_err(|error| format!("bwrap: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
-}

@@ -141,9 +141,8 @@ impl Formats {
             wanted = file.0;
         }
         let said = wanted.iter().any(|wanted| wanted.to == To::Stdout);
-        let in_actions = env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
         Ok(Self {
-            listening: in_actions && !said,
+            listening: out::in_actions() && !said,
             ..Self::settle(wanted)?
         })
     }
@@ -214,8 +213,7 @@ impl Formats {
             || files.any(|(format, _)| *format == Format::Github)
     }
 
-    /// Shows what standard output gets. Where GitHub Actions listens, annotations follow; and
-    /// what was seen of a gateway cannot give it orders of its own.
+    /// Shows what standard output gets. Where GitHub Actions listens, annotations follow.
     ///
     /// # Errors
     /// Where standard output takes nothing, or the form cannot be made.
@@ -225,12 +223,14 @@ impl Formats {
         render: impl Fn(Format, Style) -> Result<String, RenderError>,
     ) -> Result<(), CliError> {
         let text = render(self.stdout, out::style(lang))?;
+        if self.stdout == Format::Github {
+            return out::commands(&text);
+        }
         if !self.listening {
             return out::print(&text);
         }
-        let token = crate::probe::nonce();
-        out::print(&format!("::stop-commands::{token}\n{text}\n::{token}::\n"))?;
-        out::print(&render(Format::Github, out::file_style(lang))?)
+        out::print(&text)?;
+        out::commands(&render(Format::Github, out::file_style(lang))?)
     }
 
     /// Writes the files. Each is tried, whatever became of the others, and each that could not

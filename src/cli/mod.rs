@@ -30,6 +30,7 @@ mod worker;
 use std::time::Instant;
 
 use clap::Parser as _;
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 pub use args::Cli;
 pub use error::CliError;
@@ -41,6 +42,7 @@ use args::Command;
 #[must_use]
 pub fn main(started: Instant) -> ExitStatus {
     quiet_panics();
+    no_core_dumps();
     // A panic anywhere is a defect of this program: it must not look like a verdict, and the
     // words that it died with may hold a secret.
     let done = std::panic::catch_unwind(|| match worker::asked() {
@@ -90,6 +92,16 @@ fn quiet_panics() {
     }));
 }
 
+/// A core dump of this program, or of what it starts, would hold every secret of the run.
+fn no_core_dumps() {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    // Lowering a limit is never refused.
+    let _ = setrlimit(Resource::Core, none);
+}
+
 /// The harness's own log, on standard error.
 fn log(verbose: u8) {
     let level = match verbose {
@@ -103,7 +115,8 @@ fn log(verbose: u8) {
     // Only a second call could fail, and it would change nothing.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_ansi(out::stderr_colors())
+        .with_writer(|| out::Log)
         .try_init();
 }
 

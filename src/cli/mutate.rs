@@ -9,7 +9,7 @@ use std::{
 use futures::{StreamExt as _, stream};
 
 use super::{
-    args::{BrowserKind, MutateArgs, RunArgs, StackKind, UpstreamKind},
+    args::{BrowserKind, MutateArgs, RunArgs, SandboxKind, StackKind, UpstreamKind},
     error::CliError,
     inputs::{Inputs, PlanInput},
     log, out, place,
@@ -26,7 +26,11 @@ use crate::{
     gate::ExitStatus,
     mutation::{self, Catalogue, CatalogueError, Copy, Judged, Matrix, Mutant, Score},
     plan::ItemId,
-    report::{RunDir, RunReport, render::Format, write_text},
+    report::{
+        RunDir, RunReport,
+        render::{self, Format},
+        write_text,
+    },
     verdict::{self, Standing, is_selected, standing},
     yaml,
 };
@@ -57,7 +61,12 @@ pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError
         inputs: Inputs::read(&settings)?,
         plan: plan(&settings.plan)?,
         other: args.compare.as_deref().map(plan).transpose()?,
-        place: runtime.block_on(place::find(StackKind::Sandbox, None, UpstreamKind::Double))?,
+        place: runtime.block_on(place::find(
+            StackKind::Sandbox,
+            None,
+            UpstreamKind::Double,
+            SandboxKind::default(),
+        ))?,
         dir: settings.report_dir.join(folder()),
         settings,
         jobs: usize::from(args.jobs),
@@ -233,7 +242,7 @@ impl Work {
     }
 
     fn show(&self, matrix: &Matrix) -> Result<ExitStatus, CliError> {
-        let json = serde_json::to_string_pretty(matrix)
+        let json = render::text::json(matrix)
             .map_err(|error| CliError::environment(format!("no JSON: {error}")))?;
         let markdown = mutation::markdown(matrix);
         write_text(&self.dir, mutation::MATRIX, &json)?;

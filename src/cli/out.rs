@@ -1,7 +1,9 @@
-//! Standard output and what is known about it. A reader that has seen enough and closed its
-//! end (`verify --list | head -1`) is no error.
+//! Standard output and standard error, and what is known about them. Whatever is written passes
+//! through here, and acts neither on a terminal nor on the runner of GitHub Actions. A reader that
+//! has seen enough and closed its end (`verify --list | head -1`) is no error.
 
 use std::{
+    borrow::Cow,
     env,
     io::{self, IsTerminal as _, Write as _},
 };
@@ -9,7 +11,10 @@ use std::{
 use tracing::level_filters::LevelFilter;
 
 use super::error::CliError;
-use crate::{plan::Lang, report::render::Style};
+use crate::{
+    plan::Lang,
+    report::render::{Style, text},
+};
 
 /// How many columns a text has where nobody says.
 const COLUMNS: usize = 100;
@@ -23,6 +28,33 @@ const WIDEST: usize = 160;
 ///
 /// When that is not possible, and not because the reader is gone.
 pub fn print(text: &str) -> Result<(), CliError> {
+    write(&neutral(text))
+}
+
+/// Writes workflow commands of this program's own to standard output.
+///
+/// # Errors
+/// As [`print`].
+pub fn commands(text: &str) -> Result<(), CliError> {
+    write(&text::shown(text))
+}
+
+/// `text` so that nothing in it acts on who reads it.
+fn neutral(text: &str) -> Cow<'_, str> {
+    let shown = text::shown(text);
+    if !in_actions() {
+        return shown;
+    }
+    Cow::Owned(text::guarded(&shown).into_owned())
+}
+
+/// Whether this is a job of GitHub Actions, whose runner takes commands from what is written.
+#[must_use]
+pub fn in_actions() -> bool {
+    env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
+}
+
+fn write(text: &str) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::environment(
@@ -34,7 +66,22 @@ pub fn print(text: &str) -> Result<(), CliError> {
 
 /// Writes a line to standard error; nothing can be done where that fails.
 pub fn complain(text: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", neutral(&text.to_string()));
+}
+
+/// Standard error for the harness's own log, which is written an event at a time.
+pub struct Log;
+
+impl io::Write for Log {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        io::stderr().lock().write_all(neutral(&text).as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
 }
 
 /// Whether whatever reads standard output understands colours.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    args::{BrowserKind, StackKind, UpstreamKind},
+    args::{BrowserKind, SandboxKind, StackKind, UpstreamKind},
     error::CliError,
     out,
     settings::shipped,
@@ -15,6 +15,7 @@ use crate::{
         fake::Twist,
         litellm::{self, Litellm},
         programs::{self, Programs},
+        sandbox::protection,
     },
 };
 
@@ -31,15 +32,16 @@ pub async fn find(
     kind: StackKind,
     twist: Option<Twist>,
     upstream: UpstreamKind,
+    sandbox: SandboxKind,
 ) -> Result<Place, CliError> {
     match kind {
         StackKind::Sandbox => Ok(match twist {
-            Some(twist) => Place::Fake(programs(upstream)?, twist),
-            None => Place::Sandbox(programs(upstream)?),
+            Some(twist) => Place::Fake(programs(upstream, sandbox)?, twist),
+            None => Place::Sandbox(programs(upstream, sandbox)?),
         }),
         StackKind::Auto if upstream == UpstreamKind::Litellm => {
             out::complain("stack: sandbox (--upstream litellm goes with it)");
-            Ok(Place::Sandbox(programs(upstream)?))
+            Ok(Place::Sandbox(programs(upstream, sandbox)?))
         }
         StackKind::Containers => {
             containers::available(&shipped(COMPOSE_FILE)?).await?;
@@ -54,7 +56,7 @@ pub async fn find(
             }
             Err(why) => {
                 out::complain(format_args!("stack: sandbox ({why})"));
-                Ok(Place::Sandbox(programs(upstream)?))
+                Ok(Place::Sandbox(programs(upstream, sandbox)?))
             }
         },
         // A deployment is prepared for, not found: `super::deployment`.
@@ -83,8 +85,17 @@ pub fn browser(kind: BrowserKind) -> Result<Option<PathBuf>, CliError> {
 }
 
 /// What a sandbox is made of.
-fn programs(upstream: UpstreamKind) -> Result<Programs, CliError> {
-    let found = programs::find()?;
+fn programs(upstream: UpstreamKind, sandbox: SandboxKind) -> Result<Programs, CliError> {
+    let mut found = programs::find()?;
+    if !protection::bounded_memory(&found.bwrap) {
+        let what = "the sandbox lacks a protection: bounded file systems in memory (this bubblewrap knows no --size)";
+        if sandbox == SandboxKind::Strict {
+            return Err(CliError::environment(what)
+                .hint("install bubblewrap 0.7 or newer, or run with --sandbox best-effort"));
+        }
+        out::complain(what);
+        found.bounded_memory = false;
+    }
     Ok(match upstream {
         UpstreamKind::Double => found,
         UpstreamKind::Litellm => Programs {

@@ -56,8 +56,12 @@ pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
     if args.list || args.dry_run {
         return process.read(started, deadline, move || look(args));
     }
-    let report_dir = Settings::report_dir(&args);
-    let chosen = process.read(started, deadline, move || choose(args));
+    let typed = args.clone();
+    let chosen = process.read(started, deadline, move || choose(typed));
+    let report_dir = match &chosen {
+        Ok(chosen) => chosen.settings.report_dir.clone(),
+        Err(_) => Settings::report_dir(&args),
+    };
     // From here on `latest` is no older run, whatever becomes of this one.
     let mut begun = None;
     let done = match (chosen, Begun::new(&report_dir)) {
@@ -191,7 +195,7 @@ fn repeat(
                 Ok((place, Some(held)))
             }
             kind => Ok((
-                place::find(kind, settings.twist, settings.upstream).await?,
+                place::find(kind, settings.twist, settings.upstream, settings.sandbox).await?,
                 None,
             )),
         }

@@ -17,7 +17,7 @@ use crate::{
     plan::Lang,
     report::{
         self, RunInfo,
-        render::{self, Format, Style},
+        render::{self, Format, Style, text::line},
     },
 };
 
@@ -40,11 +40,11 @@ pub fn gate(args: &GateArgs) -> Result<ExitStatus, CliError> {
     };
     text.push_str(&format!(
         "{}: {}\n",
-        report.run.id,
+        line(&report.run.id),
         decision.exit.meaning(Lang::En)
     ));
     for reason in &decision.reasons {
-        text.push_str(&format!("  {reason}\n"));
+        text.push_str(&format!("  {}\n", line(reason)));
     }
     out::print(&text)?;
     Ok(decision.exit)

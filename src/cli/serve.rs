@@ -1,8 +1,13 @@
 //! `verify serve`: a double by itself, until interrupted.
 
-use std::env;
+mod shield;
 
-use secrecy::SecretString;
+use std::{
+    env,
+    io::{self, IsTerminal as _},
+};
+
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -21,6 +26,20 @@ use crate::{
 /// Who can log in where nobody is named.
 const USER: &str = "user@example.com:password";
 
+/// Secrets that are in this program's source or in docker-compose.test.yml: known to everybody.
+const KNOWN: [&str; 7] = [
+    CLIENT_SECRET,
+    MASTER_KEY,
+    SHARED_KEY,
+    "password",
+    "client-secret-for-tests-only",
+    "sk-master-for-tests-only",
+    "sk-shared-for-tests-only",
+];
+const CLIENT_SECRET: &str = "secret";
+const MASTER_KEY: &str = "sk-master";
+const SHARED_KEY: &str = "sk-shared";
+
 /// Serves a double.
 pub fn serve(args: ServeArgs) -> Result<ExitStatus, CliError> {
     runtime()?.block_on(listen(args))
@@ -37,21 +56,32 @@ async fn listen(args: ServeArgs) -> Result<ExitStatus, CliError> {
     };
     let listener = TcpListener::bind(address).await.map_err(busy)?;
     let own = listener.local_addr().map_err(busy)?;
+    let mut hosts = args.allow_host.clone();
     let router = match args.double {
         Double::Auth0 => {
             let config = auth0_config(&args, &format!("http://{own}/"))?;
+            let passwords = config.users.iter().map(|user| &user.password);
+            not_known(&args, passwords.chain([&config.client_secret]))?;
+            hosts.extend(config.issuer.host_str().map(str::to_owned));
             auth0::Auth0::new(config)
                 .map_err(|error| CliError::usage(format!("--issuer: {error}")))?
                 .router()
         }
-        Double::Litellm => litellm::LiteLlm::new(litellm::Config {
-            master_key: secret("LITELLM_MASTER_KEY", "sk-master"),
-            shared_key: secret("LITELLM_SHARED_KEY", "sk-shared"),
-            models: args.model.clone(),
-        })
-        .map_err(|error| CliError::environment(error.to_string()))?
-        .router(),
+        Double::Litellm => {
+            let config = litellm::Config {
+                master_key: secret("LITELLM_MASTER_KEY", MASTER_KEY),
+                shared_key: secret("LITELLM_SHARED_KEY", SHARED_KEY),
+                models: args.model.clone(),
+            };
+            not_known(&args, [&config.master_key, &config.shared_key])?;
+            litellm::LiteLlm::new(config)
+                .map_err(|error| CliError::environment(error.to_string()))?
+                .router()
+        }
     };
+    // A program that compares what was received reads it from a pipe's or a container's double.
+    let masked = io::stdout().is_terminal();
+    let router = shield::shielded(router, hosts, masked);
     let failed = |error: std::io::Error| CliError::environment(format!("cannot serve: {error}"));
     let mut term = signal(SignalKind::terminate()).map_err(failed)?;
     let token = env::var("VERIFY_CONTROL_TOKEN").ok();
@@ -65,6 +95,29 @@ async fn listen(args: ServeArgs) -> Result<ExitStatus, CliError> {
     }
     running.stop().await;
     Ok(ExitStatus::Pass)
+}
+
+/// Refuses secrets that everybody knows where others than this machine can connect.
+fn not_known<'a>(
+    args: &ServeArgs,
+    secrets: impl IntoIterator<Item = &'a SecretString>,
+) -> Result<(), CliError> {
+    let mut secrets = secrets.into_iter();
+    if args.host.is_loopback()
+        || args.insecure_test_secrets
+        || !secrets.any(|secret| KNOWN.contains(&secret.expose_secret()))
+    {
+        return Ok(());
+    }
+    Err(CliError::usage(format!(
+        "--host {}: refused with a default or test secret, which everybody knows",
+        args.host
+    ))
+    .hint(match args.double {
+        Double::Auth0 => "set VERIFY_CLIENT_SECRET and VERIFY_USERS (or --user)",
+        Double::Litellm => "set LITELLM_MASTER_KEY and LITELLM_SHARED_KEY",
+    })
+    .hint("in a private network, --insecure-test-secrets"))
 }
 
 fn secret(name: &str, default: &str) -> SecretString {
@@ -83,7 +136,7 @@ fn auth0_config(args: &ServeArgs, own: &str) -> Result<auth0::Config, CliError> 
             .parse()
             .map_err(|error| CliError::usage(format!("--issuer {issuer}: {error}")))?,
         client_id: args.client_id.clone(),
-        client_secret: secret("VERIFY_CLIENT_SECRET", "secret"),
+        client_secret: secret("VERIFY_CLIENT_SECRET", CLIENT_SECRET),
         callback_prefixes: args.callback.clone(),
         logout_urls: if args.logout.is_empty() {
             args.callback.clone()

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::{
-    args::{BrowserKind, Lang, RollbackPolicy, RunArgs, StackKind, UpstreamKind},
+    args::{BrowserKind, Lang, RollbackPolicy, RunArgs, SandboxKind, StackKind, UpstreamKind},
     error::CliError,
     formats::{Formats, FromFile, To},
     out,
@@ -65,6 +65,8 @@ pub struct Settings {
     pub report_dir: PathBuf,
     /// Where the gateway runs.
     pub stack: StackKind,
+    /// What happens where the sandbox lacks a protection.
+    pub sandbox: SandboxKind,
     /// What a person's part is done with.
     pub browser: BrowserKind,
     /// What answers for the models.
@@ -340,6 +342,7 @@ impl Settings {
             plan: plan.map_or_else(|| shipped("features"), Ok)?,
             report_dir: (output.report_dir.or(file.report_dir)).unwrap_or(REPORTS.into()),
             stack,
+            sandbox: how.sandbox.unwrap_or_default(),
             browser: how.browser.or(file.browser).unwrap_or_default(),
             upstream,
             allow_conditional: how.allow_conditional || file.allow_conditional,

@@ -8,7 +8,7 @@ use crate::{
     plan::Lang,
     report::render::{
         BOLD, GREEN, RED, Style, YELLOW,
-        text::{columns, line, md_inline, pad, wrap},
+        text::{self, columns, line, md_inline, pad, wrap},
         words::say,
     },
 };
@@ -18,7 +18,7 @@ use crate::{
 /// # Errors
 /// When a path in it is not UTF-8, which JSON cannot hold.
 pub fn json(found: &Comparison) -> Result<String, serde_json::Error> {
-    serde_json::to_string_pretty(found).map(|json| json + "\n")
+    text::json(found)
 }
 
 /// At a terminal: the reports as columns A, B, C, what speaks against comparing them, what is

@@ -216,19 +216,19 @@ impl Bridge {
 }
 
 impl Run {
-    /// Tells how an item ended, without any secret.
+    /// Records how an item ended, redacted and bounded.
     pub fn finish_item(&self, item: ItemId, outcome: Outcome, duration_ms: f64) {
         let clean = |failure: Failure| Failure {
-            did: self.recorder.redact(&failure.did),
-            expected: self.recorder.redact(&failure.expected),
-            seen: self.recorder.redact(&failure.seen),
+            did: self.recorder.bounded(&failure.did),
+            expected: self.recorder.bounded(&failure.expected),
+            seen: self.recorder.bounded(&failure.seen),
         };
         let outcome = match outcome {
             Outcome::Passed => Outcome::Passed,
             Outcome::Failed(failure) => Outcome::Failed(clean(failure)),
             Outcome::Inconclusive(failure) => Outcome::Inconclusive(clean(failure)),
             Outcome::Skipped { reason } => Outcome::Skipped {
-                reason: self.recorder.redact(&reason),
+                reason: self.recorder.bounded(&reason),
             },
         };
         self.recorder.tell(&RunEvent::ItemFinished {

@@ -138,6 +138,7 @@ async fn drive(
                     Ok(None) => break None,
                     Ok(Some(Message::Event(event))) => on_event(*event),
                     Ok(Some(Message::Alive | Message::Done)) => {}
+                    Ok(Some(Message::Integrity(reason))) => break integrity(reason),
                     Ok(Some(Message::Gateway(seen))) => match outside.look(&seen) {
                         Ok(()) => { let _ = looked.try_send(()); }
                         Err(reason) => break integrity(reason),

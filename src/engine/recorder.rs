@@ -1,12 +1,13 @@
 //! Where events of the worker go: sealed, one a line, in the order they happened.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
 use crate::{
-    evidence::{Evidence, EvidenceKind, Image, Redactor},
+    evidence::{Evidence, EvidenceKind, ITEM_LIMIT, Image, Redactor},
     plan::ItemId,
 };
 
@@ -20,6 +21,8 @@ use super::{
 pub struct Recorder {
     out: Arc<Mutex<Sealer>>,
     redactor: Arc<Redactor>,
+    /// How many pieces of evidence each item has, and of how many bytes.
+    kept: Arc<Mutex<BTreeMap<ItemId, (usize, usize)>>>,
     began: SystemTime,
 }
 
@@ -35,6 +38,7 @@ impl Recorder {
         Self {
             out: Arc::new(Mutex::new(out)),
             redactor,
+            kept: Arc::default(),
             began: SystemTime::now(),
         }
     }
@@ -84,6 +88,36 @@ impl Recorder {
     ) {
         let mut evidence = self.redactor.evidence(kind, title, body);
         add(&mut evidence);
+        self.keep(item, evidence);
+    }
+
+    /// Writes down a piece of evidence while the item has room for it; the first one without room
+    /// is replaced by a note that says so.
+    fn keep(&self, item: ItemId, mut evidence: Evidence) {
+        let size = evidence.title.len() + evidence.body.len();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, bytes) = kept.entry(item).or_default();
+        let had_room = *count <= ITEM_LIMIT.0 && *bytes <= ITEM_LIMIT.1;
+        (*count, *bytes) = (*count + 1, bytes.saturating_add(size));
+        if *count > ITEM_LIMIT.0 || *bytes > ITEM_LIMIT.1 {
+            if !had_room {
+                return;
+            }
+            // From here on there is none, also for a smaller one.
+            *bytes = usize::MAX;
+            evidence = Evidence {
+                kind: evidence.kind,
+                title: "further evidence not kept".to_owned(),
+                body: format!(
+                    "the item has more than {} pieces, or more than {} bytes of evidence",
+                    ITEM_LIMIT.0, ITEM_LIMIT.1
+                ),
+                image: None,
+                trail: None,
+                figures: None,
+            };
+        }
+        drop(kept);
         self.tell(&RunEvent::EvidenceSeen { item, evidence });
     }
 
@@ -95,12 +129,90 @@ impl Recorder {
                 .redactor
                 .evidence(EvidenceKind::Screenshot, title, body)
         };
-        self.tell(&RunEvent::EvidenceSeen { item, evidence });
+        self.keep(item, evidence);
     }
 
     /// A text without any secret.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         self.redactor.redact(text)
+    }
+
+    /// A text without any secret, as long as a piece of evidence may be.
+    #[must_use]
+    pub fn bounded(&self, text: &str) -> String {
+        self.redactor.bounded(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::engine::seal::SealKey;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn kept(pieces: usize, body: &str) -> Vec<Evidence> {
+        let lines = Lines::default();
+        let sealer = Sealer::new(&SealKey::fresh().unwrap(), lines.clone());
+        let recorder = Recorder::new(sealer, Arc::new(Redactor::new()));
+        for (name, count) in [("3.1", pieces), ("3.2", 1)] {
+            for no in 0..count {
+                let item = name.parse().unwrap();
+                recorder.saw(item, EvidenceKind::Log, &format!("{name} {no}"), body);
+            }
+        }
+        let written = lines.0.lock().unwrap().clone();
+        let events = String::from_utf8(written).unwrap();
+        let seen = events.lines().map(|line| {
+            let json = line.splitn(3, ' ').last().unwrap();
+            match serde_json::from_str(json).unwrap() {
+                Message::Event(event) => match *event {
+                    RunEvent::EvidenceSeen { evidence, .. } => evidence,
+                    other => panic!("{other:?}"),
+                },
+                other => panic!("{other:?}"),
+            }
+        });
+        seen.collect()
+    }
+
+    #[test]
+    fn an_item_keeps_a_bounded_number_of_pieces_and_says_where_it_stops() {
+        let (pieces, _) = ITEM_LIMIT;
+        let all = kept(pieces, "x");
+        assert_eq!(all.len(), pieces + 1);
+        assert!(all.iter().all(|piece| piece.body == "x"));
+        let cut = kept(pieces + 1000, "x");
+        assert_eq!(cut.len(), pieces + 2);
+        let note = &cut[pieces];
+        assert_eq!(note.title, "further evidence not kept");
+        assert!(note.body.contains("256 pieces"), "{}", note.body);
+        assert_eq!(cut[pieces + 1].title, "3.2 0", "another item has room");
+    }
+
+    #[test]
+    fn an_item_keeps_a_bounded_number_of_bytes() {
+        let cut = kept(200, &"x".repeat(1024 * 1024));
+        let notes = cut.iter().filter(|piece| piece.title.contains("not kept"));
+        assert_eq!(notes.count(), 1);
+        let bytes: usize = cut.iter().map(|piece| piece.body.len()).sum();
+        assert!(
+            (ITEM_LIMIT.1 / 2..ITEM_LIMIT.1 + 64 * 1024).contains(&bytes),
+            "{bytes}"
+        );
     }
 }

@@ -54,6 +54,8 @@ pub enum Message {
     Alive,
     /// The gateway's processes at the end of the run, which wait to be looked at.
     Gateway(GatewaySeen),
+    /// The gateway took the place of a service that verdicts rest on.
+    Integrity(String),
     /// The last message: the worker did all that it was to do.
     Done,
 }

@@ -225,6 +225,9 @@ fn show_life(recorder: &Recorder) {
 
 /// Has the parent look at the gateway's processes from outside, before they are ended.
 async fn be_looked_at(stack: &dyn Stack, recorder: &Recorder, looked: &Notify) {
+    if let Some(what) = stack.posed() {
+        recorder.message(&Message::Integrity(what));
+    }
     // A service that cannot be looked into is not said to run: the parent says what it sees.
     let Ok(state) = stack.state(Service::Gateway).await else {
         return;

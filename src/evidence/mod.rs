@@ -1,6 +1,7 @@
 //! What was seen, redacted before it leaves.
 
 mod figures;
+mod forms;
 mod redact;
 
 pub use figures::{Figures, Histogram};
@@ -11,6 +12,13 @@ use serde::{Deserialize, Serialize};
 
 /// The longest body that one piece of evidence keeps, in bytes.
 pub const BODY_LIMIT: usize = 16 * 1024;
+
+/// The longest title of one, in bytes.
+pub const TITLE_LIMIT: usize = 2 * 1024;
+
+/// How many pieces of evidence an item keeps, and how many bytes of text together. A run of the shipped
+/// gateway needs 26 and 23 KB.
+pub const ITEM_LIMIT: (usize, usize) = (256, 1024 * 1024);
 
 /// What kind of thing was seen.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,7 +53,7 @@ pub enum EvidenceKind {
 pub struct Evidence {
     /// What kind of thing.
     pub kind: EvidenceKind,
-    /// One line that says what it is.
+    /// One line that says what it is, at most [`TITLE_LIMIT`] bytes.
     pub title: String,
     /// As it was seen, redacted, at most [`BODY_LIMIT`] bytes.
     pub body: String,

@@ -1,11 +1,21 @@
 //! Secrets are taken out here, where evidence is made, and nowhere else.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::{
+    borrow::Cow,
+    sync::{LazyLock, PoisonError, RwLock},
+};
 
-use regex::{Captures, Regex};
+use regex::Regex;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{BODY_LIMIT, Evidence, EvidenceKind};
+use super::{BODY_LIMIT, Evidence, EvidenceKind, TITLE_LIMIT, forms::Forms};
+
+/// A shorter text is no secret, in bytes: redacting it would blacken ordinary words. The shortest
+/// encoded form of one this long has 7 characters.
+pub(super) const SHORTEST: usize = 6;
+
+/// What stands in place of a secret.
+const REDACTED: &str = "[redacted]";
 
 /// What is a secret by its shape, whoever made it.
 /// A JWT keeps its header: it tells the algorithm and is the same for all.
@@ -28,11 +38,17 @@ static SHAPES: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
     .collect()
 });
 
-/// Takes secrets out of everything that leaves the run: those that it was told, and
+/// Takes secrets out of everything that leaves the run: known ones in any of their [`Forms`], and
 /// whatever has a secret's shape.
 #[derive(Debug, Default)]
 pub struct Redactor {
-    secrets: std::sync::RwLock<Vec<SecretString>>,
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    secrets: Vec<SecretString>,
+    forms: Forms,
 }
 
 impl Redactor {
@@ -42,59 +58,45 @@ impl Redactor {
         Self::default()
     }
 
-    /// Tells the redactor a secret. Shorter than 6 bytes is not accepted as one: it
-    /// would blacken ordinary text.
+    /// Adds a secret; ignored where it is shorter than 6 bytes.
     pub fn learn(&self, secret: &str) {
-        if secret.len() < 6 {
+        if secret.len() < SHORTEST {
             return;
         }
-        let mut secrets = self
-            .secrets
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if !secrets.iter().any(|known| known.expose_secret() == secret) {
-            secrets.push(SecretString::from(secret.to_owned()));
-            // The longest first, so that a secret within a secret leaves no rest.
-            secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut secrets = known.secrets.iter();
+        if !secrets.any(|known| known.expose_secret() == secret) {
+            known.secrets.push(SecretString::from(secret.to_owned()));
+            known.forms.add(secret);
         }
     }
 
-    /// Every secret that it was told.
+    /// Every known secret.
     #[must_use]
     pub fn secrets(&self) -> Vec<SecretString> {
-        self.secrets
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.secrets.clone()
     }
 
     /// `text` without any secret.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        let mut clean = Cow::Borrowed(text);
-        let secrets = self
-            .secrets
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        for secret in secrets.iter() {
-            if clean.contains(secret.expose_secret()) {
-                clean = Cow::Owned(clean.replace(secret.expose_secret(), "[redacted]"));
-            }
-        }
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let mut clean = without(text, &known.forms);
         for (shape, with) in SHAPES.iter() {
-            if shape.is_match(&clean) {
-                clean = Cow::Owned(
-                    shape
-                        .replace_all(&clean, |found: &Captures<'_>| {
-                            let mut text = String::new();
-                            found.expand(with, &mut text);
-                            text
-                        })
-                        .into_owned(),
-                );
-            }
+            let replaced = match shape.replace_all(&clean, *with) {
+                Cow::Owned(text) => Some(text),
+                Cow::Borrowed(_) => None,
+            };
+            clean = replaced.map_or(clean, Cow::Owned);
         }
         clean.into_owned()
+    }
+
+    /// The same, of at most [`BODY_LIMIT`] bytes: both ends of a longer text.
+    #[must_use]
+    pub fn bounded(&self, text: &str) -> String {
+        bounded(self.redact(text), BODY_LIMIT)
     }
 
     /// A piece of evidence, redacted and bounded.
@@ -102,8 +104,8 @@ impl Redactor {
     pub fn evidence(&self, kind: EvidenceKind, title: &str, body: &str) -> Evidence {
         Evidence {
             kind,
-            title: self.redact(title),
-            body: bounded(self.redact(body)),
+            title: bounded(self.redact(title), TITLE_LIMIT),
+            body: self.bounded(body),
             image: None,
             trail: None,
             figures: None,
@@ -111,26 +113,36 @@ impl Redactor {
     }
 }
 
+fn without<'a>(text: &'a str, forms: &Forms) -> Cow<'a, str> {
+    let found = forms.find(text);
+    if found.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut clean = String::with_capacity(text.len());
+    let mut end = 0;
+    for range in found {
+        // Forms are whole characters, so that this is never `None`.
+        clean.push_str(text.get(end..range.start).unwrap_or_default());
+        clean.push_str(REDACTED);
+        end = range.end;
+    }
+    clean.push_str(text.get(end..).unwrap_or_default());
+    Cow::Owned(clean)
+}
+
 /// Cuts the middle out of a text that is too long: both ends tell more than one.
-fn bounded(text: String) -> String {
-    if text.len() <= BODY_LIMIT {
+fn bounded(text: String, limit: usize) -> String {
+    if text.len() <= limit {
         return text;
     }
-    let head = floor_boundary(&text, BODY_LIMIT / 2);
-    let tail = floor_boundary(&text, text.len() - BODY_LIMIT / 2 + 64);
+    let head = text.floor_char_boundary(limit / 2);
+    let tail = text.floor_char_boundary(text.len() - limit / 2 + 64);
     format!(
         "{}\n[… {} bytes left out …]\n{}",
         &text[..head],
         tail - head,
         &text[tail..]
     )
-}
-
-fn floor_boundary(text: &str, mut at: usize) -> usize {
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }
 
 #[cfg(test)]
@@ -144,6 +156,106 @@ mod tests {
         redactor.learn("s3cr3t-value-longer");
         let clean = redactor.redact("a s3cr3t-value-longer b s3cr3t-value c");
         assert_eq!(clean, "a [redacted] b [redacted] c");
+    }
+
+    /// What holds a secret in each of its encodings.
+    fn encodings(secret: &str) -> Vec<(String, String)> {
+        use base64::{
+            Engine as _,
+            engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD},
+        };
+        let mut all = vec![("plain".to_owned(), secret.to_owned())];
+        for before in ["", "a", "ab"] {
+            for after in ["", "z", "yz"] {
+                let whole = format!("{before}{secret}{after}");
+                let name = |which: &str| format!("{which} of {before}SECRET{after}");
+                for (which, text) in [
+                    ("base64", STANDARD.encode(&whole)),
+                    ("base64 without padding", STANDARD_NO_PAD.encode(&whole)),
+                    ("base64url", URL_SAFE.encode(&whole)),
+                    ("base64url without padding", URL_SAFE_NO_PAD.encode(&whole)),
+                ] {
+                    all.push((name(which), text));
+                }
+            }
+        }
+        let each = |byte: &dyn Fn(u8) -> String| secret.bytes().map(byte).collect::<String>();
+        let plain = |byte: u8| byte.is_ascii_alphanumeric();
+        let url = |byte: u8, upper: bool| match (plain(byte), upper) {
+            (true, _) => char::from(byte).to_string(),
+            (false, true) => format!("%{byte:02X}"),
+            (false, false) => format!("%{byte:02x}"),
+        };
+        let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        for (name, text) in [
+            ("hex", each(&|byte| format!("{byte:02x}"))),
+            ("HEX", each(&|byte| format!("{byte:02X}"))),
+            ("URL", each(&|byte| url(byte, true))),
+            ("url", each(&|byte| url(byte, false))),
+            ("mixed url", each(&|byte| url(byte, byte % 2 == 0))),
+            ("every byte", each(&|byte| format!("%{byte:02x}"))),
+            ("form", form),
+            ("json", secret.replace('/', "\\/").replace('"', "\\\"")),
+            ("nginx", each(&|byte| format!("\\x{byte:02X}"))),
+        ] {
+            all.push((name.to_owned(), text));
+        }
+        all
+    }
+
+    #[test]
+    fn a_secret_is_found_in_every_encoding() {
+        for secret in [
+            "s3cr3t",
+            "pä55/wörd+?&= \"1",
+            "sk-master-for-tests-only",
+            "~~~???>>>",
+        ] {
+            let redactor = Redactor::new();
+            redactor.learn(secret);
+            for (encoding, text) in encodings(secret) {
+                let clean = redactor.redact(&format!("日本 {text} é"));
+                assert!(clean.contains(REDACTED), "{secret}, {encoding}: {clean}");
+                // Of base64, the characters that it shares with its neighbours may stay.
+                let rest = clean.replace(REDACTED, "");
+                assert!(
+                    rest.chars().count() <= 5 + 9,
+                    "{secret}, {encoding}: {clean}"
+                );
+                assert!(rest.starts_with("日本 ") && rest.ends_with(" é"), "{clean}");
+            }
+        }
+    }
+
+    #[test]
+    fn overlapping_secrets_leave_nothing() {
+        let redactor = Redactor::new();
+        for secret in ["abcdefgh", "efghijkl", "cdefgh"] {
+            redactor.learn(secret);
+        }
+        assert_eq!(redactor.redact("-abcdefghijkl-"), "-[redacted]-");
+        assert_eq!(redactor.redact("abcdefghabcdefgh"), "[redacted][redacted]");
+        assert_eq!(redactor.redact("abcdefg %zz \\ %"), "abcdefg %zz \\ %");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_secret_goes_and_the_rest_stays(
+            before in r"[^a-zA-Z0-9/+=%é\\ -]*",
+            secret in "[a-zA-Z0-9/+=% é-]{6,40}",
+            after in r"[^a-zA-Z0-9/+=%é\\ -]*",
+            any in ".*",
+        ) {
+            let redactor = Redactor::new();
+            redactor.learn(&secret);
+            let known = redactor.known.read().unwrap();
+            let text = format!("{before}{secret}{after}");
+            let clean = without(&text, &known.forms);
+            proptest::prop_assert_eq!(clean, format!("{before}{REDACTED}{after}"));
+            let text = format!("{any}{secret}{any}");
+            let clean = without(&text, &known.forms);
+            proptest::prop_assert!(!clean.contains(&secret), "{}", clean);
+        }
     }
 
     #[test]
@@ -220,7 +332,7 @@ mod tests {
         // One after the other, both cuts fall on each of the three bytes of a character.
         for shift in 0..9 {
             let body = "x".repeat(shift) + &"あ".repeat(BODY_LIMIT / 2) + &"y".repeat(shift / 3);
-            let kept = bounded(body.clone());
+            let kept = bounded(body.clone(), BODY_LIMIT);
             let (head, rest) = kept.split_once("\n[… ").unwrap();
             let (count, tail) = rest.split_once(" bytes left out …]\n").unwrap();
             assert!(body.starts_with(head) && body.ends_with(tail), "{shift}");

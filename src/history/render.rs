@@ -9,7 +9,7 @@ use crate::{
         Verdict,
         render::{
             BOLD, GREEN, RED, Style, YELLOW,
-            text::{columns, line, pad},
+            text::{self, columns, line, pad},
             words::{self, say},
         },
     },
@@ -20,7 +20,7 @@ use crate::{
 /// # Errors
 /// None that is known of: nothing in it is a path.
 pub fn json(found: &History) -> Result<String, serde_json::Error> {
-    serde_json::to_string_pretty(found).map(|json| json + "\n")
+    text::json(found)
 }
 
 /// At a terminal: the runs, the oldest first; folders that could not be read; items that waver;

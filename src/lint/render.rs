@@ -61,5 +61,5 @@ pub fn table(findings: &[Finding], style: Style) -> String {
 /// # Errors
 /// When a path is not UTF-8, which JSON cannot hold.
 pub fn json(findings: &[Finding]) -> Result<String, serde_json::Error> {
-    serde_json::to_string_pretty(findings).map(|json| json + "\n")
+    render::text::json(&findings)
 }

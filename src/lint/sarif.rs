@@ -62,7 +62,7 @@ pub fn sarif(findings: &[Finding], lang: Lang) -> Result<String, serde_json::Err
             "results": results,
         }],
     });
-    serde_json::to_string_pretty(&log).map(|text| text + "\n")
+    crate::report::render::text::json(&log)
 }
 
 /// The file as a URI reference: what may not stand in a path is escaped (RFC 3986).

@@ -7,7 +7,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::http::{BODY_LIMIT, Response, TIMEOUT};
+use super::http::{BODY_LIMIT, Response, TIMEOUT, TOO_LONG};
+
+/// The most header fields of an answer: as many as an HTTP client takes, and more.
+const MOST_HEADERS: usize = 1000;
 
 /// A connection that is open before anything is asked over it, so that the process which
 /// accepted it can be told before it answers.
@@ -75,7 +78,11 @@ impl Connection {
     async fn read(&mut self, limit: Duration) -> std::io::Result<Response> {
         let mut bytes = Vec::new();
         let whole = async {
-            while bytes.len() < BODY_LIMIT && !is_whole(&bytes) {
+            let mut head = None;
+            while !is_whole(&bytes, &mut head) {
+                if bytes.len() > BODY_LIMIT {
+                    return Err(std::io::Error::other(TOO_LONG));
+                }
                 if self.stream.read_buf(&mut bytes).await? == 0 {
                     break;
                 }
@@ -83,39 +90,59 @@ impl Connection {
             Ok(())
         };
         let ended = match tokio::time::timeout(limit, whole).await {
-            Ok(Ok(())) => std::io::Error::other("the answer is no HTTP response"),
+            Ok(Ok(())) => {
+                return parse(&String::from_utf8_lossy(&bytes)).map_err(std::io::Error::other);
+            }
+            Ok(Err(error)) if bytes.len() > BODY_LIMIT => return Err(error),
             Ok(Err(error)) => error,
             Err(_) => std::io::ErrorKind::TimedOut.into(),
         };
-        parse(&String::from_utf8_lossy(&bytes)).ok_or(ended)
+        parse(&String::from_utf8_lossy(&bytes)).map_err(|_| ended)
     }
 }
 
-/// Whether an answer says how long it is, and all of it is there.
-fn is_whole(bytes: &[u8]) -> bool {
-    let Some(head) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+/// Where the head of an answer ends, and the length of the body that it announces.
+type Head = (usize, Option<usize>);
+
+/// Whether an answer says how long it is, and all of it is there. Its head is read once, however
+/// often more of the answer arrives.
+fn is_whole(bytes: &[u8], known: &mut Option<Head>) -> bool {
+    if known.is_none() {
+        *known = head_of(bytes);
+    }
+    let Some((end, length)) = *known else {
         return false;
     };
-    let (head, body) = bytes.split_at(head + 4);
-    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length:"))
-        .and_then(|length| length.trim().parse::<usize>().ok());
+    let body = bytes.get(end..).unwrap_or_default();
     length.is_some_and(|length| body.len() >= length) || body.ends_with(b"\r\n0\r\n\r\n")
 }
 
+fn head_of(bytes: &[u8]) -> Option<Head> {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let head = String::from_utf8_lossy(bytes.get(..end)?).to_ascii_lowercase();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:"))
+        .and_then(|length| length.trim().parse().ok());
+    Some((end, length))
+}
+
 /// A whole response as it came over the wire.
-pub(super) fn parse(text: &str) -> Option<Response> {
-    let (head, body) = text.split_once("\r\n\r\n")?;
+///
+/// # Errors
+/// Why it is none.
+pub(super) fn parse(text: &str) -> Result<Response, &'static str> {
+    const NONE: &str = "the answer is no HTTP response";
+    let (head, body) = text.split_once("\r\n\r\n").ok_or(NONE)?;
     let mut lines = head.lines();
     let status = lines
-        .next()?
-        .strip_prefix("HTTP/1.")?
-        .split(' ')
-        .nth(1)?
-        .parse()
-        .ok()?;
+        .next()
+        .and_then(|line| line.strip_prefix("HTTP/1.")?.split(' ').nth(1))
+        .and_then(|status| status.parse().ok())
+        .ok_or(NONE)?;
+    if lines.clone().nth(MOST_HEADERS).is_some() {
+        return Err("the answer has more than 1000 header fields");
+    }
     let headers: Vec<(String, String)> = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()))
@@ -125,11 +152,11 @@ pub(super) fn parse(text: &str) -> Option<Response> {
         .any(|(name, value)| name == "transfer-encoding" && value == "chunked");
     // The answer to a HEAD tells of a body and has none.
     let body = if chunked && !body.is_empty() {
-        dechunk(body)?
+        dechunk(body).ok_or(NONE)?
     } else {
         body.to_owned()
     };
-    Some(Response {
+    Ok(Response {
         status,
         headers,
         body,
@@ -167,15 +194,99 @@ mod tests {
         )
         .unwrap();
         assert_eq!((chunked.status, chunked.body.as_str()), (503, "abcde"));
-        assert!(parse("garbage").is_none());
+        assert!(parse("garbage").is_err());
     }
 
     #[test]
     fn an_answer_is_whole_when_all_that_it_announces_is_there() {
+        let whole = |bytes: &[u8]| is_whole(bytes, &mut None);
         let plain = b"HTTP/1.1 413 No\r\nContent-Length: 3\r\n\r\nabc";
-        assert!(is_whole(plain) && !is_whole(&plain[..plain.len() - 1]));
+        assert!(whole(plain) && !whole(&plain[..plain.len() - 1]));
         let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n";
-        assert!(is_whole(chunked) && !is_whole(&chunked[..chunked.len() - 5]));
-        assert!(!is_whole(b"HTTP/1.1 200 OK\r\n\r\nuntil it closes"));
+        assert!(whole(chunked) && !whole(&chunked[..chunked.len() - 5]));
+        assert!(!whole(b"HTTP/1.1 200 OK\r\n\r\nuntil it closes"));
+    }
+
+    /// A server that answers each connection with `head`, then with `more` until nobody reads.
+    async fn endless(head: &'static [u8], more: &'static [u8]) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut request = [0; 1024];
+                    let _ = stream.read(&mut request).await;
+                    let more = more.repeat(64 * 1024 / more.len().max(1));
+                    let mut written = stream.write_all(head).await;
+                    while written.is_ok() && !more.is_empty() {
+                        written = stream.write_all(&more).await;
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    /// What each of the three clients says of such an answer.
+    async fn said(head: &'static [u8], more: &'static [u8]) -> [String; 3] {
+        use crate::probe::{
+            http::{Http, Request},
+            raw::Raw,
+        };
+        let address = endless(head, more).await;
+        let endpoints = crate::stack::Endpoints {
+            addresses: std::collections::BTreeMap::new(),
+            upstream: None,
+            idp: None,
+            auth: ([127, 0, 0, 1], 1).into(),
+        };
+        let http = Http::new(endpoints).unwrap();
+        let url = format!("http://{address}/").parse().unwrap();
+        let by_library = http.send(&Request::get(url)).await.unwrap_err().to_string();
+        let by_hand = Connection::open(address).await.unwrap().get("h", "/").await;
+        let raw = Raw::get("h", "/").send(address).await;
+        [
+            by_library,
+            by_hand.unwrap_err().to_string(),
+            raw.unwrap_err().to_string(),
+        ]
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_never_ends_is_said_to_be_too_long() {
+        for said in said(b"HTTP/1.1 200 OK\r\n\r\n", b"body ").await {
+            assert!(said.contains(TOO_LONG), "{said}");
+        }
+    }
+
+    #[tokio::test]
+    async fn headers_that_never_end_are_no_answer() {
+        let [by_library, by_hand, raw] = said(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n").await;
+        assert!(by_library.contains("no answer"), "{by_library}");
+        assert!(
+            by_hand.contains(TOO_LONG) && raw.contains(TOO_LONG),
+            "{by_hand}, {raw}"
+        );
+    }
+
+    #[test]
+    fn too_many_header_fields_are_counted() {
+        let many = |count: usize| format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(count));
+        assert_eq!(
+            parse(&many(MOST_HEADERS)).unwrap().headers.len(),
+            MOST_HEADERS
+        );
+        assert!(
+            parse(&many(MOST_HEADERS + 1))
+                .unwrap_err()
+                .contains("1000 header fields")
+        );
+    }
+
+    #[test]
+    fn json_that_is_nested_too_deeply_is_none() {
+        let body = format!("{}{}", "[".repeat(1 << 20), "]".repeat(1 << 20));
+        let answer = parse(&format!("HTTP/1.1 200 OK\r\n\r\n{body}")).unwrap();
+        assert_eq!(answer.json(), None);
     }
 }

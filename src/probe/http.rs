@@ -17,8 +17,11 @@ use crate::stack::{Endpoints, Service};
 /// How long a response may take.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The most that is read of a body, in bytes.
+/// The most that is read of a body, in bytes. One that goes on is no answer.
 pub(super) const BODY_LIMIT: usize = 4 * 1024 * 1024;
+
+/// What is said of an answer that is longer.
+pub(super) const TOO_LONG: &str = "the answer is longer than 4 MiB: the rest was not read";
 
 /// A request.
 #[derive(Clone, Debug)]
@@ -300,7 +303,7 @@ impl Http {
         {
             body.extend_from_slice(&chunk);
             if body.len() > BODY_LIMIT {
-                break;
+                return Err(self.no_answer(request, TOO_LONG.to_owned()));
             }
         }
         Ok(Response {

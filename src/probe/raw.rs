@@ -1,20 +1,17 @@
 //! A request as no browser and no library would send it: every byte of its head is the
 //! caller's, nothing is put in order on the way.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 
-use super::{connection::parse, http::Response};
-
-/// How long an answer may take.
-const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The most that is read of an answer, in bytes.
-const LIMIT: u64 = 4 * 1024 * 1024;
+use super::{
+    connection::parse,
+    http::{BODY_LIMIT, Response, TIMEOUT, TOO_LONG},
+};
 
 /// A request, byte for byte.
 #[derive(Clone, Debug)]
@@ -84,19 +81,22 @@ impl Raw {
     /// Sends it and reads until the server closes.
     ///
     /// # Errors
-    /// Nobody accepts, the connection breaks before an answer, or what comes is no HTTP.
+    /// Nobody accepts, the connection breaks before an answer, or what comes is no HTTP or does not
+    /// end.
     pub async fn send(&self, address: SocketAddr) -> std::io::Result<Response> {
         let exchange = async {
             let mut stream = TcpStream::connect(address).await?;
             // A server may answer and close before it has read everything.
             let written = stream.write_all(&self.bytes()).await;
             let mut bytes = Vec::new();
-            let read = (&mut stream).take(LIMIT).read_to_end(&mut bytes).await;
+            let most = BODY_LIMIT as u64 + 1;
+            let read = (&mut stream).take(most).read_to_end(&mut bytes).await;
             if bytes.is_empty() {
                 written.and(read)?;
+            } else if bytes.len() > BODY_LIMIT {
+                return Err(std::io::Error::other(TOO_LONG));
             }
-            parse(&String::from_utf8_lossy(&bytes))
-                .ok_or_else(|| std::io::Error::other("the answer is no HTTP response"))
+            parse(&String::from_utf8_lossy(&bytes)).map_err(std::io::Error::other)
         };
         tokio::time::timeout(TIMEOUT, exchange)
             .await

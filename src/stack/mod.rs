@@ -410,6 +410,10 @@ pub trait Stack: Send + Sync {
     fn service_log(&self, _service: Service) -> Option<std::path::PathBuf> {
         None
     }
+    /// Whether the gateway took the place of a service that verdicts rest on.
+    fn posed(&self) -> Option<String> {
+        None
+    }
     /// The limit of its place that the gateway hit, where it hit one: what it does there is its own
     /// doing.
     async fn overrun(&self) -> Option<String> {

@@ -72,6 +72,8 @@ pub struct Programs {
     pub bwrap: PathBuf,
     /// `prlimit` of util-linux.
     pub prlimit: PathBuf,
+    /// Whether bubblewrap can bound a folder in memory.
+    pub bounded_memory: bool,
     /// The real LiteLLM, where it stands in place of its double.
     pub litellm: Option<Litellm>,
 }
@@ -301,6 +303,7 @@ pub fn find() -> Result<Programs, Missing> {
                 oauth2_proxy,
                 bwrap,
                 prlimit,
+                bounded_memory: true,
                 litellm: None,
             })
         }

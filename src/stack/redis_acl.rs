@@ -12,19 +12,8 @@ pub const VERIFY: &str = "verify";
 pub const AUTH: &str = "oauth2-proxy";
 
 /// What nobody but `verify` may do: everything that is about the server or about other clients. What
-/// stands after it is dangerous by its cost alone, or tells a client about itself.
-const COMMANDS: [&str; 10] = [
-    "+@all",
-    "-@dangerous",
-    "+keys",
-    "+sort",
-    "+info",
-    "+role",
-    "-client",
-    "+client|setname",
-    "+client|getname",
-    "+client|id",
-];
+/// stands after it is dangerous by its cost alone, or only tells something.
+const COMMANDS: [&str; 6] = ["+@all", "-@dangerous", "+keys", "+sort", "+info", "+role"];
 
 /// The rules of every user, as arguments of `redis-server` or lines of its configuration:
 /// `["--user", NAME, RULE, ...]` for each. Passwords are in them as hashes.
@@ -54,7 +43,6 @@ pub fn users(keys: &Keys, cookie: &str, sessions_readable: bool) -> Vec<String> 
         format!("~{}*", escaped(cookie)),
     ];
     auth.extend(commands());
-    auth.push("+client|setinfo".to_owned());
     user(AUTH, auth);
     let everything = ["~*", "&*", "+@all"].map(str::to_owned);
     user(VERIFY, [vec![hash(&keys.redis)], everything.to_vec()].concat());
@@ -76,7 +64,7 @@ fn others_than(prefix: &str) -> impl Iterator<Item = String> {
 fn escaped(text: &str) -> String {
     text.chars()
         .flat_map(|letter| {
-            let special = "*?[]\\^-".contains(letter) && letter != '-';
+            let special = "*?[]^\\".contains(letter);
             special.then_some('\\').into_iter().chain([letter])
         })
         .collect()

@@ -209,6 +209,7 @@ fn sigkill_leaves_events_that_can_be_judged_and_no_process() {
 
     let dir = run.dir();
     assert!(!dir.join("report.json").exists(), "nobody could write it");
+    gate(&run.reports.join("latest")).exits(4);
     let judged = gate(&dir);
     judged.exits(4);
     assert!(judged.stdout.contains("inconclusive"), "{}", judged.stdout);

@@ -80,11 +80,8 @@ fn github_actions_gets_annotations_and_a_summary_unasked() {
     let (run, summary) = in_actions(&["--item", "1.1", "--format", &to_file]);
     let run = run.ends_in_sandbox();
     run.exits(0);
-    let (stop, rest) = run.stdout.split_once('\n').expect("lines");
-    let token = stop.strip_prefix("::stop-commands::").expect("a command");
-    let (table, commands) = rest
-        .split_once(&format!("\n::{token}::\n"))
-        .expect("its end");
+    let begin = run.stdout.find("::").expect("a command");
+    let (table, commands) = run.stdout.split_at(begin);
     assert!(table.contains("Phase 1: Basics"), "{table}");
     assert!(
         commands.starts_with("::notice title=Partial run::"),

@@ -1,6 +1,8 @@
 //! What the formats for programs say of an item: the same words in each, of a bounded length, and
 //! without characters that a format would trip over.
 
+use std::collections::BTreeSet;
+
 use super::{
     text::{line, lines},
     words::{self, say},
@@ -36,7 +38,10 @@ pub fn groups<'a>(report: &'a RunReport, lang: Lang) -> Vec<Group<'a>> {
             items,
         }
     };
-    let phases = report.phases.iter().map(|phase| {
+    // A report that names a phase again has no more items for that.
+    let mut known = BTreeSet::new();
+    let phases = report.phases.iter().filter(|phase| known.insert(phase.id));
+    let phases = phases.map(|phase| {
         let title = format!("Phase {}: {}", phase.id, line(phase.title.get(lang)));
         of(phase.id, title, &report.items)
     });

@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{about, text::line};
+use super::{
+    about,
+    text::{self, line},
+};
 use crate::{
     engine::event::StepStatus,
     plan::Lang,
@@ -63,7 +66,7 @@ pub fn ctrf(report: &RunReport, lang: Lang) -> Result<String, serde_json::Error>
             },
         },
     });
-    serde_json::to_string_pretty(&all).map(|text| text + "\n")
+    text::json(&all)
 }
 
 fn test(item: &ItemReport, suite: &str, lang: Lang) -> Value {

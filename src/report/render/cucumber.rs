@@ -47,17 +47,19 @@ pub fn cucumber_messages(report: &RunReport, lang: Lang) -> String {
         .iter()
         .map(|group| source::feature(group, lang))
         .collect();
-    for feature in &features {
-        writer.envelope("source", feature.source.clone());
-        writer.envelope("gherkinDocument", feature.document.clone());
-        for scenario in &feature.scenarios {
-            writer.envelope("pickle", scenario.pickle.clone());
+    let mut phases = Vec::with_capacity(features.len());
+    for feature in features {
+        writer.envelope("source", feature.source);
+        writer.envelope("gherkinDocument", feature.document);
+        for pickle in feature.pickles {
+            writer.envelope("pickle", pickle);
         }
+        phases.push(feature.scenarios);
     }
     let now = writer.now.timestamp();
     writer.envelope("testRunStarted", json!({"id": RUN, "timestamp": now}));
-    for (group, feature) in groups.iter().zip(&features) {
-        writer.group(group, &feature.scenarios);
+    for (group, scenarios) in groups.iter().zip(&phases) {
+        writer.group(group, scenarios);
     }
     let decision = decide(report, Policy::default());
     let passed = decision.is_ok_and(|decision| decision.exit == ExitStatus::Pass);
@@ -82,7 +84,10 @@ struct Writer {
 
 impl Writer {
     fn envelope(&mut self, kind: &str, body: Value) {
-        self.lines.push_str(&json!({kind: body}).to_string());
+        // Moved and not copied, as `json!` would: a document may be most of the report.
+        let envelope = Value::Object([(kind.to_owned(), body)].into_iter().collect());
+        self.lines
+            .push_str(&super::text::json_escaped(envelope.to_string()));
         self.lines.push('\n');
     }
 
@@ -105,7 +110,7 @@ impl Writer {
                 "testCase",
                 json!({
                     "id": case,
-                    "pickleId": scenario.pickle["id"],
+                    "pickleId": scenario.pickle,
                     "testSteps": steps,
                     "testRunStartedId": RUN,
                 }),
@@ -129,6 +134,8 @@ impl Writer {
             }),
         );
         let telling = scenario.telling();
+        // Looks at every step: once for all of them.
+        let standing = standing(item);
         for (step, no) in scenario.steps.iter().zip(0..) {
             let now = self.now.timestamp();
             self.envelope(
@@ -141,11 +148,11 @@ impl Writer {
                     self.attachment(piece, &started, &step.test);
                 }
             }
-            let message = (here && standing(item) != Standing::Passed)
-                .then(|| about::details(item, self.lang));
+            let message =
+                (here && standing != Standing::Passed).then(|| about::details(item, self.lang));
             let mut result = json!({
                 "duration": span(step.duration_ms),
-                "status": status(step.status, standing(item)),
+                "status": status(step.status, standing),
             });
             if let Some(message) = message {
                 result["message"] = message.into();

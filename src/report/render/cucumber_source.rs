@@ -23,14 +23,16 @@ pub struct Feature {
     pub source: Value,
     /// The text as it is understood.
     pub document: Value,
+    /// What is run of each item.
+    pub pickles: Vec<Value>,
     /// Its items.
     pub scenarios: Vec<Scenario>,
 }
 
 /// An item as a scenario.
 pub struct Scenario {
-    /// What is run of it.
-    pub pickle: Value,
+    /// The id of its pickle.
+    pub pickle: String,
     /// Its steps; one at least.
     pub steps: Vec<Step>,
 }
@@ -66,32 +68,38 @@ pub fn feature(group: &Group<'_>, lang: Lang) -> Feature {
     };
     let mut text = Text(vec![format!("Feature: {}", group.title)]);
     let mut children = Vec::new();
+    let mut pickles = Vec::new();
     let mut scenarios = Vec::new();
     for item in &group.items {
         text.0.push(String::new());
-        let (child, scenario) = scenario(item, &uri, &mut text, lang);
-        children.push(json!({"scenario": child}));
+        let (child, pickle, scenario) = scenario(item, &uri, &mut text, lang);
+        children.push(Value::Object(
+            [("scenario".to_owned(), child)].into_iter().collect(),
+        ));
+        pickles.push(pickle);
         scenarios.push(scenario);
     }
+    let mut document = json!({
+        "uri": uri,
+        "feature": {
+            "location": {"line": 1, "column": 1},
+            "tags": [],
+            "language": "en",
+            "keyword": "Feature",
+            "name": group.title,
+            "description": "",
+        },
+        "comments": [],
+    });
+    document["feature"]["children"] = Value::Array(children);
     Feature {
         source: json!({
             "uri": uri,
             "data": text.0.join("\n") + "\n",
             "mediaType": "text/x.cucumber.gherkin+plain",
         }),
-        document: json!({
-            "uri": uri,
-            "feature": {
-                "location": {"line": 1, "column": 1},
-                "tags": [],
-                "language": "en",
-                "keyword": "Feature",
-                "name": group.title,
-                "description": "",
-                "children": children,
-            },
-            "comments": [],
-        }),
+        document,
+        pickles,
         scenarios,
     }
 }
@@ -108,7 +116,8 @@ impl Text {
     }
 }
 
-fn scenario(item: &ItemReport, uri: &str, text: &mut Text, lang: Lang) -> (Value, Scenario) {
+/// The scenario in the document, its pickle, and what the test cases need of it.
+fn scenario(item: &ItemReport, uri: &str, text: &mut Text, lang: Lang) -> (Value, Value, Scenario) {
     let id = item.id;
     let name = about::name(item, lang);
     let tags = [
@@ -139,27 +148,32 @@ fn scenario(item: &ItemReport, uri: &str, text: &mut Text, lang: Lang) -> (Value
         pickle_steps.push(json!({"id": step.pickle, "text": words, "astNodeIds": [ast_id]}));
     }
     let scenario_id = format!("scenario-{id}");
-    let child = json!({
+    let mut child = json!({
         "location": at,
         "tags": ast_tags,
         "keyword": "Scenario",
         "name": name,
         "description": "",
-        "steps": ast_steps,
         "examples": [],
         "id": scenario_id,
     });
-    let pickle = json!({
-        "id": format!("pickle-{id}"),
+    child["steps"] = Value::Array(ast_steps);
+    let pickle_id = format!("pickle-{id}");
+    let mut pickle = json!({
+        "id": pickle_id,
         "uri": uri,
         "location": at,
         "name": name,
         "language": "en",
-        "steps": pickle_steps,
         "tags": pickle_tags,
         "astNodeIds": [scenario_id],
     });
-    (child, Scenario { pickle, steps })
+    pickle["steps"] = Value::Array(pickle_steps);
+    let scenario = Scenario {
+        pickle: pickle_id,
+        steps,
+    };
+    (child, pickle, scenario)
 }
 
 /// The item's steps; and where none of them says why it did not pass, one that does.

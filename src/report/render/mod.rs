@@ -64,7 +64,7 @@ impl Default for Style {
 ///
 /// When a path in it is not UTF-8, which JSON cannot hold.
 pub fn json(report: &RunReport) -> Result<String, serde_json::Error> {
-    serde_json::to_string_pretty(report).map(|json| json + "\n")
+    text::json(report)
 }
 
 #[cfg(test)]

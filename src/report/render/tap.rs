@@ -93,5 +93,5 @@ fn escaped(text: &str) -> String {
 
 /// A text in YAML: every string of JSON is one.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    super::text::json_escaped(serde_json::Value::from(text).to_string())
 }

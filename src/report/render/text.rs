@@ -1,41 +1,154 @@
-//! Text that is safe to show: control characters escaped, lines of the right width, nothing
-//! that markdown would take for its own.
+//! Neutralises text that somebody else wrote, for every format: nothing in it acts on a terminal,
+//! a browser, a Markdown reader, an XML or JSON parser, or the runner of GitHub Actions.
+//!
+//! [`line`] and [`lines`] are for a piece of text on its way into a format; [`md_inline`] and its
+//! like add what Markdown needs, [`json`] is for JSON as a whole, [`shown`] and [`guarded`] for
+//! what is about to be written to a terminal or to a job's log.
 
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write as _};
 
+use serde::Serialize;
 use tabled::grid::util::string::{get_char_width, get_string_width};
 
 /// `text` in one line, its control characters shown and not passed on.
 pub fn line(text: &str) -> String {
-    escape(text.trim(), |c| c == '\n').replace('\n', " ")
+    lines(text.trim()).replace('\n', " ")
 }
 
 /// `text` in its lines, its other control characters shown and not passed on.
 pub fn lines(text: &str) -> String {
-    escape(&text.replace("\r\n", "\n"), |c| c == '\n')
-}
-
-fn escape(text: &str, keep: impl Fn(char) -> bool) -> String {
     let mut clean = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in text.replace("\r\n", "\n").chars() {
         match c {
             '\t' => clean.push_str("    "),
-            c if keep(c) => clean.push(c),
-            '\u{1b}' => clean.push_str("\\e"),
-            c if c.is_control() || is_invisible(c) => {
-                // A String takes everything.
-                let _ = write!(clean, "\\u{{{:x}}}", u32::from(c));
+            // The runner of GitHub Actions takes `##[` for a command anywhere in a line.
+            '[' if clean.ends_with("##") => {
+                clean.pop();
+                clean.push_str("\\u{23}[");
             }
-            c => clean.push(c),
+            c => push(&mut clean, c),
         }
     }
     clean
 }
 
-/// What turns the direction of a text or hides in it: a log line could look like another. And what
-/// is no character, which XML cannot hold.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fffe}'..='\u{ffff}')
+/// Appends a character, escaped where it acts or hides; a line's end is kept.
+fn push(clean: &mut String, c: char) {
+    match c {
+        '\n' => clean.push(c),
+        '\u{1b}' => clean.push_str("\\e"),
+        c if acts(c) => {
+            // A String takes everything.
+            let _ = write!(clean, "\\u{{{:x}}}", u32::from(c));
+        }
+        c => clean.push(c),
+    }
+}
+
+/// Control characters; what turns the direction of a text or hides in it, so that a log line could
+/// look like another; and what is no character, which XML cannot hold.
+fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{fffe}'..='\u{ffff}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// `text` as it is written to standard output or standard error: the last line of defence, which
+/// passes line ends, tabs and this program's own colours (SGR), and nothing else that acts.
+#[must_use]
+pub fn shown(text: &str) -> Cow<'_, str> {
+    if !text.contains(|c| acts(c) && c != '\n') {
+        return Cow::Borrowed(text);
+    }
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let passed = match c {
+            '\t' => 1,
+            '\u{1b}' => sgr(rest),
+            _ => 0,
+        };
+        let (own, after) = rest.split_at(passed);
+        clean.push_str(own);
+        rest = after;
+        if passed == 0 {
+            push(&mut clean, c);
+            rest = rest.get(c.len_utf8()..).unwrap_or_default();
+        }
+    }
+    Cow::Owned(clean)
+}
+
+/// How long the SGR sequence is that `text` begins with; 0 where it is none.
+fn sgr(text: &str) -> usize {
+    let Some(parameters) = text.strip_prefix("\u{1b}[") else {
+        return 0;
+    };
+    let end = parameters.find(|c: char| !c.is_ascii_digit() && c != ';');
+    end.filter(|end| parameters[*end..].starts_with('m'))
+        .map_or(0, |end| end + 3)
+}
+
+/// `text` for the log of a job of GitHub Actions: no line of it is a workflow command. Its runner
+/// takes a line for one that begins with `::`, behind any white space, or that holds `##[`.
+#[must_use]
+pub fn guarded(text: &str) -> Cow<'_, str> {
+    if !text.contains("::") && !text.contains("##[") {
+        return Cow::Borrowed(text);
+    }
+    let guard = |line: &str| {
+        let line = line.replace("##[", "#\\u{23}[");
+        let start = line.trim_start();
+        match start.strip_prefix("::") {
+            Some(rest) => {
+                let blank = &line[..line.len() - start.len()];
+                format!("{blank}\\u{{3a}}:{rest}")
+            }
+            None => line,
+        }
+    };
+    // A carriage return may end a line, too.
+    let lines = text.split_inclusive(['\n', '\r']).map(guard);
+    Cow::Owned(lines.collect())
+}
+
+/// A value as JSON, pretty, with a line end. Strings hold what they hold; what would act where the
+/// text itself is shown is escaped.
+///
+/// # Errors
+/// What JSON cannot hold, such as a path that is not UTF-8.
+pub fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    let text = serde_json::to_string_pretty(value)?;
+    Ok(json_escaped(text) + "\n")
+}
+
+/// JSON whose strings have everything that acts as `\u` escapes. Outside its strings JSON has
+/// nothing of the kind but line ends.
+#[must_use]
+pub fn json_escaped(text: String) -> String {
+    let special = |c: char| acts(c) && c != '\n';
+    if !text.contains(special) && !text.contains("##[") {
+        return text;
+    }
+    let mut clean = String::with_capacity(text.len());
+    for c in text.chars() {
+        if special(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // A String takes everything.
+                let _ = write!(clean, "\\u{unit:04x}");
+            }
+        } else if c == '[' && clean.ends_with("##") {
+            clean.pop();
+            clean.push_str("\\u0023[");
+        } else {
+            clean.push(c);
+        }
+    }
+    clean
 }
 
 /// How many columns of a terminal `text` takes.
@@ -138,8 +251,9 @@ pub fn md_inline(text: &str) -> String {
             '&' => safe.push_str("&amp;"),
             '\\' | '`' | '*' | '[' | '|' | '~' => safe.extend(['\\', *c]),
             '_' if !within_word => safe.push_str("\\_"),
-            // At the beginning these would make a heading, a list or a quotation.
-            '#' | '-' | '+' | '>' if at == 0 => safe.extend(['\\', *c]),
+            // At the beginning these would make a heading, of the line before too, a list or a
+            // quotation.
+            '#' | '-' | '+' | '>' | '=' if at == 0 => safe.extend(['\\', *c]),
             c => safe.push(*c),
         }
     }
@@ -169,10 +283,10 @@ pub fn md_fence(text: &str) -> String {
     format!("{fence}text\n{}\n{fence}\n", clean.trim_end_matches('\n'))
 }
 
-/// `text` as inline code that nothing in it can end.
+/// `text` as inline code that nothing in it can end; a `|` would end the cell of a table.
 pub fn md_code(text: &str) -> String {
     let clean = line(text);
-    if clean.contains('`') {
+    if clean.contains(['`', '|']) {
         return md_inline(&clean);
     }
     format!("`{clean}`")
@@ -189,6 +303,40 @@ mod tests {
         assert_eq!(shown, "a\\e[2Jb\\u{7}c\\u{d}d\\u{9b}e\\u{202e}f\\u{0}");
         assert_eq!(line("one\ntwo\n"), "one two");
         assert_eq!(lines("one\r\ntwo"), "one\ntwo");
+    }
+
+    #[test]
+    fn only_own_colours_reach_a_terminal() {
+        let own = "a\u{1b}[1;31mred\u{1b}[0m\tb\n";
+        assert_eq!(shown(own), own);
+        let hostile = "\u{1b}[2J\u{1b}]0;x\u{7}\u{1b}[31\u{1b}c\r\u{9b}1m\u{202e}é\u{1b}";
+        assert_eq!(
+            shown(hostile),
+            "\\e[2J\\e]0;x\\u{7}\\e[31\\ec\\u{d}\\u{9b}1m\\u{202e}é\\e"
+        );
+    }
+
+    #[test]
+    fn no_line_is_a_workflow_command() {
+        assert_eq!(
+            guarded("a::b\n \u{a0}::error::x\r::x\nx ##[group]##[\n::"),
+            "a::b\n \u{a0}\\u{3a}:error::x\r\\u{3a}:x\nx #\\u{23}[group]#\\u{23}[\n\\u{3a}:"
+        );
+        assert_eq!(lines("###[x]"), "##\\u{23}[x]");
+        assert_eq!(guarded(&lines("###[x]##[")), lines("###[x]##["));
+    }
+
+    #[test]
+    fn json_holds_the_same_and_shows_nothing_that_acts() {
+        let hostile = ["\u{9b}2J\u{202e}\u{e0041}##[x]\u{1b}\u{7f}日本"];
+        let text = json(&hostile).unwrap();
+        assert!(text.contains("日本"), "{text}");
+        assert!(
+            !text.contains(|c| acts(c) && c != '\n') && !text.contains("##["),
+            "{text}"
+        );
+        let read: Vec<String> = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, hostile);
     }
 
     #[test]
@@ -223,5 +371,6 @@ mod tests {
             "\\_oauth2_proxy \\*x\\* a_b"
         );
         assert_eq!(md_code("a`b"), "a\\`b");
+        assert_eq!(md_code("a|b"), "a\\|b");
     }
 }

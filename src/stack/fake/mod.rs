@@ -392,6 +392,10 @@ impl Stack for Fake {
         self.inner.service_log(service)
     }
 
+    fn posed(&self) -> Option<String> {
+        self.inner.posed()
+    }
+
     async fn overrun(&self) -> Option<String> {
         self.inner.overrun().await
     }

@@ -86,11 +86,11 @@ pub fn launch(programs: &Programs, plan: &RunPlan) -> io::Result<Launch> {
             .arg(unprivileged().to_string())
             .arg(&programs.bwrap)
             .args(["--ro-bind", "/", "/"])
-            .args(namespaces());
+            .args(namespaces(programs.bounded_memory));
         files
     } else {
         let (args, files) = shown.into_parts();
-        command.args(args).args(namespaces());
+        command.args(args).args(namespaces(programs.bounded_memory));
         files
     };
     command
@@ -145,6 +145,13 @@ pub fn become_user(user: &str, command: &[OsString]) -> io::Error {
         .exec()
 }
 
+/// Has a command that root starts run as an unprivileged user.
+pub fn without_root(command: &mut std::process::Command) {
+    if rustix::process::geteuid().is_root() {
+        command.uid(unprivileged()).gid(unprivileged());
+    }
+}
+
 /// One for this run: runs side by side differ, mostly.
 fn unprivileged() -> u32 {
     USERS.start + std::process::id() % (USERS.end - USERS.start)
@@ -153,14 +160,17 @@ fn unprivileged() -> u32 {
 /// The namespaces of a run, and everything that is writable in them. The worker may make the
 /// network's settings, and gives that up when it starts. It is not their root: of root, a user
 /// namespace for a program could not be made without a privilege.
-pub fn namespaces() -> Vec<OsString> {
+pub fn namespaces(bounded: bool) -> Vec<OsString> {
     let mut args = Arguments::default();
     args.add(["--proc", "/proc"]);
     // Not bubblewrap's own, whose terminals take a second user namespace, which the network
     // namespace would not belong to.
     args.devices();
     for (path, bytes) in FRESH {
-        args.memory(bytes, path);
+        match bounded {
+            true => args.memory(bytes, path),
+            false => args.add(["--tmpfs", path]),
+        }
     }
     args.add(["--remount-ro", "/"]);
     args.add([

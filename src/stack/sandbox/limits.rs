@@ -14,7 +14,7 @@ use std::{
 use rustix::process::Signal;
 use tokio::task::JoinHandle;
 
-use super::{confine::Limits, layout, logs, process, procfs};
+use super::{confine::Limits, layout, logs, process, procfs, services};
 use crate::stack::Service;
 
 const MIB: u64 = 1024 * 1024;
@@ -34,6 +34,7 @@ const PLACES: [&str; 3] = ["/var", "/tmp", layout::PREFIX];
 pub struct Watch {
     main: Arc<AtomicU32>,
     hit: Arc<OnceLock<String>>,
+    posed: Arc<OnceLock<String>>,
     task: JoinHandle<()>,
 }
 
@@ -48,19 +49,34 @@ impl Watch {
     pub fn begin(main: u32) -> Self {
         let main = Arc::new(AtomicU32::new(main));
         let hit = Arc::new(OnceLock::new());
-        let (watched, told) = (Arc::clone(&main), Arc::clone(&hit));
+        let posed = Arc::new(OnceLock::new());
+        let (watched, told, seen) = (Arc::clone(&main), Arc::clone(&hit), Arc::clone(&posed));
         let task = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(EVERY).await;
-                look(watched.load(Ordering::Relaxed), &told);
+                let main = watched.load(Ordering::Relaxed);
+                look(main, &told);
+                if let Some(port) = port_of_another(main) {
+                    let _ = seen.set(port);
+                }
             }
         });
-        Self { main, hit, task }
+        Self {
+            main,
+            hit,
+            posed,
+            task,
+        }
     }
 
     /// The gateway was started anew.
     pub fn follow(&self, main: u32) {
         self.main.store(main, Ordering::Relaxed);
+    }
+
+    /// Whether the gateway took the place of a service round it, whose port was free for a moment.
+    pub fn posed(&self) -> Option<String> {
+        self.posed.get().cloned()
     }
 
     /// The limit that the gateway hit, if it hit one.
@@ -95,16 +111,36 @@ struct Usage {
     tasks: u32,
 }
 
+/// All processes in a process's PID namespace.
+fn processes(main: u32) -> Vec<u32> {
+    let namespace = |pid: u32| Some(fs::metadata(format!("/proc/{pid}/ns/pid")).ok()?.ino());
+    let (Some(own), Ok(pids)) = (namespace(main), procfs::pids()) else {
+        return Vec::new();
+    };
+    pids.filter(|pid| namespace(*pid) == Some(own)).collect()
+}
+
+/// A port of a service round the gateway that the gateway listens on.
+fn port_of_another(main: u32) -> Option<String> {
+    let sockets = procfs::sockets(&processes(main)).ok()?;
+    let taken = sockets.iter().find(|socket| {
+        let port = socket.local.port();
+        socket.state == "LISTEN"
+            && socket.pid.is_some()
+            && services::PORTS.contains(&port)
+    })?;
+    Some(format!(
+        "the gateway listened on port {}, which belongs to a service round it",
+        taken.local.port()
+    ))
+}
+
 /// What all processes in a process's PID namespace use together.
 fn usage(main: u32) -> Usage {
-    let namespace = |pid: u32| Some(fs::metadata(format!("/proc/{pid}/ns/pid")).ok()?.ino());
     let mut usage = Usage::default();
-    let (Some(own), Ok(pids)) = (namespace(main), procfs::pids()) else {
-        return usage;
-    };
     // What they share counts once.
     let mut shared = 0;
-    for pid in pids.filter(|pid| namespace(*pid) == Some(own)) {
+    for pid in processes(main) {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let number = |name: &str| -> u64 {
             let line = status.lines().find_map(|line| line.strip_prefix(name));

@@ -26,6 +26,7 @@ mod names;
 mod nginx;
 mod process;
 mod procfs;
+pub mod protection;
 mod services;
 mod settle;
 mod side_by_side;
@@ -328,6 +329,10 @@ impl Stack for Sandbox {
     async fn append_log(&self, service: Service, line: &str) -> Result<Vec<String>, StackError> {
         logs::append(service, self.process(service)?.lock().await.pid(), line)
             .map_err(Self::io(service, "writing to the log"))
+    }
+
+    fn posed(&self) -> Option<String> {
+        self.limits.posed()
     }
 
     async fn overrun(&self) -> Option<String> {

@@ -45,6 +45,9 @@ const CLIENT_ID: &str = "verify-gateway";
 const SUPER_ADMIN: &str = "super.admin@example.com";
 const ISSUER: &str = "http://auth0:9000/";
 
+/// The ports of the services round the gateway.
+pub const PORTS: [u16; 4] = [REDIS_PORT, AUTH_PORT, UPSTREAM_PORT, IDP_PORT];
+
 /// The gateway's environment, by the gateway's contract.
 pub fn gateway_env(keys: &Keys, profile: &Profile) -> Vec<(String, String)> {
     let admin = &profile.users.admin;

@@ -107,7 +107,7 @@ impl Member {
             // The gateway is confined in it as in the run's own sandbox: it does not see who measures.
             let mut child = Command::new(&programs.bwrap)
                 .args(["--ro-bind", "/", "/"])
-                .args(launch::namespaces())
+                .args(launch::namespaces(programs.bounded_memory))
                 .arg("--ro-bind")
                 .args([launch::inputs(), launch::inputs()])
                 .arg("--")

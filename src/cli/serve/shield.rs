@@ -1,0 +1,157 @@
+//! What keeps a double that a person serves from giving its secrets away: to a page in a browser
+//! (DNS rebinding), and to whoever looks over a shoulder.
+
+use std::{net::IpAddr, sync::Arc};
+
+use axum::{
+    Json, Router,
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    http::{StatusCode, header},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+};
+use serde_json::Value;
+
+use crate::evidence::Redactor;
+
+/// Below it a double shows what it received.
+const CONTROL: &str = "/__verify/";
+/// More than a journal holds, as JSON.
+const MOST: usize = 1024 * 1024 * 1024;
+
+#[derive(Clone)]
+struct Shield {
+    hosts: Arc<Vec<String>>,
+    masked: bool,
+}
+
+/// `router`, whose control path is open to requests for one of `hosts`, an address or `localhost`
+/// alone; its journal without credentials where it is `masked`. Other paths are what the gateway
+/// sends on, with whatever `Host` it chooses.
+pub fn shielded(router: Router, hosts: Vec<String>, masked: bool) -> Router {
+    let hosts = Arc::new(hosts);
+    let shield = Shield { hosts, masked };
+    router.layer(from_fn_with_state(shield, guard))
+}
+
+async fn guard(State(shield): State<Shield>, request: Request, next: Next) -> Response {
+    if !request.uri().path().starts_with(CONTROL) {
+        return next.run(request).await;
+    }
+    let host = request.headers().get(header::HOST);
+    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if !is_allowed(host, &shield.hosts) {
+        let why = "Host is not a name of this server; allow one with --allow-host";
+        return (StatusCode::MISDIRECTED_REQUEST, why).into_response();
+    }
+    let answer = next.run(request).await;
+    if shield.masked {
+        masked(answer).await
+    } else {
+        answer
+    }
+}
+
+/// Whether `Host` names this server. An address cannot be rebound.
+fn is_allowed(host: &str, hosts: &[String]) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    bare.parse::<IpAddr>().is_ok()
+        || name.eq_ignore_ascii_case("localhost")
+        || hosts.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// JSON without credentials; another answer as it is.
+async fn masked(answer: Response) -> Response {
+    let (mut parts, body) = answer.into_parts();
+    let Ok(bytes) = to_bytes(body, MOST).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let Ok(mut value) = serde_json::from_slice::<Value>(&bytes) else {
+        return Response::from_parts(parts, Body::from(bytes));
+    };
+    mask(&mut value, &Redactor::new());
+    parts.headers.remove(header::CONTENT_LENGTH);
+    (parts.status, Json(value)).into_response()
+}
+
+fn mask(value: &mut Value, redactor: &Redactor) {
+    match value {
+        Value::String(text) => *text = redactor.redact(text),
+        Value::Array(list) => list.iter_mut().for_each(|value| mask(value, redactor)),
+        Value::Object(map) => map.values_mut().for_each(|value| mask(value, redactor)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use serde_json::json;
+
+    use super::*;
+    use crate::doubles;
+
+    #[test]
+    fn addresses_localhost_and_told_names_are_allowed() {
+        let told = ["auth0".to_owned()];
+        for host in [
+            "127.0.0.1",
+            "127.0.0.1:9000",
+            "[::1]:9000",
+            "[::1]",
+            "10.0.0.2:1",
+            "localhost",
+            "LOCALHOST:9000",
+            "auth0",
+            "Auth0:9000",
+        ] {
+            assert!(is_allowed(host, &told), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "evil.example:9000",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "xauth0",
+            "auth0.",
+            "auth0:x",
+        ] {
+            assert!(!is_allowed(host, &told), "{host}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_journal_is_masked_and_refused_for_another_host() {
+        let entry =
+            json!({"headers": [["authorization", "Bearer sk-canary-123456"]], "status": 200});
+        let page = json!({"next": 1, "entries": [entry]});
+        for masked in [true, false] {
+            let answer = page.clone();
+            let router = Router::new()
+                .route("/__verify/journal", get(move || async { Json(answer) }))
+                .route("/v1/models", get(|| async { "Bearer sk-canary-123456" }));
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let running = doubles::serve(listener, shielded(router, vec![], masked)).await;
+            let client = reqwest::Client::builder().no_proxy().build().unwrap();
+            let ask = |path: &str, host: &str| {
+                let url = format!("http://{}{path}", running.addr);
+                client.get(url).header("host", host).send()
+            };
+            let seen = ask("/__verify/journal", "localhost").await.unwrap();
+            let text = seen.text().await.unwrap();
+            assert_eq!(text.contains("canary"), !masked, "{text}");
+            assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["next"], 1);
+            let other = ask("/__verify/journal", "evil.example").await.unwrap();
+            assert_eq!(other.status(), StatusCode::MISDIRECTED_REQUEST);
+            // What a gateway sends on has the Host of its own choice.
+            let passed = ask("/v1/models", "gateway.example.com").await.unwrap();
+            assert_eq!(passed.text().await.unwrap(), "Bearer sk-canary-123456");
+        }
+    }
+}
