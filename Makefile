@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Reports name the commit that their verify was built from.
 BUILD = VERIFY_COMMIT="$$(git rev-parse HEAD 2>/dev/null)" $(CARGO) build --release --locked
 
-.PHONY: verify test images example book bench mutants provision
+.PHONY: verify test test-all images example book bench mutants provision
 
 verify: provision
 	$(BUILD)
@@ -18,6 +18,12 @@ test: provision
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 	# Tests on the Docker engine wait for each other: a third thread goes on with the rest.
 	$(CARGO) test --locked -- --test-threads=3
+
+# Also what takes long: the matrices that `make test` leaves out, and a minute for each fuzz target.
+# See docs/src/explanation/mutation-testing.md.
+test-all: test
+	$(CARGO) test --locked --test all -- --ignored --skip table_of_hostile_candidates --test-threads=1
+	VERIFY_FUZZ_SECONDS=60 $(CARGO) test --locked --test all -- fuzz:: --test-threads=2
 
 # The images of the containers stack and of docker-compose.test.yml.
 images: provision

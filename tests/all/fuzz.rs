@@ -387,7 +387,13 @@ fn read_report(path: &Path) {
     };
     for allow_conditional in [false, true] {
         // Whether it is refused is not the question here.
-        let _ = gate::decide(&report, gate::Policy { allow_conditional, refuse_partial: false });
+        let _ = gate::decide(
+            &report,
+            gate::Policy {
+                allow_conditional,
+                ..gate::Policy::default()
+            },
+        );
     }
     for lang in [Lang::En, Lang::Ja] {
         let style = render::Style {
@@ -419,6 +425,7 @@ fn saved_reports() {
 fn events_of_a_run() {
     let place = Place::new();
     let events = small_events();
+    report::load(&place.with("events.ndjson", &events)).expect("the sample is a run's events");
     fuzz("events_of_a_run", &[events], |input| {
         read_report(&place.with("events.ndjson", input));
     });
@@ -675,4 +682,40 @@ fn compose_files() {
             }
         }
     });
+}
+
+#[test]
+fn a_reader_that_fails_is_noticed() {
+    let found = std::panic::catch_unwind(|| {
+        fuzz(
+            "a_reader_that_fails_is_noticed",
+            &[b"{}".to_vec()],
+            |input| {
+                assert!(input == b"{}", "boom");
+            },
+        );
+    });
+    match found {
+        // The target's process is the one that fails.
+        Err(panic) if env::var_os(CHILD).is_some() => std::panic::resume_unwind(panic),
+        Err(panic) => {
+            let said = panic.downcast_ref::<String>().expect("a message");
+            assert!(said.contains("boom"), "{said}");
+        }
+        Ok(()) => panic!("nothing was noticed"),
+    }
+}
+
+#[test]
+fn a_reader_without_bounds_is_noticed() {
+    let found = std::panic::catch_unwind(|| {
+        fuzz(
+            "a_reader_without_bounds_is_noticed",
+            &[b"{}".to_vec()],
+            |_| {
+                let _ = std::hint::black_box(vec![1_u8; 4 * 1024 * 1024 * 1024]);
+            },
+        );
+    });
+    assert!(found.is_err(), "4 GiB were taken");
 }

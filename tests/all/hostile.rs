@@ -78,7 +78,9 @@ const IN_CONTAINERS: [&str; 6] = [
 #[serde(deny_unknown_fields)]
 struct Hostile {
     id: String,
-    title: String,
+    /// What it attempts, for a person.
+    #[serde(rename = "title")]
+    _title: String,
     /// Lua for `init_by_lua_block`, where `attack` is the module `attack.lua`.
     #[serde(default)]
     at_start: Option<String>,
