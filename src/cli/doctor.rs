@@ -39,7 +39,8 @@ pub fn doctor() -> Result<ExitStatus, CliError> {
             }
         }
     }
-    let unprotected = programs::find().map_or_else(|_| Vec::new(), |found| protection::missing(&found));
+    let unprotected =
+        programs::find().map_or_else(|_| Vec::new(), |found| protection::missing(&found));
     if missing == 0 && unprotected.is_empty() {
         text.push_str("ok       all protections of the sandbox\n");
     }
@@ -125,4 +126,3 @@ fn version(program: &Path, flag: &str) -> Option<String> {
         .find(|line| line.contains(|letter: char| letter.is_ascii_digit()))
         .map(|line| format!("({})", line.trim()))
 }
-

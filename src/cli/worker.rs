@@ -33,7 +33,10 @@ pub fn worker(args: &[OsString]) -> Result<ExitStatus, CliError> {
             }
         }
         Some("--become") => {
-            let user = args.get(1).and_then(|user| user.to_str()).unwrap_or_default();
+            let user = args
+                .get(1)
+                .and_then(|user| user.to_str())
+                .unwrap_or_default();
             let error = sandbox::become_user(user, args.get(2..).unwrap_or_default());
             Err(broken(format!("cannot become user {user}: {error}")))
         }

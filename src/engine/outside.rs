@@ -49,12 +49,12 @@ impl Outside {
             // It runs in containers, or in a deployment: not below this process.
             return Ok(());
         };
-        let program = fs::metadata(nginx).map_err(|error| format!("{}: {error}", nginx.display()))?;
+        let program =
+            fs::metadata(nginx).map_err(|error| format!("{}: {error}", nginx.display()))?;
         let is_nginx = |seen: &Seen| {
             let path = format!("/proc/{}/exe", seen.stat.pid);
-            fs::metadata(path).is_ok_and(|exe| {
-                (exe.dev(), exe.ino()) == (program.dev(), program.ino())
-            })
+            fs::metadata(path)
+                .is_ok_and(|exe| (exe.dev(), exe.ino()) == (program.dev(), program.ino()))
         };
         let all = self.processes();
         // The worker's own namespace is one below this process's, the gateway's two.
@@ -167,14 +167,26 @@ mod tests {
             root: Some(std::process::id()),
             nginx: Some("/proc/self/exe".into()),
         };
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
         let all = outside.processes();
         let own: Vec<u32> = all.iter().map(|seen| seen.stat.pid).collect();
-        assert!(own.contains(&std::process::id()) && own.contains(&child.id()), "{own:?}");
+        assert!(
+            own.contains(&std::process::id()) && own.contains(&child.id()),
+            "{own:?}"
+        );
         assert_eq!(outside.stopped(), None);
-        let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+        let pid = i32::try_from(child.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
         rustix::process::kill_process(pid.unwrap(), rustix::process::Signal::STOP).unwrap();
-        while !outside.processes().iter().any(|seen| seen.stat.state == 'T') {
+        while !outside
+            .processes()
+            .iter()
+            .any(|seen| seen.stat.state == 'T')
+        {
             std::thread::yield_now();
         }
         let seen = outside.stopped().unwrap();
@@ -189,11 +201,20 @@ mod tests {
             root: Some(std::process::id()),
             nginx: Some("/bin/true".into()),
         };
-        let main = Some(Instance { pid: 4_000_000, started: 1 });
-        let told = GatewaySeen { main, workers: Vec::new() };
+        let main = Some(Instance {
+            pid: 4_000_000,
+            started: 1,
+        });
+        let told = GatewaySeen {
+            main,
+            workers: Vec::new(),
+        };
         let error = outside.look(&told).unwrap_err();
         assert!(error.contains("there is no such process"), "{error}");
-        let gone = GatewaySeen { main: None, workers: Vec::new() };
+        let gone = GatewaySeen {
+            main: None,
+            workers: Vec::new(),
+        };
         assert_eq!(outside.look(&gone), Ok(()));
     }
 }

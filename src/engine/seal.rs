@@ -29,7 +29,8 @@ impl SealKey {
     /// Where the system gives no random numbers.
     pub fn fresh() -> io::Result<Self> {
         let mut bytes = [0_u8; 32];
-        rand::fill(&mut bytes).map_err(|_| io::Error::other("the system gives no random numbers"))?;
+        rand::fill(&mut bytes)
+            .map_err(|_| io::Error::other("the system gives no random numbers"))?;
         Ok(Self(BASE64.encode(bytes)))
     }
 
@@ -246,7 +247,9 @@ impl<R: AsyncBufRead + Unpin> Opener<R> {
             return Err(no_seal);
         }
         let (number, json) = split(body).ok_or(no_seal)?;
-        let number = std::str::from_utf8(number).ok().and_then(|it| it.parse().ok());
+        let number = std::str::from_utf8(number)
+            .ok()
+            .and_then(|it| it.parse().ok());
         match number {
             Some(found) if found == expected => Ok(json),
             Some(found) => Err(SealError::Number { expected, found }),
@@ -286,11 +289,16 @@ mod tests {
             sealer.tell(message).unwrap();
         }
         let bytes = out.0.lock().unwrap().clone();
-        bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
+        bytes
+            .split_inclusive(|byte| *byte == b'\n')
+            .map(<[u8]>::to_vec)
+            .collect()
     }
 
     fn read(key: &SealKey, bytes: &[u8]) -> (Vec<Message>, Option<String>) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         let mut opener = Opener::new(key, bytes);
         let mut found = Vec::new();
         loop {
@@ -306,7 +314,10 @@ mod tests {
     fn what_was_sealed_is_read_as_it_was() {
         let key = SealKey::fresh().unwrap();
         let told = lines(&key, &[Message::Alive, Message::Done]).concat();
-        assert_eq!(read(&key, &told), (vec![Message::Alive, Message::Done], None));
+        assert_eq!(
+            read(&key, &told),
+            (vec![Message::Alive, Message::Done], None)
+        );
     }
 
     #[test]
@@ -318,9 +329,18 @@ mod tests {
         for (told, why) in [
             (forged, "message 0 does not carry the seal"),
             (vec![plain], "message 0 does not carry the seal"),
-            (vec![good[0].clone(), good[2].clone()], "message 2 came where message 1"),
-            (vec![good[0].clone(), good[0].clone()], "message 0 came where message 1"),
-            (vec![good[0].to_ascii_uppercase()], "message 0 does not carry"),
+            (
+                vec![good[0].clone(), good[2].clone()],
+                "message 2 came where message 1",
+            ),
+            (
+                vec![good[0].clone(), good[0].clone()],
+                "message 0 came where message 1",
+            ),
+            (
+                vec![good[0].to_ascii_uppercase()],
+                "message 0 does not carry",
+            ),
         ] {
             let (_, error) = read(&key, &told.concat());
             let error = error.unwrap();

@@ -82,7 +82,9 @@ impl Programs {
     /// Which rules this Redis knows.
     #[must_use]
     pub fn redis_dialect(&self) -> Dialect {
-        let said = std::process::Command::new(&self.redis).arg("--version").output();
+        let said = std::process::Command::new(&self.redis)
+            .arg("--version")
+            .output();
         said.map_or(Dialect::Seven, |said| {
             Dialect::of(&String::from_utf8_lossy(&said.stdout))
         })

@@ -82,7 +82,9 @@ pub fn acl(cookie: &str, sessions: SessionKeys, keys: &Keys, dialect: Dialect) -
 pub fn arguments(rules: &[String]) -> Vec<String> {
     let of = |rule: &String| {
         let words = rule.split(' ').map(str::to_owned);
-        std::iter::once("--user".to_owned()).chain(words).collect::<Vec<_>>()
+        std::iter::once("--user".to_owned())
+            .chain(words)
+            .collect::<Vec<_>>()
     };
     rules.iter().flat_map(of).collect()
 }

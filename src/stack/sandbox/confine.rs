@@ -135,11 +135,14 @@ pub fn command_beside(tools: &Tools, spec: &Spec, beside: u32) -> io::Result<Con
     ]
     .map(OsString::from)
     .to_vec();
-    args.extend(
-        ["--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"].map(OsString::from),
-    );
+    args.extend(["--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"].map(OsString::from));
     args.extend(file_system(&spec.sees)?);
-    start_with(tools, spec, args, vec![(user.into(), user_fd), (pid.into(), pid_fd)])
+    start_with(
+        tools,
+        spec,
+        args,
+        vec![(user.into(), user_fd), (pid.into(), pid_fd)],
+    )
 }
 
 fn own_namespaces(host: &str) -> Vec<OsString> {
@@ -286,7 +289,10 @@ fn filters() -> io::Result<Vec<BpfProgram>> {
     };
     let (refused, absent, done) = (refused(), absent(), done());
     Ok(vec![
-        without_x32(program(refused.map_err(io::Error::other)?, libc::EPERM.unsigned_abs())?),
+        without_x32(program(
+            refused.map_err(io::Error::other)?,
+            libc::EPERM.unsigned_abs(),
+        )?),
         program(absent, libc::ENOSYS.unsigned_abs())?,
         program(done.map_err(io::Error::other)?, 0)?,
     ])
@@ -455,6 +461,9 @@ fn done() -> Built<Rules> {
             (2, Length::Qword, Compare::Ne, 0),
         ])
     });
-    rules.insert(libc::SYS_prlimit64, of_process.into_iter().collect::<Built<_>>()?);
+    rules.insert(
+        libc::SYS_prlimit64,
+        of_process.into_iter().collect::<Built<_>>()?,
+    );
     Ok(rules)
 }

@@ -12,7 +12,9 @@ use std::{
 use super::{confine::in_memory, layout};
 
 /// Where the system's programs and libraries are; the first is a folder everywhere.
-const SYSTEM: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+const SYSTEM: [&str; 7] = [
+    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
+];
 
 /// What of the machine's `/etc` programs need: how libraries are found, which certificates are
 /// trusted, what time it is, how letters look.
@@ -205,7 +207,13 @@ impl Arguments {
     fn file(&mut self, path: &str, content: &str, first: i32) -> io::Result<()> {
         let at = i32::try_from(self.files.len()).map_err(io::Error::other)?;
         self.files.push(in_memory("file", content.as_bytes())?);
-        self.add(["--perms", "0444", "--ro-bind-data", &(first + at).to_string(), path]);
+        self.add([
+            "--perms",
+            "0444",
+            "--ro-bind-data",
+            &(first + at).to_string(),
+            path,
+        ]);
         Ok(())
     }
 }

@@ -101,7 +101,10 @@ mod tests {
 
     #[test]
     fn only_what_comes_from_outside_is_interference() {
-        for killed in [ExitStatus::from_raw(9), ExitStatus::from_raw((128 + 9) << 8)] {
+        for killed in [
+            ExitStatus::from_raw(9),
+            ExitStatus::from_raw((128 + 9) << 8),
+        ] {
             let how = ended_from_outside(killed, false);
             assert!(how.is_some_and(|how| how.contains("signal 9")));
         }

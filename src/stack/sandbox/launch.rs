@@ -69,9 +69,7 @@ pub fn launch(programs: &Programs, plan: &RunPlan) -> io::Result<Launch> {
         }
     }
     let mut command = std::process::Command::new(std::env::current_exe()?);
-    command
-        .args(["worker", "--guard"])
-        .arg(&programs.bwrap);
+    command.args(["worker", "--guard"]).arg(&programs.bwrap);
     let handed_over = if rustix::process::geteuid().is_root() {
         // Only root may see all of these files. It shows them to an unprivileged user, who makes the
         // namespaces: nothing in them is ever root outside of them.

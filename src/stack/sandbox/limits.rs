@@ -125,9 +125,7 @@ fn port_of_another(main: u32) -> Option<String> {
     let sockets = procfs::sockets(&processes(main)).ok()?;
     let taken = sockets.iter().find(|socket| {
         let port = socket.local.port();
-        socket.state == "LISTEN"
-            && socket.pid.is_some()
-            && services::PORTS.contains(&port)
+        socket.state == "LISTEN" && socket.pid.is_some() && services::PORTS.contains(&port)
     })?;
     Some(format!(
         "the gateway listened on port {}, which belongs to a service round it",
@@ -171,7 +169,10 @@ fn full_log() -> Option<String> {
     let full = paths
         .into_iter()
         .chain(logs::in_directory().into_iter().flatten())
-        .find(|path| path.symlink_metadata().is_ok_and(|found| found.len() >= limit))?;
+        .find(|path| {
+            path.symlink_metadata()
+                .is_ok_and(|found| found.len() >= limit)
+        })?;
     Some(format!(
         "its log {} reached {} MiB, the most that a file may have",
         full.display(),

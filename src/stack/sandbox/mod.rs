@@ -235,8 +235,7 @@ impl Stack for Sandbox {
                 .filter(|arg| **arg != "-c" && Path::new(arg) != config)
                 .map(ToString::to_string),
         );
-        let spec =
-            services::gateway_program(&self.programs, &self.files, all, &self.gateway_env);
+        let spec = services::gateway_program(&self.programs, &self.files, all, &self.gateway_env);
         // A signal reaches the master only from its own PID namespace.
         let beside = match args.contains(&"-s") {
             true => Some(self.process(Service::Gateway)?.lock().await.pid()),

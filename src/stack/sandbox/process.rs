@@ -122,7 +122,9 @@ struct Told {
 
 impl Status {
     fn of(fd: OwnedFd) -> io::Result<Self> {
-        Ok(Self(BufReader::new(pipe::Receiver::from_owned_fd(fd)?).lines()))
+        Ok(Self(
+            BufReader::new(pipe::Receiver::from_owned_fd(fd)?).lines(),
+        ))
     }
 
     async fn told(&mut self) -> io::Result<Option<Told>> {

@@ -67,5 +67,9 @@ fn nested(programs: &Programs) -> Result<(), String> {
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(text.lines().next().unwrap_or("bubblewrap failed").to_owned())
+    Err(text
+        .lines()
+        .next()
+        .unwrap_or("bubblewrap failed")
+        .to_owned())
 }

@@ -17,9 +17,7 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
-use super::{
-    READY_DEADLINE, launch, layout, local, process::Process, services, settle_in, tools,
-};
+use super::{READY_DEADLINE, launch, layout, local, process::Process, services, settle_in, tools};
 use crate::{
     engine::GatewayFiles,
     stack::{Service, SideBySide, StackError, Version, measure::Client, programs::Programs},
