@@ -14,6 +14,7 @@ mod doubles;
 mod ending;
 mod faults;
 mod formats;
+mod gate;
 mod html;
 mod lint;
 mod litellm;
