@@ -354,10 +354,13 @@ pub fn go(
 ) -> Result<Ran, CliError> {
     let settings = work.settings;
     let id = dir.run_id().to_owned();
-    let plan = RunPlan {
+    let mut plan = RunPlan {
         lint: work.lint.to_vec(),
         ..run_plan(settings, place, work.plan, selected, work.inputs, id)?
     };
+    // The duration counts from there, too: both together are the end.
+    let now = jiff::ZonedDateTime::now();
+    plan.run.started_at = stamp(&now.checked_sub(work.started.elapsed()).unwrap_or(now));
     let mut live = Live::new(settings.lang, work.started);
     let mut events = Vec::new();
     let mut unwritten = None;

@@ -143,14 +143,17 @@ pub fn recent(run: &RunInfo, limit: Duration, now: Timestamp) -> Result<(), Bind
     let end = took.ok().and_then(|took| start.checked_add(took).ok());
     let since = now.duration_since(end.ok_or(BindingError::NoTime)?);
     let found = since.unsigned_abs();
-    if since.is_negative() {
+    if since.is_negative() && found > SKEW {
         Err(BindingError::Future(found))
-    } else if found > limit {
+    } else if since.is_positive() && found > limit {
         Err(BindingError::Old { limit, found })
     } else {
         Ok(())
     }
 }
+
+/// How far apart the clocks of two machines that are synchronised may be.
+const SKEW: Duration = Duration::from_secs(5);
 
 /// The units of an age, the largest first.
 const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
@@ -216,7 +219,8 @@ mod tests {
             old.to_string(),
             "--max-age 1h: the run ended 1h 1s ago; run `verify` again"
         );
-        let future = recent(&run, hour, at("2026-01-01T01:00:59Z")).unwrap_err();
+        recent(&run, Duration::ZERO, at("2026-01-01T01:00:55Z")).unwrap();
+        let future = recent(&run, hour, at("2026-01-01T01:00:54Z")).unwrap_err();
         assert!(matches!(future, BindingError::Future(_)), "{future}");
         for (started, took) in [("yesterday", 1.0), (&*run.started_at.clone(), f64::MAX)] {
             run.started_at = started.to_owned();

@@ -16,6 +16,7 @@ mod faults;
 mod formats;
 mod fuzz;
 mod hostile;
+mod gate;
 mod html;
 mod lint;
 mod litellm;

@@ -286,6 +286,7 @@ pub fn steady(text: &str) -> String {
         (r"/\S*/reports\b", "REPORTS"),
         (r"\b\d{4}-\d\d-\d\dT[0-9:.]+([+-]\d\d:\d\d|Z)", "WHEN"),
         (r"\b[0-9a-f]{64}\b", "SHA256"),
+        (r"\b[0-9a-f]{12}…", "HASH…"),
         // Which programs there are, and how long their versions are, differs.
         (r"(?s)(Components|構成): .*?\n\n", "COMPONENTS\n\n"),
     ];

@@ -101,6 +101,7 @@ pub fn launch(programs: &Programs, plan: &RunPlan) -> io::Result<Launch> {
             "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         )
         .env("TMPDIR", layout::inside("tmp"))
+        .env("HOME", layout::inside("tmp"))
         .env("TZ", std::env::var("TZ").unwrap_or_default())
         .fd_mappings(mapped(handed_over))
         .map_err(io::Error::other)?;

@@ -14,7 +14,7 @@ use crate::support::root;
 
 /// Other programs that commands of the pages may call.
 const OTHERS: &[&str] = &[
-    "apt-get", "cargo", "cat", "cd", "chmod", "cp", "curl", "diff", "docker", "echo", "git",
+    "apt-get", "cargo", "cat", "cd", "chmod", "cp", "curl", "diff", "docker", "echo", "gh", "git",
     "grep", "gzip", "head", "install", "jq", "ls", "man", "mkdir", "mv", "scp", "sed", "source",
     "ssh", "tar", "printf", "sudo", "test", "unshare", "xdg-open",
 ];
