@@ -40,12 +40,11 @@ pub struct Network {
     _driver_opts: BTreeMap<String, String>,
 }
 
-/// The limits of a service's processes.
+/// The limits of a service's processes. Open files have the engine's own: where that has fewer, no
+/// container can be given more.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ulimits {
-    /// Open files.
-    pub nofile: i64,
     /// The size of a file, in bytes.
     pub fsize: i64,
     /// The size of a core dump, in bytes.
@@ -125,6 +124,19 @@ impl ComposeFile {
     /// A file that cannot be read, or has something that is not known.
     pub fn load(path: &Path, values: &BTreeMap<String, String>) -> Result<Self, YamlError> {
         yaml::parse(&interpolated(&yaml::text(path)?, values), path)
+    }
+}
+
+impl ComposeFile {
+    /// The services that are in no internal network.
+    #[must_use]
+    pub fn outside(&self) -> Vec<&str> {
+        let inside = |name: &String| self.networks.get(name).is_some_and(|one| one.internal);
+        let services = self.services.iter();
+        services
+            .filter(|(_, service)| !service.networks.iter().any(inside))
+            .map(|(name, _)| name.as_str())
+            .collect()
     }
 }
 
@@ -226,18 +238,13 @@ mod tests {
             names,
             ["auth0", "litellm", "oauth2-proxy", "openresty", "redis"]
         );
+        assert_eq!(file.outside(), Vec::<&str>::new());
         for (name, service) in &file.services {
             assert!(!service.image.is_empty(), "{name}");
             assert!(service._healthcheck.is_some(), "{name} has no health check");
             for port in &service._ports {
                 assert!(port.starts_with("127.0.0.1:"), "{name}: {port}");
             }
-            assert!(
-                service
-                    .networks
-                    .iter()
-                    .any(|name| file.networks[name].internal)
-            );
             assert_eq!(service.cap_drop, ["ALL"], "{name}");
             assert_eq!(service.security_opt, ["no-new-privileges:true"], "{name}");
             assert!(service.read_only, "{name}");

@@ -145,6 +145,11 @@ impl Maker {
             found.insert(service, image);
         }
         let labels = labels::of_run(run, &setup.owner);
+        // The run has one network, which is internal.
+        if let [name, ..] = file.outside().as_slice() {
+            let what = format!("{}: {name} is in no internal network", compose_file::FILE);
+            return Err(EngineError::new(what));
+        }
         let network = Network::make(&engine, &format!("verify-{run}"), &labels).await?;
         Ok(Self {
             engine,
@@ -457,7 +462,6 @@ fn confined(described: &Described) -> HostConfig {
         memory: Some(described.mem_limit),
         memory_swap: Some(described.memswap_limit),
         ulimits: Some(vec![
-            limit("nofile", ulimits.nofile),
             limit("fsize", ulimits.fsize),
             limit("core", ulimits.core),
         ]),
