@@ -115,7 +115,7 @@ fn log(verbose: u8) {
     // Only a second call could fail, and it would change nothing.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(out::stderr_colors())
+        .with_ansi(false)
         .with_writer(|| out::Log)
         .try_init();
 }

@@ -53,8 +53,16 @@ impl Litellm {
     /// # Errors
     /// Where there is none.
     pub fn find(files: &Path) -> Result<Self, MissingLitellm> {
+        let python = beside("litellm/bin/python").ok_or(MissingLitellm::NotInstalled)??;
+        Self::of(&python, files)
+    }
+
+    /// The one whose Python this is.
+    ///
+    /// # Errors
+    /// Where it has no LiteLLM.
+    pub fn of(python: &Path, files: &Path) -> Result<Self, MissingLitellm> {
         let missing = || MissingLitellm::NotInstalled;
-        let python = beside("litellm/bin/python").ok_or_else(missing)??;
         let home = python.ancestors().nth(2).ok_or_else(missing)?.to_owned();
         let version = installed(&home).ok_or_else(missing)?;
         let real = fs::canonicalize(&python).map_err(|_| missing())?;

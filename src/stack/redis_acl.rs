@@ -62,11 +62,11 @@ pub fn acl(cookie: &str, sessions: SessionKeys, keys: &Keys, dialect: Dialect) -
     let hash = |secret: &secrecy::SecretString| sha256(secret.expose_secret().as_bytes());
     vec![
         format!(
-            "default reset on nopass {}{channels} +@all -@dangerous {more}",
+            "default reset on nopass {}{channels} +@all -@dangerous -cluster {more}",
             patterns.join(" ")
         ),
         format!(
-            "{AUTH} reset on #{} ~{}*{channels} +@all -@dangerous",
+            "{AUTH} reset on #{} ~{}*{channels} +@all -@dangerous -cluster",
             hash(&keys.redis_auth),
             escaped(cookie)
         ),

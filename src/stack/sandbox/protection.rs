@@ -53,9 +53,9 @@ fn nested(programs: &Programs) -> Result<(), String> {
     let mut inner = Arguments::default();
     inner.system().map_err(said)?;
     command
-        .args(["--ro-bind", "/", "/"])
-        .args(launch::namespaces(false))
-        .arg("--")
+        .args(["--ro-bind", "/", "/", "--proc", "/proc", "--unshare-user"])
+        .args(["--uid", "1000", "--gid", "1000", "--unshare-net"])
+        .args(["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--"])
         .arg(&programs.bwrap)
         .args(inner.into_vec())
         .args(["--unshare-user", "--unshare-pid", "--proc", "/proc", "--"])

@@ -92,8 +92,16 @@ impl Copy {
         for part in ["lua", "html"] {
             copy(&gateway.join(part), &to.join(part));
         }
+        // No link to it: what is shipped is looked for above the program itself.
+        let program = Path::new(env!("CARGO_BIN_EXE_verify"));
         fs::create_dir(to.join("bin")).expect("a folder");
-        symlink(env!("CARGO_BIN_EXE_verify"), to.join("bin/verify")).expect("a link");
+        fs::copy(program, to.join("bin/verify")).expect("a copy");
+        for name in ["oauth2-proxy", "litellm"] {
+            let beside = fs::canonicalize(program.with_file_name(name));
+            if let Ok(beside) = beside {
+                symlink(beside, to.join("bin").join(name)).expect("a link");
+            }
+        }
         Self { folder }
     }
 

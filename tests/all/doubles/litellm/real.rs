@@ -34,7 +34,8 @@ impl Drop for Real {
 
 /// Where it is installed; `None` where it is not, and was not promised.
 pub fn installed() -> Option<Litellm> {
-    match Litellm::find(&root().join(litellm::FILES)) {
+    let beside = Path::new(env!("CARGO_BIN_EXE_verify")).with_file_name("litellm");
+    match Litellm::of(&beside.join("bin/python"), &root().join(litellm::FILES)) {
         Ok(found) => Some(found),
         Err(missing) => {
             assert!(
