@@ -7,6 +7,8 @@ use super::{
     script,
     world::{Args, Blame, StepError, StepResult, World, expect},
 };
+use secrecy::ExposeSecret as _;
+
 use crate::{
     evidence::EvidenceKind,
     probe::{
@@ -34,7 +36,7 @@ steps! {
     /// the system read-only, no other file of the host and no environment but this. It finds the site's address
     /// in SITE, its host name in HOST, the internal port's address in INTERNAL, the session's
     /// cookie in COOKIE, the gateway's log in LOG, and who the admin and the test user are in
-    /// ADMIN and TEST_USER. Fails when its exit status is not 0.
+    /// ADMIN and TEST_USER; CONTROL_TOKEN opens the control paths of the doubles. Fails when its exit status is not 0.
     When "^the script \"(?P<script>[^\"]+)\" is run$" => run_script;
     /// The status of the last answer.
     Then "^the answer's status is (?P<status>[0-9]+)$" => status;
@@ -123,6 +125,8 @@ async fn run_script(world: &mut World, args: Args) -> StepResult {
             .resolve(host, port)
             .map(|found| found.to_string())
     };
+    let token = (run.stack.secrets().control.as_ref())
+        .map_or(String::new(), |token| token.expose_secret().to_owned());
     let sandboxed = matches!(run.plan.run.stack.as_str(), "sandbox" | "fake");
     let output = script::command(sandboxed, &run.plan.bundle, args.text("script"))
         .map_err(|why| StepError::harness(&did, "a script that can be run", why))?
@@ -134,6 +138,7 @@ async fn run_script(world: &mut World, args: Args) -> StepResult {
         .env("INTERNAL", run.stack.internal().to_string())
         .env("COOKIE", cookies)
         .env("ADMIN", &run.profile.users.admin)
+        .env("CONTROL_TOKEN", token)
         .env("TEST_USER", &run.profile.users.test)
         .env(
             "LOG",

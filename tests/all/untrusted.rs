@@ -183,7 +183,9 @@ fn a_feature_is_inside_its_bundle_and_no_link() {
     let plan = bundle("plan.yaml", named, "feature: linked.feature");
     symlink("/etc/passwd", plan.path.join("linked.feature")).expect("a link");
     let ended = verify(["--plan", plan.str()]).ends();
-    ended.exits(2).complains(["linked.feature", "a symbolic link"]);
+    ended
+        .exits(2)
+        .complains(["linked.feature", "a symbolic link"]);
     assert!(!ended.stderr.contains("root:"), "{}", ended.stderr);
 }
 
@@ -216,7 +218,11 @@ fn a_fifo_is_refused_by_its_name_and_holds_nothing_up() {
         let ended = verify(args).ends();
         ended.exits(2);
         let said = ["a FIFO", "not a regular file"];
-        assert!(said.iter().any(|said| ended.stderr.contains(said)), "{}", ended.stderr);
+        assert!(
+            said.iter().any(|said| ended.stderr.contains(said)),
+            "{}",
+            ended.stderr
+        );
     }
     fs::rename(&path, here.path().join("verify.yaml")).expect("renamed");
     at(&here, ["--list"])

@@ -43,8 +43,6 @@ pub struct Container {
     /// The container's id.
     pub id: String,
     service: Service,
-    /// Its volumes, where its root directory cannot be written.
-    volumes: Vec<String>,
     /// Open shells by their user; `None` is the image's own.
     shells: Mutex<BTreeMap<Option<u32>, Shell>>,
     log: Follower,
@@ -79,18 +77,11 @@ impl Container {
             engine,
             id,
             service,
-            volumes: Vec::new(),
             shells: Mutex::new(BTreeMap::new()),
             log,
             logs_to_files: AtomicBool::new(true),
             known: Mutex::new(None),
         }
-    }
-
-    /// The same, whose files are written into these volumes.
-    #[must_use]
-    pub fn with_volumes(self, volumes: Vec<String>) -> Self {
-        Self { volumes, ..self }
     }
 
     fn failed(&self, error: &EngineError) -> StackError {
@@ -261,7 +252,7 @@ impl Container {
     /// # Errors
     /// What the engine says.
     pub async fn upload(&self, archive: Vec<u8>) -> Result<(), EngineError> {
-        upload(&self.engine, &self.id, &self.volumes, &archive).await
+        upload(&self.engine, &self.id, archive).await
     }
 
     /// Replaces directories by what an archive holds.
@@ -273,13 +264,12 @@ impl Container {
         directories: &[&str],
         archive: Vec<u8>,
     ) -> Result<(), StackError> {
-        // Emptied, not removed: they may be mounted.
-        let contents = directories.iter().map(|name| {
-            let name = quoted(name);
-            format!("rm -rf {name}/* {name}/.[!.]* {name}/..?*")
-        });
-        let script = contents.collect::<Vec<_>>().join(" && ");
-        self.must("emptying directories", &script).await?;
+        let names: Vec<String> = directories.iter().map(|name| quoted(name)).collect();
+        self.must(
+            "removing directories",
+            &format!("rm -rf {}", names.join(" ")),
+        )
+        .await?;
         self.upload(archive)
             .await
             .map_err(|error| self.failed(&error))
@@ -406,28 +396,15 @@ pub async fn download(engine: &Engine, id: &str, path: &str) -> Result<Vec<u8>, 
         .map_err(|error| EngineError::of(&format!("copying {path}"), &error))
 }
 
-/// Unpacks an archive in a container's root directory; what lies in one of the volumes, there: a
-/// root directory that cannot be written is refused as a whole.
+/// Unpacks an archive in a container's root directory.
 ///
 /// # Errors
 /// What the engine says.
-pub async fn upload(
-    engine: &Engine,
-    id: &str,
-    volumes: &[String],
-    archive: &[u8],
-) -> Result<(), EngineError> {
-    let parts = archive::split(archive, volumes)
-        .map_err(|error| EngineError::new(format!("packing files: {error}")))?;
-    for (place, part) in parts {
-        let options = UploadToContainerOptionsBuilder::default()
-            .path(&place)
-            .build();
-        engine
-            .docker
-            .upload_to_container(id, Some(options), bollard::body_full(part.into()))
-            .await
-            .map_err(|error| EngineError::of("copying files into a container", &error))?;
-    }
-    Ok(())
+pub async fn upload(engine: &Engine, id: &str, archive: Vec<u8>) -> Result<(), EngineError> {
+    let options = UploadToContainerOptionsBuilder::default().path("/").build();
+    engine
+        .docker
+        .upload_to_container(id, Some(options), bollard::body_full(archive.into()))
+        .await
+        .map_err(|error| EngineError::of("copying files into a container", &error))
 }

@@ -3,8 +3,9 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
+    sync::RwLock,
 };
 
 use async_trait::async_trait;
@@ -15,7 +16,7 @@ mod make;
 
 use self::make::{
     AUTH_PORT, IDP_PORT, Maker, REDIS_PORT, SERVICES, UPSTREAM_PORT, described, folder, is_double,
-    load,
+    load, local,
 };
 use super::{
     archive::Archive,
@@ -61,7 +62,7 @@ pub async fn available(compose_file: &Path) -> Result<(), EngineError> {
     let engine = Engine::connect().await?;
     let variables = images::environment(folder(compose_file))?;
     let file = load(compose_file, &variables)?;
-    for (service, name) in SERVICES {
+    for (service, name, _) in SERVICES {
         if is_double(service) {
             continue;
         }
@@ -79,14 +80,14 @@ pub struct Containers {
     files: GatewayFiles,
     endpoints: Endpoints,
     redis: Redis,
-    internal: SocketAddr,
+    internal: RwLock<SocketAddr>,
     secrets: Secrets,
     members: BTreeMap<Service, Container>,
     images: BTreeMap<Service, Image>,
     /// Where the gateway's files were laid.
     gateway_places: Vec<String>,
-    /// Where its files can be written.
-    gateway_volumes: Vec<String>,
+    /// The address of each service that was killed: the others know it by that.
+    killed: Mutex<BTreeMap<Service, SocketAddr>>,
     watchdog: Mutex<Option<Watchdog>>,
 }
 
@@ -122,17 +123,21 @@ impl Containers {
             .await
             .map_err(failed)?;
         let started = maker.start().await.map_err(failed)?;
-        let at = |service: Service, port: u16| {
-            let address = started.get(&service).map(|made| made.address);
-            SocketAddr::from((address.unwrap_or(Ipv4Addr::UNSPECIFIED), port))
+        let published = |service: Service, port: u16| {
+            let host = started
+                .get(&service)
+                .and_then(|started| started.ports.get(&port));
+            local(host.copied().unwrap_or_default())
         };
         let since = i32::try_from(began).unwrap_or(i32::MAX);
         let members: BTreeMap<Service, Container> = started
             .iter()
             .map(|(service, started)| {
                 let id = started.id.clone();
-                let container = Container::new(maker.engine.clone(), id, *service, since);
-                (*service, container.with_volumes(started.volumes.clone()))
+                (
+                    *service,
+                    Container::new(maker.engine.clone(), id, *service, since),
+                )
             })
             .collect();
         let public = |host: &str, port: u16, address| ((host.to_owned(), port), address);
@@ -141,17 +146,15 @@ impl Containers {
                 public(
                     &profile.site.host,
                     profile.site.port,
-                    at(Service::Gateway, 80),
+                    published(Service::Gateway, 80),
                 ),
-                public("auth0", IDP_PORT, at(Service::Idp, IDP_PORT)),
+                public("auth0", IDP_PORT, published(Service::Idp, IDP_PORT)),
             ]),
-            upstream: Some(at(Service::Upstream, UPSTREAM_PORT)),
-            idp: Some(at(Service::Idp, IDP_PORT)),
-            auth: at(Service::Auth, AUTH_PORT),
+            upstream: Some(published(Service::Upstream, UPSTREAM_PORT)),
+            idp: Some(published(Service::Idp, IDP_PORT)),
+            auth: published(Service::Auth, AUTH_PORT),
         };
-        let redis = Redis::at(at(Service::Redis, REDIS_PORT))
-            .as_user(redis_acl::VERIFY, keys.redis_verify.clone());
-        let gateway_volumes = maker.volumes(Service::Gateway).map_err(failed)?;
+        let redis = published(Service::Redis, REDIS_PORT);
         let gateway_places = maker.mounts(Service::Gateway).map_err(failed)?;
         let stack = Self {
             gateway_places: gateway_places
@@ -163,14 +166,15 @@ impl Containers {
             engine: maker.engine,
             files,
             endpoints,
-            redis,
-            internal: at(Service::Gateway, INTERNAL),
-            gateway_volumes,
+            redis: Redis::at(redis).as_user(redis_acl::VERIFY, keys.redis_verify.clone()),
+            internal: RwLock::new(local(INTERNAL)),
             secrets: keys.into_secrets(),
             members,
             images: maker.images,
+            killed: Mutex::default(),
             watchdog: Mutex::new(Some(watchdog)),
         };
+        stack.find_internal().await?;
         stack.member(Service::Gateway)?.remember().await;
         Ok(stack)
     }
@@ -180,6 +184,29 @@ impl Containers {
             kind: "containers",
             what: "look into a service that there is not",
         })
+    }
+
+    /// The gateway's own address: a restart may give it another. Through a published port the
+    /// engine's proxy would stand between, and whose connection it is could not be seen.
+    async fn find_internal(&self) -> Result<(), StackError> {
+        // One that ended at once has none: that is an item's to say.
+        if let Some(address) = self.address(Service::Gateway).await? {
+            *self
+                .internal
+                .write()
+                .unwrap_or_else(std::sync::PoisonError::into_inner) = address;
+        }
+        Ok(())
+    }
+
+    /// A container's own address, with the gateway's internal port; `None` while it does not run.
+    async fn address(&self, service: Service) -> Result<Option<SocketAddr>, StackError> {
+        let inspected = self.engine.inspect(&self.member(service)?.id).await;
+        let inspected = inspected.map_err(|error| StackError::Service {
+            service,
+            what: error.to_string(),
+        })?;
+        Ok(pair::address(&inspected, INTERNAL))
     }
 
     fn assets(&self, version: Version) -> (&Path, &Path) {
@@ -221,7 +248,10 @@ impl Stack for Containers {
     }
 
     fn internal(&self) -> SocketAddr {
-        self.internal
+        *self
+            .internal
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn redis(&self) -> Redis {
@@ -269,10 +299,24 @@ impl Stack for Containers {
     }
 
     async fn restart(&self, service: Service) -> Result<(), StackError> {
-        self.member(service)?.restart().await
+        self.member(service)?.restart().await?;
+        let before = self.killed.lock().await.remove(&service);
+        if before.is_some() && before != self.address(service).await? {
+            return Err(StackError::Service {
+                service,
+                what: "its container came back under another address".to_owned(),
+            });
+        }
+        if service == Service::Gateway {
+            self.find_internal().await?;
+        }
+        Ok(())
     }
 
     async fn kill(&self, service: Service) -> Result<(), StackError> {
+        if let Some(address) = self.address(service).await? {
+            self.killed.lock().await.insert(service, address);
+        }
         self.member(service)?.kill().await
     }
 
@@ -330,7 +374,6 @@ impl Stack for Containers {
             engine: &self.engine,
             gateway: &self.member(Service::Gateway)?.id,
             places: self.gateway_places.clone(),
-            volumes: self.gateway_volumes.clone(),
             config_path: Path::new(CONFIG),
             labels: self.labels.clone(),
             name: format!("verify-{}-beside", self.run),

@@ -5,6 +5,7 @@ use std::{
     env,
     io::Write as _,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
