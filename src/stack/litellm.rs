@@ -65,7 +65,7 @@ impl Litellm {
         let missing = || MissingLitellm::NotInstalled;
         let home = python.ancestors().nth(2).ok_or_else(missing)?.to_owned();
         let version = installed(&home).ok_or_else(missing)?;
-        let real = fs::canonicalize(&python).map_err(|_| missing())?;
+        let real = fs::canonicalize(python).map_err(|_| missing())?;
         let base = real.ancestors().nth(2).ok_or_else(missing)?.to_owned();
         Ok(Self {
             home,
