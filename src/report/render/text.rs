@@ -295,7 +295,7 @@ fn md_spans(line: &str) -> String {
     let parts: Vec<&str> = line.split('`').collect();
     let is_code = |at: usize| at % 2 == 1;
     let empty = (0..parts.len()).any(|at| is_code(at) && parts[at].trim().is_empty());
-    if parts.len() % 2 == 0 || empty {
+    if parts.len().is_multiple_of(2) || empty {
         return md_escaped(line, true);
     }
     let parts = parts.iter().enumerate();
