@@ -590,8 +590,8 @@ pub struct ServeArgs {
     /// The address to listen on.
     #[arg(long, default_value = "127.0.0.1")]
     pub host: std::net::IpAddr,
-    /// A name that it is reached by, repeatable. Requests with another name in `Host` are refused;
-    /// addresses, `localhost` and the host of --issuer are always accepted.
+    /// A domain that it is reached by, repeatable. The control path refuses other domains in `Host`;
+    /// addresses, names without a dot and the host of --issuer are always accepted.
     #[arg(long, value_name = "NAME")]
     pub allow_host: Vec<String>,
     /// Listen off the loopback with secrets that are known to everybody: in a private network.

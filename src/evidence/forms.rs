@@ -157,30 +157,43 @@ impl Filter {
 /// JSON.
 struct Decoded {
     bytes: Vec<u8>,
-    /// Where each of them began in the text, and the text's end.
-    origins: Vec<usize>,
+    /// Behind each escape, where the bytes go on and where the text does.
+    resumes: Vec<(usize, usize)>,
 }
 
 impl Decoded {
     /// `None` where nothing is escaped.
     fn of(text: &[u8]) -> Option<Self> {
-        let first = text.iter().position(|byte| matches!(byte, b'%' | b'\\'))?;
+        let escape = |byte: &u8| matches!(byte, b'%' | b'\\');
+        let first = text.iter().position(escape)?;
         let mut bytes = text.get(..first)?.to_vec();
-        let mut origins: Vec<usize> = (0..first).collect();
+        let mut resumes = Vec::new();
         let mut at = first;
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
             let (byte, length) = unescaped(rest);
             bytes.push(byte);
-            origins.push(at);
             at += length;
+            if length > 1 {
+                resumes.push((bytes.len(), at));
+            }
+            let plain = rest.get(length..).unwrap_or_default();
+            let plain = plain.get(..plain.iter().position(escape).unwrap_or(plain.len()));
+            let plain = plain.unwrap_or_default();
+            bytes.extend_from_slice(plain);
+            at += plain.len();
         }
-        origins.push(text.len());
-        Some(Self { bytes, origins })
+        Some(Self { bytes, resumes })
     }
 
     /// The part of the text that a part of the bytes was made of.
     fn origin(&self, range: &Range<usize>) -> Range<usize> {
-        let at = |place: usize| self.origins.get(place).copied().unwrap_or_default();
+        let at = |place: usize| {
+            let behind = self.resumes.partition_point(|(byte, _)| *byte <= place);
+            let last = behind
+                .checked_sub(1)
+                .and_then(|last| self.resumes.get(last));
+            last.map_or(place, |(byte, at)| at + (place - byte))
+        };
         at(range.start)..at(range.end)
     }
 }

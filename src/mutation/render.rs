@@ -1,7 +1,10 @@
 //! The matrix as text: for a terminal, and as Markdown.
 
 use super::{Cell, Judged, Matrix};
-use crate::plan::ItemId;
+use crate::{
+    plan::ItemId,
+    report::render::text::{line, md_inline},
+};
 
 /// The matrix for a terminal: a row a mutant, a column an item, the score last.
 #[must_use]
@@ -10,7 +13,7 @@ pub fn table(matrix: &Matrix) -> String {
         .mutants
         .iter()
         .flat_map(|mutant| {
-            let of = |what: &String| format!("  {}: {what}\n", mutant.id);
+            let of = |what: &String| format!("  {}: {}\n", mutant.id, line(what));
             mutant.complaints.iter().map(of).collect::<Vec<_>>()
         })
         .collect();
@@ -53,17 +56,10 @@ pub fn markdown(matrix: &Matrix) -> String {
             text.push_str("\n## What is wrong\n\n");
         }
         for what in &mutant.complaints {
-            text.push_str(&format!("- `{}`: {}\n", mutant.id, cell(what)));
+            text.push_str(&format!("- `{}`: {}\n", mutant.id, md_inline(what)));
         }
     }
     text
-}
-
-/// Text in a cell of a Markdown table.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|")
-        .replace('<', "&lt;")
-        .replace(['\n', '\r'], " ")
 }
 
 fn row(mutant: &Judged, compared: bool) -> String {
@@ -89,7 +85,7 @@ fn row(mutant: &Judged, compared: bool) -> String {
         Some(true) => " yes |",
         Some(false) => " **no** |",
     };
-    let title = cell(&mutant.title);
+    let title = md_inline(&mutant.title);
     format!(
         "| `{}` | {title} | {caught} | {named} |{other}\n",
         mutant.id

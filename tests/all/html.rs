@@ -33,7 +33,7 @@ fn on_path(name: &str) -> Option<PathBuf> {
 }
 
 /// The browser; `None` where something that the test needs is missing and was not promised.
-fn browser() -> Option<PathBuf> {
+pub fn browser() -> Option<PathBuf> {
     let found = BROWSERS.into_iter().find_map(on_path);
     let modules = root().join("tests/html/node_modules/playwright-core");
     let missing: Vec<&str> = [

@@ -184,3 +184,45 @@ async fn a_logout_goes_only_where_it_may() {
     ];
     assert_eq!(seen, expected.map(|to| to.map(str::to_owned)));
 }
+
+#[test]
+fn known_secrets_are_refused_off_the_loopback() {
+    for (double, hint) in [
+        ("auth0", "VERIFY_CLIENT_SECRET"),
+        ("litellm", "LITELLM_MASTER_KEY"),
+    ] {
+        verify(["serve", double, "--port", "0", "--host", "0.0.0.0"])
+            .env("LITELLM_MASTER_KEY", "sk-master-for-tests-only")
+            .env("LITELLM_SHARED_KEY", "a key of its own")
+            .env("VERIFY_CLIENT_SECRET", "client-secret-for-tests-only")
+            .env("VERIFY_USERS", "user@example.com:a-password-of-its-own")
+            .ends()
+            .exits(2)
+            .complains(["--host 0.0.0.0", hint, "--insecure-test-secrets"])
+            .started_nothing();
+    }
+}
+
+#[tokio::test]
+async fn the_control_path_is_closed_to_another_host() {
+    let mut command = verify(["serve", "litellm", "--port", "0", "--host", "0.0.0.0"])
+        .arg("--insecure-test-secrets")
+        .arg("--allow-host")
+        .arg("litellm.example.com")
+        .command;
+    let mut child = command.spawn().expect("verify can be run");
+    let mut line = String::new();
+    let stdout = child.stdout.take().expect("it is a pipe");
+    BufReader::new(stdout).read_line(&mut line).expect("UTF-8");
+    let (_, port) = line.trim_end().rsplit_once(':').expect("its address");
+    let mut seen = Vec::new();
+    for host in ["evil.example", "litellm.example.com:4000", "127.0.0.1"] {
+        let url = format!("http://127.0.0.1:{port}/__verify/journal");
+        let answer = client().get(url).header("host", host).send().await;
+        seen.push(answer.expect("an answer").status().as_u16());
+    }
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    kill_process(pid.expect("a pid"), Signal::TERM).expect("a signal can be sent");
+    child.wait().expect("it is a child");
+    assert_eq!(seen, [421, 200, 200]);
+}

@@ -26,8 +26,8 @@ struct Shield {
     masked: bool,
 }
 
-/// `router`, whose control path is open to requests for one of `hosts`, an address or `localhost`
-/// alone; its journal without credentials where it is `masked`. Other paths are what the gateway
+/// `router`, whose control path is open to requests for one of `hosts`, an address or a name without
+/// a dot alone; its journal without credentials where it is `masked`. Other paths are what the gateway
 /// sends on, with whatever `Host` it chooses.
 pub fn shielded(router: Router, hosts: Vec<String>, masked: bool) -> Router {
     let hosts = Arc::new(hosts);
@@ -54,7 +54,8 @@ async fn guard(State(shield): State<Shield>, request: Request, next: Next) -> Re
     }
 }
 
-/// Whether `Host` names this server. An address cannot be rebound.
+/// Whether `Host` can be this server's. Neither an address nor a name without a dot (`localhost`, a
+/// container's) can be rebound: a page's own name has one.
 fn is_allowed(host: &str, hosts: &[String]) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -62,7 +63,7 @@ fn is_allowed(host: &str, hosts: &[String]) -> bool {
     };
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     bare.parse::<IpAddr>().is_ok()
-        || name.eq_ignore_ascii_case("localhost")
+        || !name.contains('.')
         || hosts.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
@@ -98,8 +99,8 @@ mod tests {
     use crate::doubles;
 
     #[test]
-    fn addresses_localhost_and_told_names_are_allowed() {
-        let told = ["auth0".to_owned()];
+    fn addresses_local_names_and_told_names_are_allowed() {
+        let told = ["idp.example.com".to_owned()];
         for host in [
             "127.0.0.1",
             "127.0.0.1:9000",
@@ -109,19 +110,21 @@ mod tests {
             "localhost",
             "LOCALHOST:9000",
             "auth0",
-            "Auth0:9000",
+            "idp.example.com",
+            "IDP.example.com:9000",
+            "",
         ] {
             assert!(is_allowed(host, &told), "{host}");
         }
         for host in [
-            "",
             "evil.example",
             "evil.example:9000",
             "localhost.evil.example",
             "127.0.0.1.evil.example",
-            "xauth0",
-            "auth0.",
-            "auth0:x",
+            "localhost.",
+            "x.idp.example.com",
+            "idp.example.com.",
+            "evil.example:x",
         ] {
             assert!(!is_allowed(host, &told), "{host}");
         }

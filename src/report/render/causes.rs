@@ -4,7 +4,7 @@ use super::{
     Style,
     failure::fields,
     table::{BOLD, RED},
-    text::{line, lines, md_fence, md_inline},
+    text::{line, lines, md_fence, md_inline, md_prose},
     words::say,
 };
 use crate::{
@@ -75,7 +75,8 @@ pub fn markdown(report: &RunReport, lang: Lang) -> Option<String> {
         ));
         let seen = md_fence(&format!("({}) {}", cause.shown_by, lines(&cause.seen)));
         text.push_str(&seen);
-        text.push_str(&format!("\n{}\n", lines(cause.remedy.get(lang)).trim_end()));
+        let remedy = md_prose(cause.remedy.get(lang));
+        text.push_str(&format!("\n{}\n", remedy.trim_end()));
         if !cause.look.is_empty() {
             text.push_str(&format!("\n{}", md_fence(&cause.look.join("\n"))));
         }

@@ -2,7 +2,7 @@
 
 use super::{
     markdown::item_heading,
-    text::{lines, md_code, md_fence, md_inline},
+    text::{md_code, md_fence, md_inline, md_prose},
     words::{self, say},
 };
 use crate::{
@@ -97,12 +97,11 @@ fn trouble(item: &ItemReport, lang: Lang) -> String {
     let seen = format!("\n\n{}", md_fence(&failure.seen));
     paragraph(say(lang, "Seen", "実際の結果"), seen.trim_end());
     if standing(item) == Standing::Failed {
-        // The plan's own words, markdown as they are; their commands are indented by four.
         paragraph(
             say(lang, "Why it matters", "重要性"),
-            lines(item.why.get(lang)).trim_end(),
+            md_prose(item.why.get(lang)).trim_end(),
         );
-        let remedy = format!("\n\n{}", lines(item.remedy.get(lang)));
+        let remedy = format!("\n\n{}", md_prose(item.remedy.get(lang)));
         paragraph(say(lang, "What to do next", "対応"), remedy.trim_end());
     } else {
         paragraph(

@@ -237,12 +237,19 @@ fn is_wide(c: char) -> bool {
 
 /// One line of `text` as markdown that shows it as it is.
 pub fn md_inline(text: &str) -> String {
-    let text = line(text);
+    md_escaped(&line(text), true)
+}
+
+/// A line, or the part of one that does not begin it.
+fn md_escaped(text: &str, begins: bool) -> String {
     let chars: Vec<char> = text.chars().collect();
     let is_word = |at: Option<usize>| {
         at.and_then(|at| chars.get(at))
             .is_some_and(|c| c.is_alphanumeric())
     };
+    // `1. ` and `1) ` begin a list.
+    let digits = chars.iter().take_while(|c| c.is_ascii_digit()).count();
+    let number_ends = chars.get(digits + 1).is_none_or(|c| *c == ' ');
     let mut safe = String::with_capacity(text.len());
     for (at, c) in chars.iter().enumerate() {
         let within_word = is_word(at.checked_sub(1)) && is_word(Some(at + 1));
@@ -253,11 +260,51 @@ pub fn md_inline(text: &str) -> String {
             '_' if !within_word => safe.push_str("\\_"),
             // At the beginning these would make a heading, of the line before too, a list or a
             // quotation.
-            '#' | '-' | '+' | '>' | '=' if at == 0 => safe.extend(['\\', *c]),
+            '#' | '-' | '+' | '>' | '=' if begins && at == 0 => safe.extend(['\\', *c]),
+            '.' | ')' if begins && at == digits && at > 0 && number_ends => {
+                safe.extend(['\\', *c]);
+            }
             c => safe.push(*c),
         }
     }
     safe
+}
+
+/// A text for a person as markdown: its `code` and the commands that it indents by four stay what
+/// they are, everything else is shown as it is.
+pub fn md_prose(text: &str) -> String {
+    let clean = lines(text);
+    // Behind a paragraph's line an indented one belongs to it, and is no code.
+    let mut may_be_code = true;
+    let shown = clean.lines().map(|line| {
+        if line.trim().is_empty() {
+            may_be_code = true;
+            return String::new();
+        }
+        may_be_code &= line.starts_with("    ");
+        if may_be_code {
+            return line.to_owned();
+        }
+        md_spans(line.trim())
+    });
+    shown.collect::<Vec<_>>().join("\n")
+}
+
+/// A line with its code spans; backticks that make none are shown.
+fn md_spans(line: &str) -> String {
+    let parts: Vec<&str> = line.split('`').collect();
+    let is_code = |at: usize| at % 2 == 1;
+    let empty = (0..parts.len()).any(|at| is_code(at) && parts[at].trim().is_empty());
+    if parts.len().is_multiple_of(2) || empty {
+        return md_escaped(line, true);
+    }
+    let parts = parts.iter().enumerate();
+    parts
+        .map(|(at, part)| match is_code(at) {
+            true => format!("`{part}`"),
+            false => md_escaped(part, at == 0),
+        })
+        .collect()
 }
 
 /// `text` as a cell of a markdown table, its lines broken by `<br>`.
@@ -372,5 +419,11 @@ mod tests {
         );
         assert_eq!(md_code("a`b"), "a\\`b");
         assert_eq!(md_code("a|b"), "a\\|b");
+        assert_eq!(md_inline("1. a"), "1\\. a");
+        assert_eq!(md_inline("3.1 a"), "3.1 a");
+        assert_eq!(
+            md_prose("See `a_b|<c>` and <d>:\n    <e>\n\n    <f>\n\n    <g>\n<h>\n`` ` ``\n# i"),
+            "See `a_b|<c>` and &lt;d>:\n&lt;e>\n\n    <f>\n\n    <g>\n&lt;h>\n\\`\\` \\` \\`\\`\n\\# i"
+        );
     }
 }
