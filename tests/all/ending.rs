@@ -257,7 +257,12 @@ fn no_part_of_a_sandbox_leaves_the_group_by_which_it_is_ended() {
         .collect();
     run.signal(Signal::TERM);
     run.wait();
-    assert_eq!(groups, [(guard, guard); 2]);
+    // At least that of the run with its first process, and that of a service.
+    assert!(groups.len() > 2, "{groups:?}");
+    assert!(
+        groups.iter().all(|group| *group == (guard, guard)),
+        "{groups:?}"
+    );
 }
 
 /// The whole sandbox gone at once is the harness's misfortune, not the candidate's failure.
