@@ -1,6 +1,7 @@
 //! Lua: read by a parser for LuaJIT's dialect, and what of it a rule asks for.
 
 mod chunk;
+mod nesting;
 mod parse;
 mod reach;
 mod visit;

@@ -7,12 +7,20 @@ use full_moon::{
     tokenizer::{Lexer, LexerResult, Symbol, Token, TokenType},
 };
 
+use super::nesting::too_deep;
+
 /// Reads a piece of Lua.
 ///
 /// # Errors
 /// What does not compile, each with its line, from 1.
 pub fn parse(code: &str) -> Result<Ast, Vec<(usize, String)>> {
+    // The lexer panics on a backtick, which Lua has no use for: outside a string or a comment it is as
+    // wrong as a question mark.
+    let code = &code.replace('`', "?");
     let version = LuaVersion::luajit();
+    if let Some(line) = too_deep(code, version) {
+        return Err(vec![(line, "chunk has too many syntax levels".to_owned())]);
+    }
     let read = parse_fallible(code, version);
     if read.errors().is_empty() {
         return Ok(read.into_ast());
