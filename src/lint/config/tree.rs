@@ -17,6 +17,9 @@ use crate::input;
 /// How deep includes may lie; nginx stops somewhere, too.
 const DEPTH: usize = 16;
 
+/// How many braces may be open at once; a configuration needs five or six.
+const NESTING: usize = 200;
+
 /// Files that come with nginx, and say nothing that a rule asks for.
 const SHIPPED: &[&str] = &[
     "mime.types",
@@ -139,6 +142,23 @@ pub fn read(path: &Path) -> Tree {
     }
 }
 
+/// The line, from 1, where more braces are open than the parser, which is recursive, is trusted with.
+fn too_deep(text: &str) -> Option<u64> {
+    let (mut open, mut line) = (0_usize, 1);
+    for byte in text.bytes() {
+        match byte {
+            b'{' => open += 1,
+            b'}' => open = open.saturating_sub(1),
+            b'\n' => line += 1,
+            _ => {}
+        }
+        if open > NESTING {
+            return Some(line);
+        }
+    }
+    None
+}
+
 struct Reader {
     folder: PathBuf,
     unread: Vec<(At, String)>,
@@ -175,7 +195,16 @@ impl Reader {
 
     fn source(&mut self, file: &Rc<Path>, source: &str) -> Vec<Node> {
         let blanked = lua_blocks::blank(source);
-        let (config, errors) = parse_string_with_errors(blanked.as_deref().unwrap_or(source));
+        let text = blanked.as_deref().unwrap_or(source);
+        if let Some(line) = too_deep(text) {
+            let at = At {
+                file: Rc::clone(file),
+                line,
+            };
+            self.trouble(at, format!("more than {NESTING} braces are open"));
+            return Vec::new();
+        }
+        let (config, errors) = parse_string_with_errors(text);
         if let Some(error) = errors.first() {
             let before = source.get(..error.offset).unwrap_or(source);
             let at = At {
@@ -361,5 +390,15 @@ mod tests {
     fn words_are_unquoted_as_nginx_does_it() {
         assert_eq!(unquoted(r#""a\"b\n\.c""#), "a\"b\n\\.c");
         assert_eq!(unquoted(r"^/\.php$"), r"^/\.php$");
+    }
+
+    #[test]
+    fn the_line_is_told_where_too_many_braces_are_open() {
+        assert_eq!(too_deep(&"a { b; }\n".repeat(2 * NESTING)), None);
+        assert_eq!(too_deep(&"a {\n".repeat(NESTING)), None);
+        assert_eq!(
+            too_deep(&"a {\n".repeat(2 * NESTING)),
+            Some(NESTING as u64 + 1)
+        );
     }
 }
