@@ -305,6 +305,9 @@ impl Lines {
     }
 }
 
+/// The longest line of a feature file, in bytes: the parser's time grows with the square of it.
+const FEATURE_LINE_LIMIT: usize = 8 * 1024;
+
 /// A problem at line 0 is one of the line in `plan.yaml` that names the file.
 fn read_feature(dir: &Path, name: &str, read: &Reader<'_>) -> Result<Feature, Problem> {
     let path = dir.join(name);
@@ -328,6 +331,13 @@ fn read_feature(dir: &Path, name: &str, read: &Reader<'_>) -> Result<Feature, Pr
         }
         _ => problem(0, format!("cannot read {}: {source}", path.display())),
     })?;
+    let long = text
+        .lines()
+        .position(|line| line.len() > FEATURE_LINE_LIMIT);
+    if let Some(before) = long {
+        let text = format!("a line of more than {FEATURE_LINE_LIMIT} bytes");
+        return Err(problem(before + 1, text));
+    }
     let mut feature = Feature::parse(&text, GherkinEnv::default()).map_err(|error| {
         let (line, what) = gherkin_error::explain(&text, &error.to_string());
         problem(line, what)
