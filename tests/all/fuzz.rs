@@ -581,7 +581,17 @@ fn journal_page(text: &str) -> Result<verify::doubles::journal::Page, serde_json
     serde_json::from_str(text)
 }
 
+/// On a thread with the stack that `verify lint` gives its own.
 fn lint_files(candidate: &Path, lua: &Path) {
+    thread::scope(|scope| {
+        let linter = thread::Builder::new().stack_size(64 * 1024 * 1024);
+        let linter = linter.spawn_scoped(scope, || lint_here(candidate, lua));
+        let linter = linter.expect("a thread can be started");
+        linter.join().expect("the linter comes to an end");
+    });
+}
+
+fn lint_here(candidate: &Path, lua: &Path) {
     let profile = root().join("fixtures/profiles/plan.yaml");
     let inputs = Inputs::read(
         &Files {

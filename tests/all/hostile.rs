@@ -673,16 +673,15 @@ fn no_hostile_candidate_passes_or_leaves_the_sandbox() {
 /// A copy of the program and its files that an ordinary user can read.
 fn ordinary_user() -> (Runner, TempDir) {
     let copy = tempfile::tempdir().expect("a temporary folder");
+    let program = Path::new(env!("CARGO_BIN_EXE_verify"));
     let copied = Command::new("cp")
         .arg("-rL")
-        .args(["features", "fixtures", ".cache/bin"].map(|name| root().join(name)))
-        .arg(env!("CARGO_BIN_EXE_verify"))
+        .args(["features", "fixtures"].map(|name| root().join(name)))
+        .args([program, &program.with_file_name("oauth2-proxy")])
         .arg(copy.path())
         .status()
         .expect("cp can be run");
     assert!(copied.success(), "the program cannot be copied");
-    fs::create_dir(copy.path().join(".cache")).expect("a folder");
-    fs::rename(copy.path().join("bin"), copy.path().join(".cache/bin")).expect("a folder");
     let readable = Command::new("chmod")
         .args(["-R", "a+rX"])
         .arg(copy.path())
