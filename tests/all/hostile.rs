@@ -543,7 +543,8 @@ fn attack(
     ));
     if !wrong.is_empty() {
         // What a person needs to see why, kept out of the way of the list.
-        let _ = writeln!(std::io::stderr().lock(), "--- {}\n{}", one.id, &printed);
+        let why = wrong.join("; ");
+        let _ = writeln!(std::io::stderr().lock(), "--- {}: {why}\n{printed}", one.id);
     }
     Outcome {
         id: one.id.clone(),
