@@ -4,7 +4,7 @@
 use std::{
     io::{self, BufRead as _, Read as _},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -146,8 +146,10 @@ pub async fn work() -> Result<(), WorkerError> {
     let redactor = Arc::new(Redactor::new());
     let sealer = Sealer::new(&job.key, io::stdout());
     let recorder = Recorder::new(sealer, Arc::clone(&redactor)).counting_from(job.exec_at);
-    show_life(&recorder);
+    let alive = show_life(&recorder);
     run(job, &recorder, redactor, looked).await?;
+    // Nothing comes after the last message.
+    *alive.lock().unwrap_or_else(PoisonError::into_inner) = false;
     recorder.message(&Message::Done);
     Ok(())
 }
@@ -213,14 +215,21 @@ fn end_with_parent(inputs: PathBuf) -> Arc<Notify> {
 }
 
 /// Shows the parent that this process runs, from a thread that waits for nothing else.
-fn show_life(recorder: &Recorder) {
+fn show_life(recorder: &Recorder) -> Arc<Mutex<bool>> {
     let recorder = recorder.clone();
+    let alive = Arc::new(Mutex::new(true));
+    let told = Arc::clone(&alive);
     std::thread::spawn(move || {
         loop {
             std::thread::sleep(ALIVE_EVERY);
+            let alive = told.lock().unwrap_or_else(PoisonError::into_inner);
+            if !*alive {
+                break;
+            }
             recorder.message(&Message::Alive);
         }
     });
+    alive
 }
 
 /// Has the parent look at the gateway's processes from outside, before they are ended.
