@@ -164,13 +164,13 @@ impl RunDir {
     /// When the line cannot be written.
     pub fn append(&mut self, event: &RunEvent) -> Result<(), StoreError> {
         let path = || self.path.join(EVENTS);
-        let mut line = serde_json::to_vec(event).map_err(|source| StoreError::Json {
+        let line = serde_json::to_string(event).map_err(|source| StoreError::Json {
             path: path(),
             source,
         })?;
-        line.push(b'\n');
+        let line = render::text::json_escaped(line) + "\n";
         self.events
-            .write_all(&line)
+            .write_all(line.as_bytes())
             .and_then(|()| self.events.flush())
             .map_err(|source| StoreError::io("append to", &path())(source))
     }
