@@ -435,8 +435,9 @@ fn events_of_a_run() {
 fn small_events() -> Vec<u8> {
     let report: Value =
         serde_json::from_slice(&small_report("tests/reports/fail.json")).expect("a report");
+    let plan = Bundle::load(&root().join("features")).expect("the plan");
     let mut started = serde_json::json!({
-        "event": "run_started", "run": report["run"], "phases": report["phases"], "selected": [], "rules": [],
+        "event": "run_started", "run": report["run"], "phases": plan.phases, "selected": [], "rules": [],
     });
     started["selected"] = report["items"]
         .as_array()

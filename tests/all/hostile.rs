@@ -5,7 +5,7 @@
 //! whose attack succeeds passes the plan, which fails the test.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{Read as _, Write as _},
     os::{
@@ -243,6 +243,17 @@ impl Canaries {
             .collect()
     }
 
+    /// One of the files.
+    fn file(&self) -> &Path {
+        let found = self
+            .before
+            .iter()
+            .find(|(path, _)| path.to_string_lossy().contains(&self.name));
+        found
+            .map(|(path, _)| path.as_path())
+            .expect("a canary was planted")
+    }
+
     /// What is not as it was.
     fn harmed(&self) -> Vec<String> {
         let after = self.state();
@@ -275,6 +286,8 @@ impl Drop for Canaries {
 struct Seen {
     pid: u32,
     parent: u32,
+    /// In ticks since the machine's start.
+    start: u64,
     command: String,
 }
 
@@ -288,6 +301,8 @@ fn processes() -> Vec<Seen> {
             Some(Seen {
                 pid,
                 parent: after.split(' ').nth(1)?.parse().ok()?,
+                // The 22nd field; `after` begins with the third.
+                start: after.split(' ').nth(19)?.parse().ok()?,
                 command: before.split_once('(')?.1.to_owned(),
             })
         })
@@ -296,55 +311,45 @@ fn processes() -> Vec<Seen> {
 
 /// Everything that one run started, watched from outside.
 struct Watch {
-    pids: BTreeSet<u32>,
-    /// The PID namespaces that are not this test's.
-    namespaces: BTreeSet<PathBuf>,
+    /// Process ids, each with the moment of its start: ids are used again.
+    pids: BTreeMap<u32, u64>,
     /// The most that a `verify` process held, in KiB.
     peak: u64,
-}
-
-fn pid_namespace(pid: u32) -> Option<PathBuf> {
-    fs::read_link(format!("/proc/{pid}/ns/pid")).ok()
 }
 
 impl Watch {
     fn of(pid: u32) -> Self {
         Self {
-            pids: BTreeSet::from([pid]),
-            namespaces: BTreeSet::new(),
+            pids: BTreeMap::from([(pid, 0)]),
             peak: 0,
         }
     }
 
     fn look(&mut self) {
-        let own = pid_namespace(std::process::id());
         // A child may be listed before its parent is known.
         let mut known = 0;
         let all = processes();
         while known != self.pids.len() {
             known = self.pids.len();
-            let children = all.iter().filter(|one| self.pids.contains(&one.parent));
-            let children: Vec<u32> = children.map(|one| one.pid).collect();
+            let parents = |one: &&Seen| self.pids.contains_key(&one.parent);
+            let children: Vec<_> = all
+                .iter()
+                .filter(parents)
+                .map(|one| (one.pid, one.start))
+                .collect();
             self.pids.extend(children);
         }
-        for one in all.iter().filter(|one| self.pids.contains(&one.pid)) {
-            let namespace = pid_namespace(one.pid);
-            self.namespaces
-                .extend(namespace.filter(|found| own.as_ref() != Some(found)));
-            if one.command == "verify" {
-                self.peak = self.peak.max(high_water_mark(one.pid).unwrap_or(0));
-            }
+        let verify = |one: &&Seen| one.command == "verify" && self.pids.contains_key(&one.pid);
+        for one in all.iter().filter(verify) {
+            self.peak = self.peak.max(high_water_mark(one.pid).unwrap_or(0));
         }
     }
 
-    /// The processes of the run's PID namespaces that still live.
+    /// The processes of the run that still live.
     fn left(&self) -> Vec<String> {
-        let of_run = |one: &Seen| {
-            pid_namespace(one.pid).is_some_and(|found| self.namespaces.contains(&found))
-        };
         processes()
             .into_iter()
-            .filter(of_run)
+            .filter(|one| self.pids.get(&one.pid) == Some(&one.start))
             .map(|one| format!("process {} ({}) was left behind", one.pid, one.command))
             .collect()
     }
@@ -387,19 +392,19 @@ impl Runner {
         }
     }
 
-    fn command(&self, scratch: &Path) -> Command {
-        let mut command = match self.user {
-            None => Command::new(&self.program),
-            Some(user) => {
-                let mut command = Command::new("setpriv");
-                command
-                    .arg(format!("--reuid={user}"))
-                    .arg(format!("--regid={user}"))
-                    .args(["--clear-groups", "--"])
-                    .arg(&self.program);
-                command
-            }
-        };
+    /// The command, from a caller that leaves a descriptor open which is not closed by an exec.
+    fn command(&self, scratch: &Path, left_open: &Path) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", "file=$1; shift; exec \"$@\" 9< \"$file\"", "sh"]);
+        command.arg(left_open);
+        if let Some(user) = self.user {
+            command
+                .arg("setpriv")
+                .arg(format!("--reuid={user}"))
+                .arg(format!("--regid={user}"))
+                .args(["--clear-groups", "--"]);
+        }
+        command.arg(&self.program);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("VERIFY_") {
                 command.env_remove(name);
@@ -479,7 +484,7 @@ fn attack(
     let open = |path: &PathBuf| File::create(path).expect("a file for the output");
     let started = Instant::now();
     let mut child = runner
-        .command(scratch.path())
+        .command(scratch.path(), canaries.file())
         .arg("--candidate")
         .arg(gateway.candidate())
         .arg("--lua")
@@ -586,8 +591,9 @@ fn harm_of_output(
             wrong.push(format!("{name} has a script of the candidate's"));
         }
     }
-    let command = Regex::new(r"(?m)^(::error|::stop-commands|::set-output|##\[)[^\n]*hostile")
-        .expect("an expression");
+    let command =
+        Regex::new(r"^(::error::|::stop-commands::|::set-output name=x::|##\[error\])hostile")
+            .expect("an expression");
     let mut guard: Option<&str> = None;
     for line in printed.lines() {
         match (guard, line.strip_prefix("::stop-commands::")) {
@@ -644,7 +650,7 @@ fn nothing_came_of_it(all: &[Hostile], runner: &Runner) {
 fn good_events(runner: &Runner) -> (PathBuf, TempDir) {
     let scratch = scratch_of(runner);
     let run = runner
-        .command(scratch.path())
+        .command(scratch.path(), Path::new("/dev/null"))
         .output()
         .expect("verify can be run");
     assert_eq!(
