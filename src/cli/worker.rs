@@ -22,7 +22,14 @@ pub fn worker(args: &[OsString]) -> Result<ExitStatus, CliError> {
     let broken = |error: String| CliError::environment(error);
     match args.first().and_then(|arg| arg.to_str()) {
         Some("--guard") => {
-            let command = args.get(1..).unwrap_or_default();
+            let count = args
+                .get(1)
+                .and_then(|count| count.to_str())
+                .unwrap_or_default();
+            sandbox::close_inherited(count).map_err(|error| {
+                broken(format!("inherited descriptors cannot be closed: {error}"))
+            })?;
+            let command = args.get(2..).unwrap_or_default();
             let code = runtime()?
                 .block_on(sandbox::guard(command))
                 .map_err(|error| broken(format!("the sandbox cannot be started: {error}")))?;

@@ -42,7 +42,7 @@ const WORKER: &str = "1000";
 /// the descriptors that it hands over: they must live until it is spawned.
 #[derive(Debug)]
 pub struct Launch {
-    /// `verify worker --guard bwrap … verify worker`.
+    /// `verify worker --guard COUNT bwrap … verify worker`.
     pub command: Command,
 }
 
@@ -69,13 +69,15 @@ pub fn launch(programs: &Programs, plan: &RunPlan) -> io::Result<Launch> {
         }
     }
     let mut command = std::process::Command::new(std::env::current_exe()?);
-    command.args(["worker", "--guard"]).arg(&programs.bwrap);
-    let handed_over = if rustix::process::geteuid().is_root() {
+    let (args, handed_over) = shown.into_parts();
+    command
+        .args(["worker", "--guard", &handed_over.len().to_string()])
+        .arg(&programs.bwrap)
+        .args(args);
+    if rustix::process::geteuid().is_root() {
         // Only root may see all of these files. It shows them to an unprivileged user, who makes the
         // namespaces: nothing in them is ever root outside of them.
-        let (args, files) = shown.into_parts();
         command
-            .args(args)
             .args(["--bind", "/proc", "/proc", "--dev-bind", "/dev", "/dev"])
             .args(FRESH.iter().flat_map(|(path, _)| ["--dir", path]))
             .args(["--remount-ro", "/", "--die-with-parent", "--"])
@@ -85,12 +87,9 @@ pub fn launch(programs: &Programs, plan: &RunPlan) -> io::Result<Launch> {
             .arg(&programs.bwrap)
             .args(["--ro-bind", "/", "/"])
             .args(namespaces(programs.bounded_memory));
-        files
     } else {
-        let (args, files) = shown.into_parts();
-        command.args(args).args(namespaces(programs.bounded_memory));
-        files
-    };
+        command.args(namespaces(programs.bounded_memory));
+    }
     command
         .arg("--")
         .arg(layout::shipped("verify"))
@@ -123,6 +122,24 @@ fn mapped(files: Vec<OwnedFd>) -> Vec<FdMapping> {
             child_fd,
         })
         .collect()
+}
+
+/// Closes every descriptor but the standard three and the `count` that were handed over: the caller
+/// of `verify` may have left others open. To be called before this process opens any itself.
+///
+/// # Errors
+/// Where the system does not list them.
+pub fn close_inherited(count: &str) -> io::Result<()> {
+    let count: i32 = count.parse().map_err(io::Error::other)?;
+    let listed = std::fs::read_dir("/proc/self/fd")?;
+    let open: Vec<i32> = listed
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for descriptor in open.into_iter().filter(|fd| *fd >= FIRST_FILE + count) {
+        // The one that they were listed by is closed already.
+        let _ = nix::unistd::close(descriptor);
+    }
+    Ok(())
 }
 
 /// Becomes an unprivileged user and then another program.

@@ -1,7 +1,8 @@
 //! Where things are inside a sandbox, and how the gateway's tree is laid.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read as _, Seek as _},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// How much of an output its last words are looked for in, in bytes.
-const LAST_WORDS: usize = 16 * 1024;
+const LAST_WORDS: u64 = 16 * 1024;
 
 /// OpenResty's prefix: where the configuration expects itself.
 pub const PREFIX: &str = "/usr/local/openresty";
@@ -51,9 +52,15 @@ pub fn log_file(service: &str, stream: &str) -> PathBuf {
 /// The last lines that a service wrote to its output.
 pub fn last_words(service: Service) -> String {
     let written = |stream| {
-        let bytes = fs::read(log_file(service.name(), stream)).unwrap_or_default();
-        let last = bytes.len().saturating_sub(LAST_WORDS);
-        String::from_utf8_lossy(bytes.get(last..).unwrap_or_default()).into_owned()
+        let tail = || -> io::Result<Vec<u8>> {
+            let mut file = fs::File::open(log_file(service.name(), stream))?;
+            let from = file.metadata()?.len().saturating_sub(LAST_WORDS);
+            file.seek(io::SeekFrom::Start(from))?;
+            let mut bytes = Vec::new();
+            file.take(LAST_WORDS).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        String::from_utf8_lossy(&tail().unwrap_or_default()).into_owned()
     };
     let all = written("stderr") + &written("stdout");
     let lines: Vec<&str> = all.lines().rev().take(5).collect();

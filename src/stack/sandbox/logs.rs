@@ -13,8 +13,9 @@ use rustix::fs::OFlags;
 use super::{layout, procfs};
 use crate::stack::{LogChunk, LogCursor, Service};
 
-/// The most that one log may get while it is read, in bytes.
-const LIMIT: u64 = 64 * 1024 * 1024;
+/// The most that one log may get while it is read, in bytes: ten times what a gateway writes in a
+/// whole run. It is held several times over while its lines are looked through.
+const LIMIT: u64 = 16 * 1024 * 1024;
 
 /// The directory that nginx logs to when its configuration names no file, and most name.
 const NGINX_LOGS: &str = "/var/log/nginx";

@@ -34,7 +34,7 @@ mod sockets;
 mod upstream;
 
 pub use guard::guard;
-pub use launch::{Launch, become_user, inputs, launch};
+pub use launch::{Launch, become_user, close_inherited, inputs, launch};
 pub use settle::settle_in;
 pub use side_by_side::member;
 
