@@ -52,7 +52,12 @@ pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
     log(args.output.verbose);
     let mut process = Process::start()?;
     let typed = args.how.deadline;
-    let deadline = typed.unwrap_or(default_deadline(args.how.upstream.unwrap_or_default()));
+    let how = &args.how;
+    let (upstream, browser) = (
+        how.upstream.unwrap_or_default(),
+        how.browser.unwrap_or_default(),
+    );
+    let deadline = typed.unwrap_or(default_deadline(upstream, browser));
     if args.list || args.dry_run {
         return process.read(started, deadline, move || look(args));
     }

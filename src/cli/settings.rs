@@ -271,6 +271,7 @@ impl Settings {
         } = args;
         let stack = how.stack.or(file.stack).unwrap_or_default();
         let upstream = how.upstream.or(file.upstream).unwrap_or_default();
+        let browser = how.browser.or(file.browser).unwrap_or_default();
         if upstream == UpstreamKind::Litellm
             && !matches!(stack, StackKind::Sandbox | StackKind::Auto)
         {
@@ -343,12 +344,12 @@ impl Settings {
             report_dir: (output.report_dir.or(file.report_dir)).unwrap_or(REPORTS.into()),
             stack,
             sandbox: how.sandbox.unwrap_or_default(),
-            browser: how.browser.or(file.browser).unwrap_or_default(),
+            browser,
             upstream,
             allow_conditional: how.allow_conditional || file.allow_conditional,
             quick: args.quick || file.quick,
             deadline: settled_deadline(
-                (how.deadline.or(file.deadline)).unwrap_or(default_deadline(upstream)),
+                (how.deadline.or(file.deadline)).unwrap_or(default_deadline(upstream, browser)),
             )?,
             formats: Formats::find(output.format, file.format)?,
             lang: output.lang.or(file.lang).unwrap_or_default().into(),
@@ -375,11 +376,11 @@ impl Settings {
 }
 
 /// How long a run may take where nobody says, in seconds. The real LiteLLM alone takes some 10 to
-/// be up, and several times that on a busy machine.
-pub fn default_deadline(upstream: UpstreamKind) -> u32 {
-    match upstream {
-        UpstreamKind::Double => 60,
-        UpstreamKind::Litellm => 180,
+/// be up, a real browser some 20 for the whole plan, and each several times that on a busy machine.
+pub fn default_deadline(upstream: UpstreamKind, browser: BrowserKind) -> u32 {
+    match (upstream, browser) {
+        (UpstreamKind::Double, BrowserKind::BuiltIn) => 60,
+        (UpstreamKind::Litellm, _) | (_, BrowserKind::Chromium) => 180,
     }
 }
 

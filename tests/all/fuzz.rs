@@ -445,6 +445,7 @@ fn small_events() -> Vec<u8> {
         .iter()
         .map(|item| item["id"].clone())
         .collect();
+    started["run"]["partial"] = true.into();
     let mut lines = vec![started];
     for item in report["items"].as_array().expect("items") {
         let id = &item["id"];

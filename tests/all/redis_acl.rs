@@ -114,6 +114,8 @@ fn refused(answer: &Result<Value, String>, words: &str) {
         "NoPerm",
         "The user executing the script",
         "insufficient ACL permissions",
+        // Older servers refuse some commands to every script, before they ask for a permission.
+        "not allowed from script",
     ];
     assert!(
         by_acl.iter().any(|part| error.contains(part)),
@@ -203,14 +205,11 @@ async fn a_gateway_can_neither_change_redis_nor_read_sessions() {
             "GET KEY",
             "GETRANGE KEY 0 -1",
             "DUMP KEY",
-            "STRLEN KEY",
             "TTL KEY",
-            "TYPE KEY",
             "RENAME KEY mine",
             "COPY KEY mine",
             "MGET mine KEY",
             "GETDEL KEY",
-            "OBJECT ENCODING KEY",
             "SORT list BY nosort GET __oauth2__proxy-*",
             "EVAL return_redis.call('GET',KEYS[1]) 1 KEY",
             "EVAL return_redis.call('GET','KEY') 0",
@@ -219,6 +218,15 @@ async fn a_gateway_can_neither_change_redis_nor_read_sessions() {
                 .replace("KEY", SESSION)
                 .replace(&format!("{SESSION}S[1]"), "KEYS[1]");
             refused(&ask(&gateway, &words).await, &words);
+        }
+        // On Redis 7 whoever may write a key may ask how long it is, and of what type.
+        for words in ["STRLEN KEY", "TYPE KEY", "OBJECT ENCODING KEY"] {
+            let words = words.replace("KEY", SESSION);
+            let asked = ask(&gateway, &words).await;
+            match dialect {
+                Dialect::Seven => drop(asked.expect(&words)),
+                Dialect::Six => refused(&asked, &words),
+            }
         }
         // It may end a session where Redis can tell that from reading it.
         let deleted = ask(&gateway, &format!("DEL {SESSION}")).await;
@@ -289,7 +297,7 @@ async fn a_cookie_of_any_name_hides_its_own_sessions_only() {
             .await;
         session.expect_err(cookie);
         for key in [
-            format!("{cookie}"),
+            cookie.to_owned(),
             format!("{cookie}x"),
             "other".to_owned(),
             "-".to_owned(),

@@ -16,6 +16,9 @@ const SYSTEM: [&str; 7] = [
     "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
 ];
 
+/// What fontconfig knows of the fonts: without it each start of a browser reads them all.
+const FONT_CACHE: &str = "/var/cache/fontconfig";
+
 /// What of the machine's `/etc` programs need: how libraries are found, which certificates are
 /// trusted, what time it is, how letters look.
 const FROM_ETC: [&str; 12] = [
@@ -32,6 +35,9 @@ const FROM_ETC: [&str; 12] = [
     "pki",
     "ssl/certs",
 ];
+
+/// The size of `/dev/shm`, in bytes: as in a container.
+const SHARED_MEMORY: u64 = 64 * 1024 * 1024;
 
 /// The devices that there are.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -137,6 +143,14 @@ impl Arguments {
         Ok(())
     }
 
+    /// What the browser needs besides.
+    pub fn fonts(&mut self) {
+        for folder in ["/var", "/var/cache"] {
+            self.folder(Path::new(folder));
+        }
+        self.add(["--ro-bind-try", FONT_CACHE, FONT_CACHE]);
+    }
+
     /// A `/dev` with the devices that give and take nothing but bytes.
     pub fn devices(&mut self) {
         self.add(["--tmpfs", "/dev"]);
@@ -146,7 +160,8 @@ impl Arguments {
         for (target, name) in STREAMS {
             self.add(["--symlink", target, name]);
         }
-        self.add(["--tmpfs", "/dev/shm", "--remount-ro", "/dev"]);
+        self.memory(SHARED_MEMORY, "/dev/shm");
+        self.add(["--remount-ro", "/dev"]);
     }
 
     /// `/usr/local` anew, with all that it has bound back in, so that the gateway's prefix

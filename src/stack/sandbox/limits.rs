@@ -55,8 +55,9 @@ impl Watch {
             loop {
                 tokio::time::sleep(EVERY).await;
                 let main = watched.load(Ordering::Relaxed);
-                look(main, &told);
-                if let Some(port) = port_of_another(main) {
+                let processes = processes(main);
+                look(main, &processes, &told);
+                if let Some(port) = port_of_another(&processes) {
                     let _ = seen.set(port);
                 }
             }
@@ -87,8 +88,8 @@ impl Watch {
     }
 }
 
-fn look(main: u32, hit: &OnceLock<String>) {
-    let usage = usage(main);
+fn look(main: u32, processes: &[u32], hit: &OnceLock<String>) {
+    let usage = usage(processes);
     if usage.memory > MEMORY {
         let (used, limit) = (usage.memory / MIB, MEMORY / MIB);
         let _ = hit.set(format!(
@@ -121,11 +122,10 @@ fn processes(main: u32) -> Vec<u32> {
 }
 
 /// A port of a service round the gateway that the gateway listens on.
-fn port_of_another(main: u32) -> Option<String> {
-    let sockets = procfs::sockets(&processes(main)).ok()?;
-    let taken = sockets.iter().find(|socket| {
-        let port = socket.local.port();
-        socket.state == "LISTEN" && socket.pid.is_some() && services::PORTS.contains(&port)
+fn port_of_another(processes: &[u32]) -> Option<String> {
+    let listeners = procfs::listeners(processes).ok()?;
+    let taken = listeners.iter().find(|listener| {
+        listener.pid.is_some() && services::PORTS.contains(&listener.local.port())
     })?;
     Some(format!(
         "the gateway listened on port {}, which belongs to a service round it",
@@ -133,12 +133,12 @@ fn port_of_another(main: u32) -> Option<String> {
     ))
 }
 
-/// What all processes in a process's PID namespace use together.
-fn usage(main: u32) -> Usage {
+/// What processes use together.
+fn usage(processes: &[u32]) -> Usage {
     let mut usage = Usage::default();
     // What they share counts once.
     let mut shared = 0;
-    for pid in processes(main) {
+    for pid in processes {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let number = |name: &str| -> u64 {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
@@ -186,14 +186,14 @@ mod tests {
 
     #[test]
     fn the_usage_of_this_process_is_seen() {
-        let usage = usage(std::process::id());
+        let usage = usage(&processes(std::process::id()));
         assert!(usage.memory > MIB, "{}", usage.memory);
         assert!(usage.tasks > 1, "{}", usage.tasks);
     }
 
     #[test]
     fn a_process_that_is_gone_uses_nothing() {
-        let usage = usage(4_000_000);
+        let usage = usage(&[4_000_000]);
         assert_eq!((usage.memory, usage.tasks), (0, 0));
     }
 }

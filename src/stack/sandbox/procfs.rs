@@ -47,8 +47,17 @@ fn stat(pid: u32) -> Option<Stat> {
 
 /// Every TCP socket of this network namespace, with the one of `processes` that holds it.
 pub fn sockets(processes: &[u32]) -> io::Result<Vec<Socket>> {
+    with_holders(sockets::all()?, processes)
+}
+
+/// Those of them that listen.
+pub fn listeners(processes: &[u32]) -> io::Result<Vec<Socket>> {
+    with_holders(sockets::listening()?, processes)
+}
+
+fn with_holders(found: Vec<sockets::Found>, processes: &[u32]) -> io::Result<Vec<Socket>> {
     let holders = holders(processes)?;
-    let found = sockets::all()?.into_iter().map(|found| Socket {
+    let found = found.into_iter().map(|found| Socket {
         pid: holders.get(&found.inode).copied(),
         local: found.local,
         remote: found.remote,

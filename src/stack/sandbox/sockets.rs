@@ -31,8 +31,17 @@ pub struct Found {
 
 /// Every one.
 pub fn all() -> io::Result<Vec<Found>> {
-    let mut found = of(AF_INET, SocketId::new_v4())?;
-    match of(AF_INET6, SocketId::new_v6()) {
+    of_states(StateFlags::all())
+}
+
+/// Those that listen: the kernel finds them without walking the table of connections.
+pub fn listening() -> io::Result<Vec<Found>> {
+    of_states(StateFlags::LISTEN)
+}
+
+fn of_states(states: StateFlags) -> io::Result<Vec<Found>> {
+    let mut found = of(AF_INET, SocketId::new_v4(), states.clone())?;
+    match of(AF_INET6, SocketId::new_v6(), states) {
         Ok(more) => found.extend(more),
         // A kernel without IPv6 has no such sockets.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -42,14 +51,14 @@ pub fn all() -> io::Result<Vec<Found>> {
 }
 
 /// Those of an address family; `any` is an address of it.
-fn of(family: u8, any: SocketId) -> io::Result<Vec<Found>> {
+fn of(family: u8, any: SocketId, states: StateFlags) -> io::Result<Vec<Found>> {
     let mut header = NetlinkHeader::default();
     header.flags = NLM_F_REQUEST | NLM_F_DUMP;
     let request = InetRequest {
         family,
         protocol: IPPROTO_TCP,
         extensions: ExtensionFlags::empty(),
-        states: StateFlags::all(),
+        states,
         socket_id: any,
     };
     let mut message = NetlinkMessage::new(header, SockDiagMessage::InetRequest(request).into());
@@ -124,6 +133,10 @@ mod tests {
             assert_eq!(state(listening, 0), (Some(10), 0));
             assert_eq!(state(own, port), (Some(1), 0));
             assert_eq!(state(listening, own.port()), (Some(1), 0));
+            let listeners = super::listening().expect("the listeners");
+            let mut of_port = listeners.iter().filter(|one| one.local.port() == port);
+            assert_eq!(of_port.next().map(|one| one.state), Some(10));
+            assert!(of_port.next().is_none(), "its connection does not listen");
             let ours = all
                 .iter()
                 .find(|one| one.local == own)
