@@ -1,12 +1,7 @@
 //! A run on a deployment that is not its own: what it needs to know before it starts, and what
 //! is put in order when it is over.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use super::{
     error::CliError,
@@ -16,12 +11,11 @@ use super::{
 };
 use crate::{
     digest::sha256,
-    engine::Place,
+    engine::{InputRole, Place},
     input,
     ledger::{Ledger, LedgerError, Lock},
     probe::http::{Http, Request},
     profile::Profile,
-    report::FileRef,
     stack::{
         Service,
         docker::{
@@ -65,10 +59,7 @@ pub async fn prepare(settings: &Settings, inputs: &mut Inputs) -> Result<(Place,
     // The run's id is not known yet; the copy is the same for all.
     let ledger = Ledger::open(&held.project, "-")?;
     let kept = ledger.keep(&found, &deployed)?;
-    let as_deployed = FileRef {
-        path: attached.config_path.clone(),
-        sha256: found.clone(),
-    };
+    let as_deployed = &attached.config_path;
     if settings.deployment.allowed.deploy {
         if !settings.named.candidate {
             return Err(CliError::usage(
@@ -89,10 +80,12 @@ pub async fn prepare(settings: &Settings, inputs: &mut Inputs) -> Result<(Place,
         }
         can_deploy(&attached, settings.deployment.allowed.host_edit)
             .map_err(|error| usage(&error))?;
-        if !settings.named.baseline {
-            inputs.baseline = as_deployed;
-        }
-        inputs.files.baseline = kept;
+        let named = settings
+            .named
+            .baseline
+            .then(|| inputs.baseline.path.clone());
+        let given = named.as_ref().unwrap_or(as_deployed);
+        inputs.take(InputRole::Baseline, &kept, given)?;
     } else {
         if settings.named.candidate && inputs.candidate.sha256 != found {
             return Err(CliError::usage(format!(
@@ -102,11 +95,9 @@ pub async fn prepare(settings: &Settings, inputs: &mut Inputs) -> Result<(Place,
             ))
             .hint("leave --candidate out to verify what runs, or deploy it with --deploy"));
         }
-        inputs.candidate = as_deployed.clone();
-        inputs.files.candidate.clone_from(&kept);
+        inputs.take(InputRole::Candidate, &kept, as_deployed)?;
         if !settings.named.baseline {
-            inputs.baseline = as_deployed;
-            inputs.files.baseline = kept;
+            inputs.take(InputRole::Baseline, &kept, as_deployed)?;
         }
     }
     Ok((Place::Compose(Box::new(setup)), held))
@@ -285,13 +276,16 @@ impl From<LedgerError> for CliError {
 }
 
 /// The candidate and baseline of the proof after a rollback: the baseline as both.
-pub fn proof_files(inputs: &mut Inputs, kept: &Path, sha256: &str) {
-    let file = FileRef {
-        path: kept.to_owned(),
-        sha256: sha256.to_owned(),
-    };
-    inputs.candidate = file.clone();
-    inputs.baseline = file;
-    inputs.files.candidate = PathBuf::from(kept);
-    inputs.files.baseline = PathBuf::from(kept);
+///
+/// # Errors
+/// A copy of it that is no longer what was kept.
+pub fn proof_files(inputs: &mut Inputs, kept: &Path, sha256: &str) -> Result<(), CliError> {
+    for role in [InputRole::Candidate, InputRole::Baseline] {
+        inputs.take(role, kept, kept)?;
+    }
+    if inputs.baseline.sha256 != sha256 {
+        let what = format!("{} was changed since it was kept", kept.display());
+        return Err(CliError::environment(what));
+    }
+    Ok(())
 }

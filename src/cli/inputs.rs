@@ -79,6 +79,25 @@ impl Inputs {
     }
 }
 
+impl Inputs {
+    /// Takes the configuration at `path` as the candidate or the baseline; `given` is what a person
+    /// calls it.
+    ///
+    /// # Errors
+    /// A file that is not what it must be.
+    pub fn take(&mut self, role: InputRole, path: &Path, given: &Path) -> Result<(), CliError> {
+        Arc::make_mut(&mut self.snapshot).replace_file(role, path, given)?;
+        let file = reference(&self.snapshot, role, given);
+        let (named, place) = match role {
+            InputRole::Baseline => (&mut self.baseline, &mut self.files.baseline),
+            _ => (&mut self.candidate, &mut self.files.candidate),
+        };
+        *named = file;
+        path.clone_into(place);
+        Ok(())
+    }
+}
+
 fn reference(snapshot: &Snapshot, role: InputRole, path: &Path) -> FileRef {
     FileRef {
         path: path.to_owned(),

@@ -171,7 +171,7 @@ fn prove(
 ) -> Result<(RollbackStep, Proof), CliError> {
     let bundle = &work.plan.bundle;
     let mut inputs = work.inputs.clone();
-    deployment::proof_files(&mut inputs, &deployed.kept, &deployed.baseline_sha256);
+    deployment::proof_files(&mut inputs, &deployed.kept, &deployed.baseline_sha256)?;
     let mut setup = setup.clone();
     setup.allowed.host_edit |= deployed.host_file.is_some();
     let place = Place::Compose(Box::new(setup));

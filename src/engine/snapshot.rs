@@ -239,6 +239,24 @@ impl Snapshot {
             .map_err(refuse)
     }
 
+    /// Reads the file at `path` in place of the one of its role; `given` is what a person calls it.
+    ///
+    /// # Errors
+    /// As [`Snapshot::read_file`].
+    pub fn replace_file(
+        &mut self,
+        role: InputRole,
+        path: &Path,
+        given: &Path,
+    ) -> Result<(), SnapshotError> {
+        self.files.retain(|file| file.role != role);
+        self.read_file(role, path)?;
+        if let Some(file) = self.files.last_mut() {
+            file.given = given.to_owned();
+        }
+        Ok(())
+    }
+
     /// Reads every file below the folder at `path`.
     ///
     /// # Errors
