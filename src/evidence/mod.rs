@@ -48,6 +48,14 @@ pub enum EvidenceKind {
     Remark,
 }
 
+impl EvidenceKind {
+    /// Whether the candidate can write it as it likes, so that it is never the only evidence.
+    #[must_use]
+    pub fn by_the_candidate(self) -> bool {
+        matches!(self, Self::Log | Self::Redis | Self::Remark)
+    }
+}
+
 /// One thing that was seen. It holds no secret: a [`Redactor`] made it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {

@@ -2,12 +2,13 @@
 
 use super::{Causes, Explanation, Mutants, Scenario};
 use crate::{
+    evidence::EvidenceKind,
     mutation::Mutant,
     plan::{EXTENDED, ItemId, Lang, Rule},
     report::render::{
         BOLD, Style,
         text::{columns, line, lines, wrap},
-        words::{self, say},
+        words::{self, evidence_kind, say},
     },
 };
 
@@ -46,11 +47,36 @@ pub fn text(explained: &Explanation<'_>, style: Style) -> String {
         ),
         item.trap.as_ref().map(|text| text.get(lang)),
     );
+    if !item.rests_on.is_empty() {
+        let title = say(lang, "What a pass rests on", "合格の根拠");
+        parts.push(block(title, &rests_on(&item.rests_on, lang), style));
+    }
     parts.push(mutants(explained.mutants.as_ref(), style));
     parts.extend(causes(&explained.causes, style));
     let next = say(lang, "When it fails", "失敗時の対応");
     parts.push(block(next, &lines(item.remedy.get(lang)), style));
     parts.join("\n\n") + "\n"
+}
+
+/// What is seen from outside, and what the candidate itself may have written.
+fn rests_on(kinds: &[EvidenceKind], lang: Lang) -> String {
+    let named = |own: bool| {
+        let these = kinds.iter().filter(|kind| kind.by_the_candidate() == own);
+        let names: Vec<&str> = these.map(|kind| evidence_kind(*kind, lang)).collect();
+        names.join(say(lang, ", ", "、"))
+    };
+    let (outside, own) = (named(false), named(true));
+    match (lang, own.is_empty()) {
+        (Lang::En, true) => format!("Seen from outside: {outside}."),
+        (Lang::En, false) => format!(
+            "Seen from outside: {outside}. Besides, what the candidate can write itself, and which is \
+             never enough: {own}."
+        ),
+        (Lang::Ja, true) => format!("外部から確認：{outside}。"),
+        (Lang::Ja, false) => format!(
+            "外部から確認：{outside}。加えて、候補自身が書き込めるため単独では根拠にならないもの：{own}。"
+        ),
+    }
 }
 
 fn heading(explained: &Explanation<'_>, style: Style) -> String {

@@ -10,10 +10,10 @@ use std::{
 use gherkin::{Background, Step, StepType};
 
 use super::{
-    Bundle, BundleError, EXTENDED, ItemId, Phase,
+    Bundle, BundleError, Checklist, EXTENDED, ItemId, Phase,
     bundle::{Bound, PLAN_FILE, Problem},
 };
-use crate::yaml::suggest;
+use crate::{evidence::EvidenceKind, yaml::suggest};
 
 /// The words that steps are written with.
 pub trait Vocabulary {
@@ -96,6 +96,18 @@ impl Bundle {
             for item in &phase.items {
                 if !seen.insert(item.id) {
                     let text = format!("there are two items {}: number one of them anew", item.id);
+                    problems.push(self.plan_problem(item.id, text));
+                }
+                let own = |kind: &EvidenceKind| kind.by_the_candidate();
+                if item.checklist == Checklist::Required
+                    && !item.rests_on.is_empty()
+                    && item.rests_on.iter().all(own)
+                {
+                    let text = format!(
+                        "item {} rests only on what the candidate can write itself: name in rests_on \
+                         what else shows it",
+                        item.id
+                    );
                     problems.push(self.plan_problem(item.id, text));
                 }
                 if item.id.phase().unwrap_or(EXTENDED) != phase.no {

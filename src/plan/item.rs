@@ -5,6 +5,8 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::evidence::EvidenceKind;
+
 /// A language that reports are written in.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -228,6 +230,10 @@ pub struct Item {
     /// The trap that a naive check of it falls into.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trap: Option<Text>,
+    /// The kinds of evidence that a pass has. Of a required item at least one is nothing that the
+    /// candidate itself can write, as it can its log and its keys of Redis.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rests_on: Vec<EvidenceKind>,
     /// What to do when it fails: the plan's 失敗時の対応 and troubleshooting.
     pub remedy: Text,
 }

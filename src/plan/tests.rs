@@ -249,6 +249,11 @@ fn the_plan_by_itself_is_consistent() {
             "\"3.2\"",
             "plan.yaml:9: item 3.2 stands in phase 1",
         ),
+        (
+            "priority: high,",
+            "rests_on: [log, redis], priority: high,",
+            "plan.yaml:9: item 1.2 rests only on what the candidate can write itself",
+        ),
         ("no: 2", "no: 1", "there are two phases 1"),
         (
             "two.feature",

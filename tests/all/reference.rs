@@ -3,8 +3,12 @@
 use std::fs;
 
 use regex::Regex;
+use verify::{
+    evidence::EvidenceKind,
+    plan::{Bundle, Checklist},
+};
 
-use super::support::{Ended, verify};
+use super::support::{Ended, root, verify};
 
 fn whole_run() -> Ended {
     verify(["--lang", "en"]).ends_in_sandbox()
@@ -25,6 +29,20 @@ fn the_shipped_gateway_passes_all_25_items_on_real_programs() {
         .filter_map(|phase| phase["total"].as_u64())
         .collect();
     assert_eq!(totals, [4, 3, 6, 4, 2, 4, 2]);
+    let plan = Bundle::load(&root().join("features")).expect("the plan");
+    for item in plan.phases.iter().flat_map(|phase| &phase.items) {
+        let required = item.checklist == Checklist::Required;
+        let from_outside = |kind: &EvidenceKind| !kind.by_the_candidate();
+        assert!(
+            !required || item.rests_on.iter().any(from_outside),
+            "{}",
+            item.id
+        );
+        let seen = report.evidence_kinds(&item.id.to_string());
+        for kind in &item.rests_on {
+            assert!(seen.contains(kind), "{}: {kind:?} not in {seen:?}", item.id);
+        }
+    }
     let components = report.0["run"]["components"]
         .as_array()
         .expect("components");

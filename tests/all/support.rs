@@ -12,6 +12,7 @@ use std::{
 use regex::Regex;
 use serde_json::Value;
 use tempfile::TempDir;
+use verify::evidence::EvidenceKind;
 
 /// The configuration that is shipped as the candidate.
 pub const SHIPPED: &str = "fixtures/gateway/nginx_v11.1.conf";
@@ -206,6 +207,17 @@ impl Report {
         items
             .filter(|item| item["status"] == status)
             .filter_map(|item| item["id"].as_str())
+            .collect()
+    }
+
+    /// The kinds of an item's evidence.
+    pub fn evidence_kinds(&self, id: &str) -> Vec<EvidenceKind> {
+        let item = self.items().iter().find(|item| item["id"] == id);
+        let evidence = item.and_then(|item| item["evidence"].as_array());
+        evidence
+            .into_iter()
+            .flatten()
+            .filter_map(|piece| serde_json::from_value(piece["kind"].clone()).ok())
             .collect()
     }
 }

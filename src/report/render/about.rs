@@ -111,7 +111,7 @@ pub fn evidence(item: &ItemReport, lang: Lang) -> String {
 
 /// `Log: gateway log`
 pub fn evidence_title(piece: &Evidence, lang: Lang) -> String {
-    let kind = super::markdown_items::kind(piece.kind, lang);
+    let kind = super::words::evidence_kind(piece.kind, lang);
     format!("{kind}: {}", line(&piece.title))
 }
 

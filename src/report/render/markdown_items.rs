@@ -7,7 +7,6 @@ use super::{
 };
 use crate::{
     engine::event::{StepRecord, StepStatus},
-    evidence::EvidenceKind,
     plan::Lang,
     report::{ItemReport, RunReport},
     verdict::{Standing, is_selected, standing},
@@ -58,7 +57,7 @@ pub(super) fn item(item: &ItemReport, lang: Lang) -> String {
         text.push_str(&steps(&item.steps, lang));
     }
     for evidence in &item.evidence {
-        let kind = kind(evidence.kind, lang);
+        let kind = words::evidence_kind(evidence.kind, lang);
         let title = md_inline(&evidence.title);
         text.push_str(&format!(
             "\n{kind}: {title}\n\n{}",
@@ -129,23 +128,6 @@ fn steps(steps: &[StepRecord], lang: Lang) -> String {
         ));
     }
     text
-}
-
-/// What kind of thing a piece of evidence is, in a word.
-pub(super) fn kind(kind: EvidenceKind, lang: Lang) -> &'static str {
-    match kind {
-        EvidenceKind::Exchange => say(lang, "Request and response", "リクエストとレスポンス"),
-        EvidenceKind::Log => say(lang, "Log", "ログ"),
-        EvidenceKind::Redis => "Redis",
-        EvidenceKind::Journal => say(lang, "Received by a double", "代替サービスの受信記録"),
-        EvidenceKind::Sockets => say(lang, "Sockets", "ソケット"),
-        EvidenceKind::Process => say(lang, "Processes", "プロセス"),
-        EvidenceKind::File => say(lang, "File", "ファイル"),
-        EvidenceKind::Command => say(lang, "Command", "コマンド"),
-        EvidenceKind::Measurement => say(lang, "Measurement", "測定値"),
-        EvidenceKind::Screenshot => say(lang, "Screenshot", "画面"),
-        EvidenceKind::Remark => say(lang, "Remark", "備考"),
-    }
 }
 
 /// The plan's ロールバック手順, and what was done of it.

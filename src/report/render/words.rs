@@ -2,6 +2,7 @@
 
 use crate::{
     engine::InputRole,
+    evidence::EvidenceKind,
     plan::{Checklist, ItemId, Lang, Priority},
     report::{FindingState, ItemReport, RunReport, Severity, Verdict},
     verdict::{NOT_SELECTED, Standing, judge_run, standing},
@@ -205,4 +206,22 @@ pub fn rollback_outcome(report: &RunReport, lang: Lang) -> Option<&'static str> 
             "ロールバック失敗：旧設定の稼働は確認されていません。以下の手順で手動対応してください"
         }
     })
+}
+
+/// What kind of thing a piece of evidence is, in a word.
+#[must_use]
+pub fn evidence_kind(kind: EvidenceKind, lang: Lang) -> &'static str {
+    match kind {
+        EvidenceKind::Exchange => say(lang, "Request and response", "リクエストとレスポンス"),
+        EvidenceKind::Log => say(lang, "Log", "ログ"),
+        EvidenceKind::Redis => "Redis",
+        EvidenceKind::Journal => say(lang, "Received by a double", "代替サービスの受信記録"),
+        EvidenceKind::Sockets => say(lang, "Sockets", "ソケット"),
+        EvidenceKind::Process => say(lang, "Processes", "プロセス"),
+        EvidenceKind::File => say(lang, "File", "ファイル"),
+        EvidenceKind::Command => say(lang, "Command", "コマンド"),
+        EvidenceKind::Measurement => say(lang, "Measurement", "測定値"),
+        EvidenceKind::Screenshot => say(lang, "Screenshot", "画面"),
+        EvidenceKind::Remark => say(lang, "Remark", "備考"),
+    }
 }

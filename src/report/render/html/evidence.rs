@@ -11,8 +11,8 @@ use crate::{
     plan::Lang,
     report::{
         render::{
-            markdown_items::kind,
             text::{line, lines},
+            words::evidence_kind,
         },
         trace::halves,
     },
@@ -61,7 +61,7 @@ pub fn view(
     let body = segments(lines(&body).trim_end(), |line| is_log && decisive.is(line));
     EvidenceView {
         id,
-        kind: kind(one.kind, lang),
+        kind: evidence_kind(one.kind, lang),
         title,
         request: match same {
             None => lines(&request).trim_end().to_owned(),
