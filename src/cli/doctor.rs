@@ -6,7 +6,7 @@ use super::{error::CliError, out, place::COMPOSE_FILE, runtime, settings::shippe
 use crate::{
     gate::ExitStatus,
     stack::{
-        docker::{Engine, EngineError, containers},
+        docker::{EngineError, containers},
         litellm::{self, Litellm, MissingLitellm},
         programs::{self, PROVISION, PROVISION_BROWSER},
         sandbox::protection,
@@ -50,10 +50,15 @@ pub fn doctor() -> Result<ExitStatus, CliError> {
     let sandbox = missing == 0 && unprotected.iter().all(|one| one.optional);
     let containers = runtime()?.block_on(containers());
     match &containers {
-        Ok(version) => text.push_str(&format!(
-            "ok       {:<28} {version}\n",
-            "Docker engine, images"
-        )),
+        Ok((version, unprotected)) => {
+            text.push_str(&format!(
+                "ok       {:<28} {version}\n",
+                "Docker engine, images"
+            ));
+            for what in unprotected {
+                text.push_str(&format!("MISSING  protection of containers: {what}\n"));
+            }
+        }
         Err(why) => text.push_str(&format!("MISSING  {:<28} {why}\n", "Docker engine, images")),
     }
     match shipped(litellm::FILES).map(|files| Litellm::find(&files)) {
@@ -109,12 +114,13 @@ pub fn doctor() -> Result<ExitStatus, CliError> {
     })
 }
 
-/// The engine's version, where containers can be started with the images of the test deployment.
-async fn containers() -> Result<String, EngineError> {
-    let engine = Engine::connect().await?;
+/// The engine's version and the protections that it does not give, where containers can be started
+/// with the images of the test deployment.
+async fn containers() -> Result<(String, Vec<&'static str>), EngineError> {
     let file = shipped(COMPOSE_FILE).map_err(|error| EngineError::new(error.to_string()))?;
-    containers::available(&file).await?;
-    Ok(engine.version)
+    let engine = containers::available(&file).await?;
+    let unprotected = engine.unprotected().await?;
+    Ok((engine.version, unprotected))
 }
 
 /// The first line with a digit that a program says of its version.

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     engine::Place,
     stack::{
-        docker::{EngineError, containers, labels},
+        docker::{Engine, EngineError, containers, labels},
         fake::Twist,
         litellm::{self, Litellm},
         programs::{self, Programs},
@@ -44,15 +44,15 @@ pub async fn find(
             Ok(Place::Sandbox(programs(upstream, sandbox)?))
         }
         StackKind::Containers => {
-            containers::available(&shipped(COMPOSE_FILE)?).await?;
-            own_containers()
+            let engine = containers::available(&shipped(COMPOSE_FILE)?).await?;
+            own_containers(&engine, sandbox).await
         }
         StackKind::Auto => match containers::available(&shipped(COMPOSE_FILE)?).await {
-            Ok(()) => {
+            Ok(engine) => {
                 out::complain(
                     "stack: containers (a Docker engine answers and the images are there)",
                 );
-                own_containers()
+                own_containers(&engine, sandbox).await
             }
             Err(why) => {
                 out::complain(format_args!("stack: sandbox ({why})"));
@@ -105,7 +105,16 @@ fn programs(upstream: UpstreamKind, sandbox: SandboxKind) -> Result<Programs, Cl
     })
 }
 
-fn own_containers() -> Result<Place, CliError> {
+async fn own_containers(engine: &Engine, sandbox: SandboxKind) -> Result<Place, CliError> {
+    let missing = engine.unprotected().await?;
+    if !missing.is_empty() {
+        let what = format!("the engine's containers lack: {}", missing.join("; "));
+        if sandbox == SandboxKind::Strict {
+            return Err(CliError::environment(what)
+                .hint("have the engine grant it, or run with --sandbox best-effort"));
+        }
+        out::complain(what);
+    }
     Ok(Place::Containers(containers::Setup {
         compose_file: shipped(COMPOSE_FILE)?,
         owner: labels::this_process(),

@@ -1,7 +1,7 @@
 //! `verify worker`: the processes that a run starts of its own program. Not for people, so it
 //! is no part of the command line that they see.
 
-use std::{ffi::OsString, io, net::Ipv4Addr};
+use std::{ffi::OsString, io, net::Ipv4Addr, path::Path};
 
 use super::{error::CliError, runtime};
 use crate::{
@@ -29,7 +29,12 @@ pub fn worker(args: &[OsString]) -> Result<ExitStatus, CliError> {
             sandbox::close_inherited(count).map_err(|error| {
                 broken(format!("inherited descriptors cannot be closed: {error}"))
             })?;
-            let command = args.get(2..).unwrap_or_default();
+            if let Some(group) = args.get(2).filter(|group| !group.is_empty())
+                && let Err(error) = sandbox::enter(Path::new(group))
+            {
+                tracing::debug!(%error, "the system does not grant a control group");
+            }
+            let command = args.get(3..).unwrap_or_default();
             let code = runtime()?
                 .block_on(sandbox::guard(command))
                 .map_err(|error| broken(format!("the sandbox cannot be started: {error}")))?;

@@ -94,7 +94,7 @@ async fn drive(
         Some(_) => None,
         None => Some(tempfile::Builder::new().prefix("verify-").tempdir()?),
     };
-    let mut child = spawn(plan, place)?;
+    let (mut child, group) = spawn(plan, place)?;
     let key = SealKey::fresh()?;
     let job = worker::Job {
         plan: plan.clone(),
@@ -122,7 +122,7 @@ async fn drive(
     let last_words = tokio::spawn(last_words(stderr));
     let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let mut messages = Opener::new(&key, BufReader::new(stdout));
-    let outside = Outside::of(&child, place);
+    let outside = Outside::of(&child, place, &plan.run.id);
     // Counted from the start of the run: reading and linting files is part of it.
     let passed = exec_at.elapsed().unwrap_or_default();
     let deadline = tokio::time::sleep(Duration::from_millis(deadline_ms).saturating_sub(passed));
@@ -139,7 +139,7 @@ async fn drive(
                     Ok(Some(Message::Event(event))) => on_event(*event),
                     Ok(Some(Message::Alive | Message::Done)) => {}
                     Ok(Some(Message::Integrity(reason))) => break integrity(reason),
-                    Ok(Some(Message::Gateway(seen))) => match outside.look(&seen) {
+                    Ok(Some(Message::Gateway(seen))) => match outside.look(&seen).await {
                         Ok(()) => { let _ = looked.try_send(()); }
                         Err(reason) => break integrity(reason),
                     },
@@ -170,7 +170,10 @@ async fn drive(
     Ok(match (status.success(), messages.is_done()) {
         (true, true) => RunEnd::Completed,
         (false, false) => RunEnd::Broken {
-            reason: format!("the worker ended with {status}: {}", said.trim()),
+            reason: match group.and_then(|group| group.hit()) {
+                Some(limit) => format!("the worker ended with {status}, since {limit}"),
+                None => format!("the worker ended with {status}: {}", said.trim()),
+            },
         },
         (true, false) => RunEnd::Integrity {
             reason: format!("the worker ended with {status} before its last message"),
@@ -185,18 +188,20 @@ async fn drive(
 }
 
 /// Starts a worker, in a sandbox where the run takes place in one.
-fn spawn(plan: &RunPlan, place: &Place) -> io::Result<Child> {
+fn spawn(plan: &RunPlan, place: &Place) -> io::Result<(Child, Option<sandbox::Group>)> {
     if let Some(programs) = place.sandboxed() {
-        return sandbox::launch(programs, plan)?.command.spawn();
+        let mut launch = sandbox::launch(programs, plan)?;
+        return Ok((launch.command.spawn()?, launch.group));
     }
-    Command::new(std::env::current_exe()?)
+    let child = Command::new(std::env::current_exe()?)
         .arg("worker")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true)
-        .spawn()
+        .spawn()?;
+    Ok((child, None))
 }
 
 /// Ends the worker with its namespace, and waits until nothing of it is left: its end of the

@@ -11,7 +11,7 @@ use std::{
 use tokio::process::Child;
 
 use super::{GatewaySeen, Place};
-use crate::stack::{Instance, procfs::Stat};
+use crate::stack::{Instance, docker::containers, procfs::Stat};
 
 /// Where the processes of a run are looked for.
 pub struct Outside {
@@ -19,6 +19,8 @@ pub struct Outside {
     root: Option<u32>,
     /// The gateway's program, where the run started it.
     nginx: Option<PathBuf>,
+    /// The run whose containers it started.
+    containers: Option<String>,
 }
 
 /// A process below the root.
@@ -32,21 +34,25 @@ struct Seen {
 
 impl Outside {
     /// The processes that this one starts.
-    pub fn of(child: &Child, place: &Place) -> Self {
+    pub fn of(child: &Child, place: &Place, run: &str) -> Self {
         Self {
             root: child.id(),
             nginx: place.sandboxed().map(|programs| programs.nginx.clone()),
+            containers: matches!(place, Place::Containers(_)).then(|| run.to_owned()),
         }
     }
 
     /// Whether the gateway is what the worker says: the main process runs, or does not, the workers
-    /// are its children, and all of them are nginx.
+    /// are its children, and all of them are nginx. Of containers the engine is asked.
     ///
     /// # Errors
     /// What is otherwise.
-    pub fn look(&self, told: &GatewaySeen) -> Result<(), String> {
+    pub async fn look(&self, told: &GatewaySeen) -> Result<(), String> {
+        if let Some(run) = &self.containers {
+            return containers::look(run, told.main.is_some()).await;
+        }
         let Some(nginx) = &self.nginx else {
-            // It runs in containers, or in a deployment: not below this process.
+            // It runs in a deployment, which is not the run's own.
             return Ok(());
         };
         let program =
@@ -166,6 +172,7 @@ mod tests {
         let outside = Outside {
             root: Some(std::process::id()),
             nginx: Some("/proc/self/exe".into()),
+            containers: None,
         };
         let mut child = std::process::Command::new("sleep")
             .arg("60")
@@ -195,11 +202,12 @@ mod tests {
         assert!(seen.contains("sleep"), "{seen}");
     }
 
-    #[test]
-    fn a_gateway_that_is_said_to_run_must_be_there() {
+    #[tokio::test]
+    async fn a_gateway_that_is_said_to_run_must_be_there() {
         let outside = Outside {
             root: Some(std::process::id()),
             nginx: Some("/bin/true".into()),
+            containers: None,
         };
         let main = Some(Instance {
             pid: 4_000_000,
@@ -209,12 +217,12 @@ mod tests {
             main,
             workers: Vec::new(),
         };
-        let error = outside.look(&told).unwrap_err();
+        let error = outside.look(&told).await.unwrap_err();
         assert!(error.contains("there is no such process"), "{error}");
         let gone = GatewaySeen {
             main: None,
             workers: Vec::new(),
         };
-        assert_eq!(outside.look(&gone), Ok(()));
+        assert_eq!(outside.look(&gone).await, Ok(()));
     }
 }

@@ -64,8 +64,14 @@ const OF_PRIVILEGES: [&str; 8] = [
 ];
 
 /// Those that mean the same in a container.
-const IN_CONTAINERS: [&str; 6] = [
+const IN_CONTAINERS: [&str; 12] = [
     "mount-remount",
+    "device",
+    "ptrace",
+    "read-host-files",
+    "fork-bomb",
+    "memory-4gib",
+    "log-1gb",
     "new-namespaces",
     "host-sockets",
     "caller-environment",
@@ -177,7 +183,9 @@ struct Canaries {
 
 impl Canaries {
     fn plant() -> Self {
-        let name = format!("verify-canary-{}", std::process::id());
+        static PLANTED: AtomicUsize = AtomicUsize::new(0);
+        let count = PLANTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("verify-canary-{}-{count}", std::process::id());
         let secret = digest::sha256(format!("{name} {:?}", Instant::now()).as_bytes());
         let checkouts = ["/opt", "/srv"].map(|folder| Path::new(folder).join(&name));
         let mut planted = Vec::new();

@@ -1,6 +1,6 @@
 //! Archives of files, as the engine takes and gives them.
 
-use std::{fs, io, path::Path};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
 use tar::{Builder, EntryType, Header};
 
@@ -110,6 +110,42 @@ pub fn moved(archive: &[u8], under: &Path) -> io::Result<Vec<u8>> {
         }
     }
     out.into_inner()
+}
+
+/// The same archive in parts: for each of these directories what is below it, its paths from
+/// there, and for `/` the rest. Parts with nothing in them are left out.
+///
+/// # Errors
+/// An archive that cannot be read.
+pub fn split(archive: &[u8], directories: &[String]) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut parts: BTreeMap<&str, Builder<Vec<u8>>> = BTreeMap::new();
+    for entry in tar::Archive::new(archive).entries()? {
+        let mut entry = entry?;
+        let mut header = entry.header().clone();
+        let path = Path::new("/").join(entry.path()?);
+        let over = directories.iter().filter(|over| path.starts_with(over));
+        let over = over.max_by_key(|over| over.len());
+        let over = over.map_or("/", String::as_str);
+        let below = path.strip_prefix(over).unwrap_or(&path).to_owned();
+        // The directory itself is there.
+        if below.as_os_str().is_empty() {
+            continue;
+        }
+        let part = parts
+            .entry(over)
+            .or_insert_with(|| Builder::new(Vec::new()));
+        if let Some(target) = entry.link_name()? {
+            let target = target.into_owned();
+            part.append_link(&mut header, &below, target)?;
+        } else {
+            part.append_data(&mut header, &below, &mut entry)?;
+        }
+    }
+    let finished = parts.into_iter().map(|(over, part)| {
+        let packed = part.into_inner()?;
+        Ok((over.to_owned(), packed))
+    });
+    finished.collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! the same file that `docker compose` reads, so the two cannot differ.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
 };
 
@@ -23,6 +23,42 @@ pub struct ComposeFile {
     _name: Option<String>,
     /// The services by name.
     pub services: BTreeMap<String, Service>,
+    /// The networks by name. A run has the internal one alone.
+    #[serde(default)]
+    pub networks: BTreeMap<String, Network>,
+}
+
+/// A network of a compose file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Whether it leads nowhere else.
+    #[serde(default)]
+    pub internal: bool,
+    /// For a person's browser, which a run has not.
+    #[serde(default, rename = "driver_opts")]
+    _driver_opts: BTreeMap<String, String>,
+}
+
+/// The limits of a service's processes. Open files have the engine's own: where that has fewer, no
+/// container can be given more.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ulimits {
+    /// The size of a file, in bytes.
+    pub fsize: i64,
+    /// The size of a core dump, in bytes.
+    pub core: i64,
+}
+
+/// How the engine keeps a service's output.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Logging {
+    /// `json-file`
+    pub driver: String,
+    /// `max-size: 64m`
+    pub options: HashMap<String, String>,
 }
 
 /// A service of a compose file.
@@ -40,7 +76,7 @@ pub struct Service {
     /// The environment.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// `SOURCE:TARGET[:ro]`
+    /// `SOURCE:TARGET:ro`, or `TARGET` for an empty volume of its own
     #[serde(default)]
     pub volumes: Vec<String>,
     /// `127.0.0.1:PORT:PORT`, for a person; a run publishes what it needs on free ports.
@@ -61,6 +97,31 @@ pub struct Service {
     /// Whether an init stands before it.
     #[serde(default)]
     pub init: Option<bool>,
+    /// Which networks it is in.
+    pub networks: Vec<String>,
+    /// Who is asked for names that no service has. Where nobody listens, the answer is that there is no
+    /// such name, at once; the engine's own choice is asked for seconds, and an internal network does
+    /// not lead there.
+    pub dns: Vec<String>,
+    /// The capabilities that it does not have.
+    pub cap_drop: Vec<String>,
+    /// Those of them that it needs.
+    #[serde(default)]
+    pub cap_add: Vec<String>,
+    /// `no-new-privileges:true`
+    pub security_opt: Vec<String>,
+    /// Whether only volumes and directories in memory can be written.
+    pub read_only: bool,
+    /// How many processes and threads it may have.
+    pub pids_limit: i64,
+    /// Its memory, in bytes.
+    pub mem_limit: i64,
+    /// Its memory with swap, in bytes.
+    pub memswap_limit: i64,
+    /// Limits of each process.
+    pub ulimits: Ulimits,
+    /// Where its output goes, and how much of it is kept.
+    pub logging: Logging,
 }
 
 /// A file or directory of this machine and where it is in the container.
@@ -82,7 +143,27 @@ impl ComposeFile {
     }
 }
 
+impl ComposeFile {
+    /// The services that are in no internal network.
+    #[must_use]
+    pub fn outside(&self) -> Vec<&str> {
+        let inside = |name: &String| self.networks.get(name).is_some_and(|one| one.internal);
+        let services = self.services.iter();
+        services
+            .filter(|(_, service)| !service.networks.iter().any(inside))
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+}
+
 impl Service {
+    /// Its empty volumes.
+    #[must_use]
+    pub fn empty_volumes(&self) -> Vec<String> {
+        let empty = self.volumes.iter().filter(|volume| !volume.contains(':'));
+        empty.cloned().collect()
+    }
+
     /// Its mounts, with sources relative to the file's folder.
     #[must_use]
     pub fn mounts(&self, folder: &Path) -> Vec<Mount> {
@@ -173,11 +254,27 @@ mod tests {
             names,
             ["auth0", "litellm", "oauth2-proxy", "openresty", "redis"]
         );
+        assert_eq!(file.outside(), Vec::<&str>::new());
         for (name, service) in &file.services {
             assert!(!service.image.is_empty(), "{name}");
             assert!(service._healthcheck.is_some(), "{name} has no health check");
             for port in &service._ports {
                 assert!(port.starts_with("127.0.0.1:"), "{name}: {port}");
+            }
+            assert_eq!(service.cap_drop, ["ALL"], "{name}");
+            assert_eq!(service.dns, ["127.0.0.1"], "{name}");
+            assert_eq!(service.security_opt, ["no-new-privileges:true"], "{name}");
+            assert!(service.read_only, "{name}");
+            assert!(service.logging.options.contains_key("max-size"), "{name}");
+            assert_eq!(service.mem_limit, service.memswap_limit, "{name}");
+            assert!(service.pids_limit > 0 && service.mem_limit > 0, "{name}");
+            assert_eq!(service.ulimits.core, 0, "{name}");
+            for volume in &service.volumes {
+                assert!(
+                    !volume.contains(':') || volume.ends_with(":ro"),
+                    "{name}: {volume}"
+                );
+                assert!(!volume.contains("docker.sock"), "{name}: {volume}");
             }
             for mount in service.mounts(path.parent().unwrap()) {
                 assert!(mount.source.exists(), "{name}: {}", mount.source.display());

@@ -177,6 +177,27 @@ impl Engine {
         Ok(Self { docker, version })
     }
 
+    /// The protections that the engine does not give its containers.
+    ///
+    /// # Errors
+    /// An engine that does not answer.
+    pub async fn unprotected(&self) -> Result<Vec<&'static str>, EngineError> {
+        let asked = self.docker.info().await;
+        let info = asked.map_err(|error| EngineError::of("asking what it grants", &error))?;
+        let filtered = info
+            .security_options
+            .iter()
+            .flatten()
+            .any(|option| option.starts_with("name=seccomp"));
+        let protections = [
+            (filtered, "a filter of system calls (seccomp)"),
+            (info.memory_limit == Some(true), "bounded memory"),
+            (info.pids_limit == Some(true), "bounded processes"),
+        ];
+        let missing = protections.into_iter().filter(|(given, _)| !given);
+        Ok(missing.map(|(_, what)| what).collect())
+    }
+
     /// Everything that the engine knows of a container.
     ///
     /// # Errors

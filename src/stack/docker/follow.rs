@@ -31,6 +31,8 @@ pub fn mark() -> String {
 struct Seen {
     streams: BTreeMap<&'static str, Stream>,
     broken: Option<String>,
+    /// The stream that grew over the limit: nothing is read from then on.
+    full: Option<&'static str>,
 }
 
 /// One stream, without the marks that were written into it.
@@ -78,6 +80,7 @@ impl Stream {
 #[derive(Debug)]
 pub struct Follower {
     seen: Arc<Mutex<Seen>>,
+    limit: Option<usize>,
     task: JoinHandle<()>,
 }
 
@@ -88,12 +91,23 @@ impl Drop for Follower {
 }
 
 impl Follower {
-    /// Follows from `since` on, in seconds since 1970.
+    /// Follows from `since` on, in seconds since 1970, no further than `limit` bytes of a stream.
     #[must_use]
-    pub fn start(docker: Docker, id: String, since: i32) -> Self {
+    pub fn start(docker: Docker, id: String, since: i32, limit: Option<usize>) -> Self {
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let task = tokio::spawn(follow(docker, id, since, Arc::clone(&seen)));
-        Self { seen, task }
+        let most = limit.unwrap_or(usize::MAX);
+        let task = tokio::spawn(follow(docker, id, since, most, Arc::clone(&seen)));
+        Self { seen, limit, task }
+    }
+
+    /// That the log is longer than what is read of it, where that is so.
+    #[must_use]
+    pub fn full(&self) -> Option<String> {
+        let stream = lock(&self.seen).full?;
+        let limit = self.limit.unwrap_or_default() / (1024 * 1024);
+        Some(format!(
+            "its {stream} reached {limit} MiB, the most of a log that is read"
+        ))
     }
 
     /// The lengths of both streams as far as they were read, in complete lines.
@@ -144,7 +158,7 @@ fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
 
 /// The engine ends the stream when the container stops. It is opened again from the same
 /// second on, and what was read before is passed over.
-async fn follow(docker: Docker, id: String, since: i32, seen: Arc<Mutex<Seen>>) {
+async fn follow(docker: Docker, id: String, since: i32, most: usize, seen: Arc<Mutex<Seen>>) {
     loop {
         let mut skip: BTreeMap<&'static str, usize> = lock(&seen)
             .streams
@@ -161,7 +175,15 @@ async fn follow(docker: Docker, id: String, since: i32, seen: Arc<Mutex<Seen>>) 
         let mut stream = docker.logs(&id, Some(options));
         while let Some(output) = stream.next().await {
             match output {
-                Ok(output) => take(&mut lock(&seen), &mut skip, output),
+                Ok(output) => {
+                    let mut seen = lock(&seen);
+                    take(&mut seen, &mut skip, output);
+                    let over = |(_, stream): &(_, &Stream)| stream.bytes.len() > most;
+                    if let Some((name, _)) = seen.streams.iter().find(over) {
+                        seen.full = Some(*name);
+                        return;
+                    }
+                }
                 Err(error) => {
                     // A container that is gone is told by whoever asks for its state.
                     let gone = matches!(

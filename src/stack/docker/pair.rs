@@ -43,6 +43,8 @@ pub struct Like<'a> {
     pub config_path: &'a Path,
     /// Files and directories of the gateway under test that the two get copies of.
     pub places: Vec<String>,
+    /// Where the copies are volumes, since the root directory cannot be written; else none.
+    pub volumes: Vec<String>,
     /// The labels of everything that the run makes.
     pub labels: HashMap<String, String>,
     /// The beginning of their names.
@@ -156,9 +158,13 @@ async fn member(like: &Like<'_>, own: &Own) -> Result<Client, EngineError> {
         user: config.user,
         working_dir: config.working_dir,
         labels: Some(like.labels.clone()),
+        volumes: (!like.volumes.is_empty()).then(|| like.volumes.clone()),
         host_config: Some(HostConfig {
             network_mode: first,
-            ..HostConfig::default()
+            ..confined_like(
+                model.host_config.unwrap_or_default(),
+                !like.volumes.is_empty(),
+            )
         }),
         networking_config: Some(NetworkingConfig {
             endpoints_config: Some(networks),
@@ -173,19 +179,37 @@ async fn member(like: &Like<'_>, own: &Own) -> Result<Client, EngineError> {
         copy_place(like, place, &made.id).await?;
     }
     if let Some(files) = &own.files {
-        upload(like.engine, &made.id, files.clone()).await?;
+        upload(like.engine, &made.id, &like.volumes, files).await?;
     }
     let mut deployed = Archive::default();
     let packed = deployed
         .file(&like.config_path.display().to_string(), 0o644, &own.config)
         .and_then(|()| deployed.finish())
         .map_err(|error| EngineError::new(format!("packing a configuration: {error}")))?;
-    upload(like.engine, &made.id, packed).await?;
+    upload(like.engine, &made.id, &like.volumes, &packed).await?;
     docker
         .start_container(&made.id, None)
         .await
         .map_err(failed("starting a container"))?;
     ready(like, &made.id).await
+}
+
+/// What confines the gateway under test. `fixed`: its root directory, too, cannot be written.
+fn confined_like(model: HostConfig, fixed: bool) -> HostConfig {
+    HostConfig {
+        dns: model.dns,
+        log_config: model.log_config,
+        cap_drop: model.cap_drop,
+        cap_add: model.cap_add,
+        security_opt: model.security_opt,
+        readonly_rootfs: model.readonly_rootfs.filter(|_| fixed),
+        tmpfs: model.tmpfs,
+        pids_limit: model.pids_limit,
+        memory: model.memory,
+        memory_swap: model.memory_swap,
+        ulimits: model.ulimits,
+        ..HostConfig::default()
+    }
 }
 
 /// A copy of what is at `place`, in the same place.
@@ -194,7 +218,7 @@ async fn copy_place(like: &Like<'_>, place: &str, to: &str) -> Result<(), Engine
     let folder = Path::new(place).parent().unwrap_or(Path::new("/"));
     let moved = archive::moved(&bytes, folder)
         .map_err(|error| EngineError::new(format!("copying {place}: {error}")))?;
-    upload(like.engine, to, moved).await
+    upload(like.engine, to, &like.volumes, &moved).await
 }
 
 /// Waits until the gateway answers, and returns a connection to it.

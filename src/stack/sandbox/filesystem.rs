@@ -116,6 +116,14 @@ impl Arguments {
         self.args.push(path.into());
     }
 
+    /// The folders above a path.
+    pub fn way_to(&mut self, path: &Path) {
+        let above: Vec<&Path> = path.ancestors().skip(1).collect();
+        for folder in above.into_iter().rev().skip(1) {
+            self.folder(folder);
+        }
+    }
+
     /// A folder in memory, of at most so many bytes.
     pub fn memory(&mut self, bytes: u64, path: &str) {
         self.add(["--size", &bytes.to_string(), "--tmpfs", path]);

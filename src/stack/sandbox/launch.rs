@@ -5,14 +5,14 @@ use std::{
     ffi::OsString,
     io,
     os::{fd::OwnedFd, unix::process::CommandExt as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
 };
 
 use command_fds::{CommandFdExt as _, FdMapping};
 use tokio::process::Command;
 
-use super::{filesystem::Arguments, layout, nginx, upstream};
+use super::{cgroup::Group, filesystem::Arguments, layout, nginx, upstream};
 use crate::{
     engine::{InputRole, RunPlan, Snapshot},
     stack::programs::Programs,
@@ -42,8 +42,10 @@ const WORKER: &str = "1000";
 /// the descriptors that it hands over: they must live until it is spawned.
 #[derive(Debug)]
 pub struct Launch {
-    /// `verify worker --guard COUNT bwrap … verify worker`.
+    /// `verify worker --guard COUNT GROUP bwrap … verify worker`.
     pub command: Command,
+    /// To be kept for as long as the run lasts.
+    pub group: Option<Group>,
 }
 
 /// Builds the command for `plan`.
@@ -66,13 +68,16 @@ pub fn launch(programs: &Programs, plan: &RunPlan) -> io::Result<Launch> {
         shown.read(&litellm.home, &inside.home)?;
         shown.read(&litellm.files, &inside.files)?;
         if !inside.base.starts_with("/usr") {
+            shown.way_to(&inside.base);
             shown.read(&litellm.base, &inside.base)?;
         }
     }
     let mut command = std::process::Command::new(std::env::current_exe()?);
     let (args, handed_over) = shown.into_parts();
+    let group = Group::make();
     command
         .args(["worker", "--guard", &handed_over.len().to_string()])
+        .arg(group.as_ref().map_or(Path::new(""), Group::path))
         .arg(&programs.bwrap)
         .args(args);
     if rustix::process::geteuid().is_root() {
@@ -111,7 +116,7 @@ pub fn launch(programs: &Programs, plan: &RunPlan) -> io::Result<Launch> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    Ok(Launch { command })
+    Ok(Launch { command, group })
 }
 
 fn mapped(files: Vec<OwnedFd>) -> Vec<FdMapping> {

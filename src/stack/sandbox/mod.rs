@@ -13,6 +13,7 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
+mod cgroup;
 mod components;
 mod confine;
 mod filesystem;
@@ -33,6 +34,7 @@ mod side_by_side;
 mod sockets;
 mod upstream;
 
+pub use cgroup::{Group, enter};
 pub use guard::guard;
 pub use launch::{Launch, become_user, close_inherited, inputs, launch};
 pub use settle::settle_in;

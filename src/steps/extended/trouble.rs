@@ -17,6 +17,9 @@ use crate::{
 /// How often is looked whether a service is back.
 const POLL: Duration = Duration::from_millis(1);
 
+/// How long an ended service is asked.
+const ASKED: Duration = Duration::from_secs(1);
+
 /// How long a service that the run ended has to be back, in seconds.
 const BACK_SECONDS: u64 = 10;
 
@@ -130,13 +133,17 @@ impl Run {
         seen.ok_or_else(|| StepError::harness("end a service", "that it is down", "it answers"))
     }
 
-    /// Shows that a service does not answer.
+    /// Shows that a service does not answer. An address that is nobody's is asked for a moment only:
+    /// nothing comes back from there, no refusal either.
     async fn is_down(&self, service: Service) -> StepResult {
-        let answers = match service {
-            Service::Redis => self.redis.ping().await.is_ok(),
-            Service::Upstream => self.upstream.cursor().await.is_ok(),
-            _ => false,
+        let asked = async {
+            match service {
+                Service::Redis => self.redis.ping().await.is_ok(),
+                Service::Upstream => self.upstream.cursor().await.is_ok(),
+                _ => false,
+            }
         };
+        let answers = tokio::time::timeout(ASKED, asked).await.unwrap_or(false);
         if answers {
             return Err(StepError::harness(
                 format!("end {service}"),

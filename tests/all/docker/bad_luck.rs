@@ -97,6 +97,14 @@ fn a_socket_that_may_not_be_used_is_told() {
     .expect("its mode");
     let binary = folder.path().join("verify");
     std::fs::copy(env!("CARGO_BIN_EXE_verify"), &binary).expect("a copy");
+    // What is shipped is looked for above the program.
+    let copied = Command::new("cp")
+        .arg("-r")
+        .args(["features", "fixtures", "docker-compose.test.yml"])
+        .arg(folder.path())
+        .current_dir(crate::support::root())
+        .status();
+    assert!(copied.expect("cp can be run").success());
     let said = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .arg(&binary)
@@ -130,6 +138,10 @@ fn a_full_disk_is_told_and_is_no_verdict() {
             let labels = format!("{{\"verify.binary.sha256\":\"{sha256}\"}}");
             let body = format!("{{\"Config\":{{\"Labels\":{labels}}},\"Id\":\"sha256:00\"}}");
             (200, body)
+        } else if line.contains("/info") {
+            let limits = "\"MemoryLimit\":true,\"PidsLimit\":true";
+            let options = "\"SecurityOptions\":[\"name=seccomp,profile=default\"]";
+            (200, format!("{{{limits},{options}}}"))
         } else if line.starts_with("GET ") {
             (200, "[]".to_owned())
         } else {

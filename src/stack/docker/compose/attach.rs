@@ -132,7 +132,7 @@ impl Attached {
             }
             members.insert(
                 *service,
-                Arc::new(Container::new(engine.clone(), id, *service, since)),
+                Arc::new(Container::new(engine.clone(), id, *service, since, None)),
             );
             names.insert(*service, name);
             inspected.insert(*service, found);

@@ -538,6 +538,7 @@ impl Stack for Compose {
             engine: &self.attached.engine,
             gateway: &self.attached.member(Service::Gateway)?.id,
             places: places.map(|mount| mount.at.display().to_string()).collect(),
+            volumes: Vec::new(),
             config_path: &self.attached.config_path,
             labels: labels::of_run(&self.run, &self.setup.owner),
             name: format!("verify-{}-beside", self.run),

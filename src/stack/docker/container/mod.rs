@@ -11,7 +11,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bollard::query_parameters::{
     DownloadFromContainerOptionsBuilder, KillContainerOptionsBuilder,
-    RestartContainerOptionsBuilder, UploadToContainerOptionsBuilder,
+    RestartContainerOptionsBuilder, StatsOptionsBuilder, UploadToContainerOptionsBuilder,
 };
 use futures::TryStreamExt as _;
 use tokio::sync::Mutex;
@@ -30,6 +30,8 @@ use crate::stack::{Output, Service, StackError};
 /// How long a service has to end by itself before it is killed, in seconds.
 const STOP_SECONDS: i32 = 10;
 
+const MIB: i64 = 1024 * 1024;
+
 /// How long the engine has to notice that a container has ended.
 const END_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -43,6 +45,8 @@ pub struct Container {
     /// The container's id.
     pub id: String,
     service: Service,
+    /// Its volumes, where its root directory cannot be written.
+    volumes: Vec<String>,
     /// Open shells by their user; `None` is the image's own.
     shells: Mutex<BTreeMap<Option<u32>, Shell>>,
     log: Follower,
@@ -69,19 +73,33 @@ impl AsRef<Self> for Container {
 }
 
 impl Container {
-    /// A container that is there. Its log is followed from `since` on, in seconds since 1970.
+    /// A container that is there. Its log is followed from `since` on, in seconds since 1970, and
+    /// no further than so many bytes of a stream.
     #[must_use]
-    pub fn new(engine: Engine, id: String, service: Service, since: i32) -> Self {
-        let log = Follower::start(engine.docker.clone(), id.clone(), since);
+    pub fn new(
+        engine: Engine,
+        id: String,
+        service: Service,
+        since: i32,
+        log_limit: Option<usize>,
+    ) -> Self {
+        let log = Follower::start(engine.docker.clone(), id.clone(), since, log_limit);
         Self {
             engine,
             id,
             service,
+            volumes: Vec::new(),
             shells: Mutex::new(BTreeMap::new()),
             log,
             logs_to_files: AtomicBool::new(true),
             known: Mutex::new(None),
         }
+    }
+
+    /// The same, whose files are written into these volumes.
+    #[must_use]
+    pub fn with_volumes(self, volumes: Vec<String>) -> Self {
+        Self { volumes, ..self }
     }
 
     fn failed(&self, error: &EngineError) -> StackError {
@@ -252,7 +270,7 @@ impl Container {
     /// # Errors
     /// What the engine says.
     pub async fn upload(&self, archive: Vec<u8>) -> Result<(), EngineError> {
-        upload(&self.engine, &self.id, archive).await
+        upload(&self.engine, &self.id, &self.volumes, &archive).await
     }
 
     /// Replaces directories by what an archive holds.
@@ -264,12 +282,13 @@ impl Container {
         directories: &[&str],
         archive: Vec<u8>,
     ) -> Result<(), StackError> {
-        let names: Vec<String> = directories.iter().map(|name| quoted(name)).collect();
-        self.must(
-            "removing directories",
-            &format!("rm -rf {}", names.join(" ")),
-        )
-        .await?;
+        // Emptied, not removed: they may be mounted.
+        let contents = directories.iter().map(|name| {
+            let name = quoted(name);
+            format!("rm -rf {name}/* {name}/.[!.]* {name}/..?*")
+        });
+        let script = contents.collect::<Vec<_>>().join(" && ");
+        self.must("emptying directories", &script).await?;
         self.upload(archive)
             .await
             .map_err(|error| self.failed(&error))
@@ -326,6 +345,31 @@ impl Container {
                 "{}: its container was restarted by somebody else",
                 self.service
             )
+        })
+    }
+
+    /// The limit that the container hit, where it hit one.
+    pub async fn overrun(&self) -> Option<String> {
+        if let Some(full) = self.log.full() {
+            return Some(full);
+        }
+        let inspected = self.engine.inspect(&self.id).await.ok()?;
+        let limits = inspected.host_config.unwrap_or_default();
+        if inspected.state.and_then(|state| state.oom_killed) == Some(true) {
+            let limit = limits.memory.unwrap_or_default() / MIB;
+            return Some(format!(
+                "its processes needed more than the {limit} MiB of memory that they may use"
+            ));
+        }
+        let limit = u64::try_from(limits.pids_limit?).ok()?;
+        let options = StatsOptionsBuilder::default()
+            .stream(false)
+            .one_shot(true)
+            .build();
+        let mut stats = self.engine.docker.stats(&self.id, Some(options));
+        let running = stats.try_next().await.ok()??.pids_stats?.current?;
+        (running >= limit).then(|| {
+            format!("it ran {running} processes and threads, which is as many as it may run")
         })
     }
 
@@ -396,15 +440,28 @@ pub async fn download(engine: &Engine, id: &str, path: &str) -> Result<Vec<u8>, 
         .map_err(|error| EngineError::of(&format!("copying {path}"), &error))
 }
 
-/// Unpacks an archive in a container's root directory.
+/// Unpacks an archive in a container's root directory; what lies in one of the volumes, there: a
+/// root directory that cannot be written is refused as a whole.
 ///
 /// # Errors
 /// What the engine says.
-pub async fn upload(engine: &Engine, id: &str, archive: Vec<u8>) -> Result<(), EngineError> {
-    let options = UploadToContainerOptionsBuilder::default().path("/").build();
-    engine
-        .docker
-        .upload_to_container(id, Some(options), bollard::body_full(archive.into()))
-        .await
-        .map_err(|error| EngineError::of("copying files into a container", &error))
+pub async fn upload(
+    engine: &Engine,
+    id: &str,
+    volumes: &[String],
+    archive: &[u8],
+) -> Result<(), EngineError> {
+    let parts = archive::split(archive, volumes)
+        .map_err(|error| EngineError::new(format!("packing files: {error}")))?;
+    for (place, part) in parts {
+        let options = UploadToContainerOptionsBuilder::default()
+            .path(&place)
+            .build();
+        engine
+            .docker
+            .upload_to_container(id, Some(options), bollard::body_full(part.into()))
+            .await
+            .map_err(|error| EngineError::of("copying files into a container", &error))?;
+    }
+    Ok(())
 }

@@ -174,6 +174,7 @@ mod tests {
     #[test]
     fn the_master_is_found_behind_an_init() {
         let stat = |pid, name: &str, parent| Stat {
+            flags: 0,
             pid,
             name: name.to_owned(),
             state: 'S',

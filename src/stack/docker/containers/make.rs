@@ -4,17 +4,18 @@
 use std::{
     collections::{BTreeMap, HashMap},
     io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use bollard::{
+    errors::Error,
     models::{
-        ContainerCreateBody, EndpointSettings, HostConfig, NetworkCreateRequest, NetworkingConfig,
-        PortBinding,
+        ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, HostConfigLogConfig,
+        Ipam, IpamConfig, NetworkCreateRequest, NetworkingConfig, ResourcesUlimits,
     },
-    query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder},
+    query_parameters::CreateContainerOptionsBuilder,
 };
 use secrecy::ExposeSecret as _;
 use tokio::{
@@ -39,7 +40,7 @@ use crate::{
     stack::{
         Service,
         keys::{Keys, clear},
-        redis_acl,
+        redis_acl::{Dialect, acl},
     },
 };
 
@@ -57,25 +58,36 @@ const READY_DEADLINE: Duration = Duration::from_secs(20);
 /// How often it is asked.
 const POLL: Duration = Duration::from_millis(5);
 
-/// How often other ports are taken when another program was faster.
-const PORT_TRIES: usize = 3;
+/// How often a network is tried: its addresses may be another's in the meantime.
+const NETWORK_TRIES: usize = 5;
 
-/// Every service with its name in the compose file, which is its host name too, and the ports
-/// that are published for the run.
-pub const SERVICES: [(Service, &str, &[u16]); 5] = [
-    (Service::Gateway, "openresty", &[80]),
-    (Service::Auth, "oauth2-proxy", &[AUTH_PORT]),
-    (Service::Redis, "redis", &[REDIS_PORT]),
-    (Service::Upstream, "litellm", &[UPSTREAM_PORT]),
-    (Service::Idp, "auth0", &[IDP_PORT]),
+/// The gateway's name in the compose file.
+pub const GATEWAY: &str = "openresty";
+
+/// Every service with its name in the compose file, which is its host name too.
+pub const SERVICES: [(Service, &str); 5] = [
+    (Service::Gateway, GATEWAY),
+    (Service::Auth, "oauth2-proxy"),
+    (Service::Redis, "redis"),
+    (Service::Upstream, "litellm"),
+    (Service::Idp, "auth0"),
 ];
 
-/// A container that was started, with the ports that it is published on.
-pub struct Started {
+/// A container of the run. Nothing is published: its address is its own, and stays.
+#[derive(Clone)]
+pub struct Made {
     /// Its id.
     pub id: String,
-    /// By the port inside, the port on this machine.
-    pub ports: BTreeMap<u16, u16>,
+    /// Its address on the run's network.
+    pub address: Ipv4Addr,
+    /// Its volumes.
+    pub volumes: Vec<String>,
+}
+
+/// The run's network: internal, with an address for each service.
+struct Network {
+    name: String,
+    first: Ipv4Addr,
 }
 
 /// What every container of a run is made with.
@@ -85,12 +97,17 @@ pub struct Maker {
     run: String,
     /// The labels of everything that the run makes.
     pub labels: HashMap<String, String>,
-    network: String,
+    network: Network,
     folder: PathBuf,
     file: ComposeFile,
     /// The services' images.
     pub images: BTreeMap<Service, Image>,
     lualib: Option<PathBuf>,
+}
+
+/// What the container of a run's service is called.
+pub fn name(run: &str, service: &str) -> String {
+    format!("verify-{run}-{service}")
 }
 
 pub fn is_double(service: Service) -> bool {
@@ -114,11 +131,6 @@ pub fn described<'a>(file: &'a ComposeFile, name: &str) -> Result<&'a Described,
         .ok_or_else(|| EngineError::new(format!("{}: no service {name}", compose_file::FILE)))
 }
 
-/// This machine's loopback.
-pub fn local(port: u16) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
-}
-
 impl Maker {
     /// With every image at hand and the network made.
     pub async fn new(
@@ -136,21 +148,17 @@ impl Maker {
         variables.insert(images::DOUBLES.to_owned(), doubles.name);
         let file = load(&setup.compose_file, &variables)?;
         let mut found = BTreeMap::new();
-        for (service, name, _) in SERVICES {
+        for (service, name) in SERVICES {
             let image = images::need(&engine, &described(&file, name)?.image).await?;
             found.insert(service, image);
         }
         let labels = labels::of_run(run, &setup.owner);
-        let network = format!("verify-{run}");
-        engine
-            .docker
-            .create_network(NetworkCreateRequest {
-                name: network.clone(),
-                labels: Some(labels.clone()),
-                ..NetworkCreateRequest::default()
-            })
-            .await
-            .map_err(|error| EngineError::of("creating a network", &error))?;
+        // The run has one network, which is internal.
+        if let [name, ..] = file.outside().as_slice() {
+            let what = format!("{}: {name} is in no internal network", compose_file::FILE);
+            return Err(EngineError::new(what));
+        }
+        let network = Network::make(&engine, &format!("verify-{run}"), &labels).await?;
         Ok(Self {
             engine,
             run: run.to_owned(),
@@ -165,7 +173,7 @@ impl Maker {
 
     /// Everything side by side, as far as it can be: oauth2-proxy asks the identity provider
     /// when it starts, and nginx looks its upstreams' names up when it starts.
-    pub async fn start(&self) -> Result<BTreeMap<Service, Started>, EngineError> {
+    pub async fn start(&self) -> Result<BTreeMap<Service, Made>, EngineError> {
         let make = |service| self.make(service);
         let (redis, upstream, idp, auth, gateway) = tokio::try_join!(
             self.started(Service::Redis),
@@ -174,22 +182,20 @@ impl Maker {
             make(Service::Auth),
             make(Service::Gateway),
         )?;
-        let port = |started: &Started, port: u16| {
-            local(started.ports.get(&port).copied().unwrap_or_default())
-        };
-        let idp_at = port(&idp, IDP_PORT);
-        self.answers(Service::Idp, &idp.id, idp_at, HEALTH).await?;
-        let auth = self.run(Service::Auth, auth).await?;
-        let gateway = self.run(Service::Gateway, gateway).await?;
+        let at = |made: &Made, port: u16| SocketAddr::from((made.address, port));
+        self.answers(Service::Idp, &idp.id, at(&idp, IDP_PORT), HEALTH)
+            .await?;
+        self.run(Service::Auth, &auth).await?;
+        self.run(Service::Gateway, &gateway).await?;
         tokio::try_join!(
-            self.answers(Service::Redis, &redis.id, port(&redis, REDIS_PORT), PING),
+            self.answers(Service::Redis, &redis.id, at(&redis, REDIS_PORT), PING),
             self.answers(
                 Service::Upstream,
                 &upstream.id,
-                port(&upstream, UPSTREAM_PORT),
+                at(&upstream, UPSTREAM_PORT),
                 HEALTH
             ),
-            self.answers(Service::Auth, &auth.id, port(&auth, AUTH_PORT), AUTH_PING),
+            self.answers(Service::Auth, &auth.id, at(&auth, AUTH_PORT), AUTH_PING),
         )?;
         Ok(BTreeMap::from([
             (Service::Redis, redis),
@@ -200,20 +206,19 @@ impl Maker {
         ]))
     }
 
-    async fn started(&self, service: Service) -> Result<Started, EngineError> {
+    async fn started(&self, service: Service) -> Result<Made, EngineError> {
         let made = self.make(service).await?;
-        self.run(service, made).await
+        self.run(service, &made).await?;
+        Ok(made)
     }
 
-    fn named(
-        &self,
-        service: Service,
-    ) -> Result<(&'static str, &'static [u16], &Described), EngineError> {
-        let (_, name, ports) = SERVICES
-            .into_iter()
-            .find(|(known, ..)| *known == service)
+    fn named(&self, service: Service) -> Result<(&'static str, Ipv4Addr, &Described), EngineError> {
+        let (at, (_, name)) = (0_u32..)
+            .zip(SERVICES)
+            .find(|(_, (known, _))| *known == service)
             .ok_or_else(|| EngineError::new(format!("no service {service}")))?;
-        Ok((name, ports, described(&self.file, name)?))
+        let address = Ipv4Addr::from_bits(self.network.first.to_bits() + at);
+        Ok((name, address, described(&self.file, name)?))
     }
 
     /// What the compose file mounts into a service, which is copied here, and `--lualib`.
@@ -229,21 +234,33 @@ impl Maker {
         Ok(mounts)
     }
 
-    /// Creates a container with its files in place.
-    async fn make(&self, service: Service) -> Result<Started, EngineError> {
-        let (name, ports, described) = self.named(service)?;
-        let what = format!("creating the container of {name}");
-        let ports: BTreeMap<u16, u16> = free_ports(ports)
-            .map_err(|error| EngineError::new(format!("{what}: no free port: {error}")))?;
-        let bindings = ports.iter().map(|(inner, outer)| {
-            let binding = PortBinding {
-                host_ip: Some(Ipv4Addr::LOCALHOST.to_string()),
-                host_port: Some(outer.to_string()),
+    /// Where a service's files are: its root directory cannot be written.
+    pub fn volumes(&self, service: Service) -> Result<Vec<String>, EngineError> {
+        let (_, _, described) = self.named(service)?;
+        let mut volumes = described.empty_volumes();
+        for mount in self.mounts(service)? {
+            let target = Path::new(&mount.target);
+            let place = match mount.source.is_dir() {
+                true => target,
+                false => target.parent().unwrap_or(target),
             };
-            (format!("{inner}/tcp"), Some(vec![binding]))
-        });
+            volumes.push(place.display().to_string());
+        }
+        volumes.sort();
+        volumes.dedup();
+        Ok(volumes)
+    }
+
+    /// Creates a container with its files in place.
+    async fn make(&self, service: Service) -> Result<Made, EngineError> {
+        let (name, address, described) = self.named(service)?;
+        let what = format!("creating the container of {name}");
         let endpoint = EndpointSettings {
             aliases: Some(vec![name.to_owned()]),
+            ipam_config: Some(EndpointIpamConfig {
+                ipv4_address: Some(address.to_string()),
+                ..EndpointIpamConfig::default()
+            }),
             ..EndpointSettings::default()
         };
         let environment = described
@@ -251,6 +268,7 @@ impl Maker {
             .iter()
             .map(|(name, value)| format!("{name}={value}"));
         let given = |words: &Vec<String>| (!words.is_empty()).then(|| words.clone());
+        let volumes = self.volumes(service)?;
         let body = ContainerCreateBody {
             image: Some(described.image.clone()),
             hostname: Some(name.to_owned()),
@@ -259,24 +277,18 @@ impl Maker {
             env: Some(environment.collect()),
             labels: Some(self.labels.clone()),
             stop_signal: described.stop_signal.clone(),
-            exposed_ports: Some(ports.keys().map(|port| format!("{port}/tcp")).collect()),
+            volumes: Some(volumes.clone()),
             host_config: Some(HostConfig {
-                network_mode: Some(self.network.clone()),
-                port_bindings: Some(bindings.collect()),
-                tmpfs: (!described.tmpfs.is_empty()).then(|| {
-                    let empty = |path: &String| (path.clone(), String::new());
-                    described.tmpfs.iter().map(empty).collect()
-                }),
-                init: described.init,
-                ..HostConfig::default()
+                network_mode: Some(self.network.name.clone()),
+                ..confined(described)
             }),
             networking_config: Some(NetworkingConfig {
-                endpoints_config: Some(HashMap::from([(self.network.clone(), endpoint)])),
+                endpoints_config: Some(HashMap::from([(self.network.name.clone(), endpoint)])),
             }),
             ..ContainerCreateBody::default()
         };
         let options = CreateContainerOptionsBuilder::default()
-            .name(&format!("verify-{}-{name}", self.run))
+            .name(&self::name(&self.run, name))
             .build();
         let made = self
             .engine
@@ -285,38 +297,19 @@ impl Maker {
             .await
             .map_err(|error| EngineError::of(&what, &error))?;
         let mounts = self.mounts(service)?;
-        if !mounts.is_empty() {
-            let archive = packed(&mounts)
-                .map_err(|error| EngineError::new(format!("{what}: packing its files: {error}")))?;
-            upload(&self.engine, &made.id, archive).await?;
-        }
-        Ok(Started { id: made.id, ports })
+        let archive = packed(&mounts)
+            .map_err(|error| EngineError::new(format!("{what}: packing its files: {error}")))?;
+        upload(&self.engine, &made.id, &volumes, &archive).await?;
+        Ok(Made {
+            id: made.id,
+            address,
+            volumes,
+        })
     }
 
-    /// Starts a container. Where another program took one of its ports in between, it is made
-    /// again with others.
-    async fn run(&self, service: Service, made: Started) -> Result<Started, EngineError> {
-        let mut made = made;
-        let mut tries = 1;
-        loop {
-            let Err(error) = self.engine.docker.start_container(&made.id, None).await else {
-                return Ok(made);
-            };
-            let said = error.to_string();
-            let taken = said.contains("port is already allocated")
-                || said.contains("address already in use");
-            if !taken || tries == PORT_TRIES {
-                return Err(EngineError::of(&format!("starting {service}"), &error));
-            }
-            tries += 1;
-            let options = RemoveContainerOptionsBuilder::default().force(true).build();
-            self.engine
-                .docker
-                .remove_container(&made.id, Some(options))
-                .await
-                .map_err(|error| EngineError::of("removing a container", &error))?;
-            made = self.make(service).await?;
-        }
+    async fn run(&self, service: Service, made: &Made) -> Result<(), EngineError> {
+        let started = self.engine.docker.start_container(&made.id, None).await;
+        started.map_err(|error| EngineError::of(&format!("starting {service}"), &error))
     }
 
     /// Waits until a service answers what it must.
@@ -371,18 +364,123 @@ async fn exchange(address: SocketAddr, ask: &[u8]) -> io::Result<String> {
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// A free port of this machine for each of these.
-fn free_ports(inner: &[u16]) -> io::Result<BTreeMap<u16, u16>> {
-    // All held at once, so that they differ.
-    let held: Vec<TcpListener> = inner
-        .iter()
-        .map(|_| TcpListener::bind(local(0)))
-        .collect::<io::Result<_>>()?;
-    inner
-        .iter()
-        .zip(&held)
-        .map(|(inner, listener)| Ok((*inner, listener.local_addr()?.port())))
-        .collect()
+impl Network {
+    /// Makes one with addresses of its own choice: those that the engine chooses, asked for by
+    /// name, since only then a container can have a fixed one.
+    async fn make(
+        engine: &Engine,
+        name: &str,
+        labels: &HashMap<String, String>,
+    ) -> Result<Self, EngineError> {
+        let failed = |error: &Error| EngineError::of("creating a network", error);
+        let request = |ipam: Option<Ipam>| NetworkCreateRequest {
+            name: name.to_owned(),
+            // No way out. This machine reaches it, since it is its bridge.
+            internal: Some(true),
+            labels: Some(labels.clone()),
+            ipam,
+            ..NetworkCreateRequest::default()
+        };
+        let docker = &engine.docker;
+        let mut tries = 0;
+        loop {
+            let made = docker.create_network(request(None)).await;
+            made.map_err(|error| failed(&error))?;
+            let found = docker.inspect_network(name, None).await;
+            let ipam = found.map_err(|error| failed(&error))?.ipam;
+            let removed = docker.remove_network(name).await;
+            removed.map_err(|error| failed(&error))?;
+            let subnet = ipam
+                .and_then(|ipam| ipam.config)
+                .into_iter()
+                .flatten()
+                .find_map(|config| Subnet::parse(&config.subnet?))
+                .ok_or_else(|| EngineError::new("creating a network: it has no IPv4 addresses"))?;
+            match docker.create_network(request(Some(subnet.ipam()))).await {
+                Ok(_) => {
+                    return Ok(Self {
+                        name: name.to_owned(),
+                        first: subnet.host(2),
+                    });
+                }
+                Err(error) if tries == NETWORK_TRIES => return Err(failed(&error)),
+                Err(_) => tries += 1,
+            }
+        }
+    }
+}
+
+/// `172.18.0.0/16`
+#[derive(Clone, Copy, Debug)]
+struct Subnet {
+    base: u32,
+    prefix: u32,
+}
+
+impl Subnet {
+    fn parse(text: &str) -> Option<Self> {
+        let (base, prefix) = text.split_once('/')?;
+        let base: Ipv4Addr = base.parse().ok()?;
+        let prefix = prefix.parse().ok().filter(|prefix| *prefix <= 27)?;
+        Some(Self {
+            base: base.to_bits(),
+            prefix,
+        })
+    }
+
+    fn host(self, number: u32) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.base + number)
+    }
+
+    /// With addresses for the services in its lower half; the engine gives those of the upper.
+    fn ipam(self) -> Ipam {
+        let half = 1_u32 << (31 - self.prefix);
+        let config = IpamConfig {
+            subnet: Some(format!("{}/{}", self.host(0), self.prefix)),
+            ip_range: Some(format!("{}/{}", self.host(half), self.prefix + 1)),
+            gateway: Some(self.host(1).to_string()),
+            ..IpamConfig::default()
+        };
+        Ipam {
+            config: Some(vec![config]),
+            ..Ipam::default()
+        }
+    }
+}
+
+/// What confines a service.
+fn confined(described: &Described) -> HostConfig {
+    let limit = |name: &str, value: i64| ResourcesUlimits {
+        name: Some(name.to_owned()),
+        soft: Some(value),
+        hard: Some(value),
+    };
+    let ulimits = &described.ulimits;
+    let tmpfs = described.tmpfs.iter().map(|place| {
+        let (path, options) = place.split_once(':').unwrap_or((place, ""));
+        (path.to_owned(), options.to_owned())
+    });
+    HostConfig {
+        dns: Some(described.dns.clone()),
+        log_config: Some(HostConfigLogConfig {
+            typ: Some(described.logging.driver.clone()),
+            config: Some(described.logging.options.clone()),
+        }),
+        cap_drop: Some(described.cap_drop.clone()),
+        cap_add: Some(described.cap_add.clone()),
+        security_opt: Some(described.security_opt.clone()),
+        readonly_rootfs: Some(described.read_only),
+        tmpfs: Some(tmpfs.collect()),
+        pids_limit: Some(described.pids_limit),
+        memory: Some(described.mem_limit),
+        memory_swap: Some(described.memswap_limit),
+        ulimits: Some(vec![
+            limit("fsize", ulimits.fsize),
+            limit("core", ulimits.core),
+        ]),
+        init: described.init,
+        ..HostConfig::default()
+    }
 }
 
 fn packed(mounts: &[Mount]) -> io::Result<Vec<u8>> {
@@ -405,28 +503,27 @@ fn values(files: &GatewayFiles, profile: &Profile, keys: &Keys) -> BTreeMap<Stri
         .iter()
         .map(|(email, password)| format!("{email}:{}", password.expose_secret()))
         .collect();
-    let redis_users = redis_acl::arguments(&redis_acl::acl(
-        &profile.login.cookie,
-        profile.redis.sessions,
-        keys,
-        redis_acl::Dialect::Seven,
-    ));
-    let redis_url = format!(
-        "redis://{}:{}@redis:{REDIS_PORT}",
-        redis_acl::AUTH,
-        clear(&keys.redis_auth)
-    );
     let lua = files.baseline_lua.as_ref().unwrap_or(&files.lua);
     let html = files.baseline_html.as_ref().unwrap_or(&files.html);
     [
         ("VERIFY_JWT_SECRET", clear(&keys.jwt)),
         ("VERIFY_LITELLM_MASTER_KEY", clear(&keys.master)),
         ("VERIFY_LITELLM_SHARED_KEY", clear(&keys.shared)),
-        ("VERIFY_REDIS_USERS", redis_users.join(" ")),
-        ("VERIFY_REDIS_URL", redis_url),
         ("VERIFY_CLIENT_SECRET", clear(&keys.client)),
         ("VERIFY_COOKIE_SECRET", clear(&keys.cookie)),
         ("VERIFY_CONTROL_TOKEN", clear(&keys.control)),
+        ("VERIFY_REDIS_AUTH_PASSWORD", clear(&keys.redis_auth)),
+        (
+            "VERIFY_REDIS_USERS",
+            acl(
+                &profile.login.cookie,
+                profile.redis.sessions,
+                keys,
+                // The start script turns them into Redis 6's where that is what the image has.
+                Dialect::Seven,
+            )
+            .join("; "),
+        ),
         ("VERIFY_USERS", users.join(" ")),
         ("VERIFY_ADMIN", profile.users.admin.clone()),
         ("VERIFY_MODELS", profile.llm.models.join(" ")),

@@ -3,9 +3,8 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    sync::RwLock,
 };
 
 use async_trait::async_trait;
@@ -15,8 +14,8 @@ use tokio::sync::Mutex;
 mod make;
 
 use self::make::{
-    AUTH_PORT, IDP_PORT, Maker, REDIS_PORT, SERVICES, UPSTREAM_PORT, described, folder, is_double,
-    load, local,
+    AUTH_PORT, GATEWAY, IDP_PORT, Maker, REDIS_PORT, SERVICES, UPSTREAM_PORT, described, folder,
+    is_double, load,
 };
 use super::{
     archive::Archive,
@@ -45,6 +44,11 @@ const LUA: &str = "/usr/local/openresty/lualib/custom";
 const HTML: &str = "/usr/local/openresty/nginx/html";
 /// The port of the health check.
 const INTERNAL: u16 = 8080;
+
+/// The most of a log that is read, in bytes of each stream: ten times what a gateway writes in a
+/// whole run. It is held several times over while its lines are looked through.
+const LOG_LIMIT: usize = 16 * 1024 * 1024;
+
 /// What a run on containers is told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Setup {
@@ -54,21 +58,46 @@ pub struct Setup {
     pub owner: String,
 }
 
-/// Whether a run on containers is possible here.
+/// Whether a run on containers is possible here, and with which engine.
 ///
 /// # Errors
 /// Why it is not.
-pub async fn available(compose_file: &Path) -> Result<(), EngineError> {
+pub async fn available(compose_file: &Path) -> Result<Engine, EngineError> {
     let engine = Engine::connect().await?;
     let variables = images::environment(folder(compose_file))?;
     let file = load(compose_file, &variables)?;
-    for (service, name, _) in SERVICES {
+    for (service, name) in SERVICES {
         if is_double(service) {
             continue;
         }
         images::in_reach(&engine, &described(&file, name)?.image).await?;
     }
-    images::doubles_in_reach(&engine, &variables).await
+    images::doubles_in_reach(&engine, &variables).await?;
+    Ok(engine)
+}
+
+/// Whether the engine sees the gateway of a run as the worker says it is.
+///
+/// # Errors
+/// What is otherwise.
+pub async fn look(run: &str, runs: bool) -> Result<(), String> {
+    let seen = async {
+        let engine = Engine::connect().await?;
+        engine.inspect(&make::name(run, GATEWAY)).await
+    };
+    let seen = seen
+        .await
+        .map_err(|error| format!("the gateway: {error}"))?;
+    let running = seen.state.and_then(|state| state.running) == Some(true);
+    if running == runs {
+        return Ok(());
+    }
+    let how = |runs| if runs { "runs" } else { "does not run" };
+    Err(format!(
+        "the worker says that the gateway {}, and the engine that it {}",
+        how(runs),
+        how(running)
+    ))
 }
 
 /// The stack of one run.
@@ -80,14 +109,14 @@ pub struct Containers {
     files: GatewayFiles,
     endpoints: Endpoints,
     redis: Redis,
-    internal: RwLock<SocketAddr>,
+    internal: SocketAddr,
     secrets: Secrets,
     members: BTreeMap<Service, Container>,
     images: BTreeMap<Service, Image>,
     /// Where the gateway's files were laid.
     gateway_places: Vec<String>,
-    /// The address of each service that was killed: the others know it by that.
-    killed: Mutex<BTreeMap<Service, SocketAddr>>,
+    /// Where its files can be written.
+    gateway_volumes: Vec<String>,
     watchdog: Mutex<Option<Watchdog>>,
 }
 
@@ -123,21 +152,18 @@ impl Containers {
             .await
             .map_err(failed)?;
         let started = maker.start().await.map_err(failed)?;
-        let published = |service: Service, port: u16| {
-            let host = started
-                .get(&service)
-                .and_then(|started| started.ports.get(&port));
-            local(host.copied().unwrap_or_default())
+        let at = |service: Service, port: u16| {
+            let address = started.get(&service).map(|made| made.address);
+            SocketAddr::from((address.unwrap_or(Ipv4Addr::UNSPECIFIED), port))
         };
         let since = i32::try_from(began).unwrap_or(i32::MAX);
         let members: BTreeMap<Service, Container> = started
             .iter()
             .map(|(service, started)| {
                 let id = started.id.clone();
-                (
-                    *service,
-                    Container::new(maker.engine.clone(), id, *service, since),
-                )
+                let engine = maker.engine.clone();
+                let container = Container::new(engine, id, *service, since, Some(LOG_LIMIT));
+                (*service, container.with_volumes(started.volumes.clone()))
             })
             .collect();
         let public = |host: &str, port: u16, address| ((host.to_owned(), port), address);
@@ -146,15 +172,17 @@ impl Containers {
                 public(
                     &profile.site.host,
                     profile.site.port,
-                    published(Service::Gateway, 80),
+                    at(Service::Gateway, 80),
                 ),
-                public("auth0", IDP_PORT, published(Service::Idp, IDP_PORT)),
+                public("auth0", IDP_PORT, at(Service::Idp, IDP_PORT)),
             ]),
-            upstream: Some(published(Service::Upstream, UPSTREAM_PORT)),
-            idp: Some(published(Service::Idp, IDP_PORT)),
-            auth: published(Service::Auth, AUTH_PORT),
+            upstream: Some(at(Service::Upstream, UPSTREAM_PORT)),
+            idp: Some(at(Service::Idp, IDP_PORT)),
+            auth: at(Service::Auth, AUTH_PORT),
         };
-        let redis = published(Service::Redis, REDIS_PORT);
+        let redis = Redis::at(at(Service::Redis, REDIS_PORT))
+            .as_user(redis_acl::VERIFY, keys.redis_verify.clone());
+        let gateway_volumes = maker.volumes(Service::Gateway).map_err(failed)?;
         let gateway_places = maker.mounts(Service::Gateway).map_err(failed)?;
         let stack = Self {
             gateway_places: gateway_places
@@ -166,15 +194,14 @@ impl Containers {
             engine: maker.engine,
             files,
             endpoints,
-            redis: Redis::at(redis).as_user(redis_acl::VERIFY, keys.redis_verify.clone()),
-            internal: RwLock::new(local(INTERNAL)),
+            redis,
+            internal: at(Service::Gateway, INTERNAL),
+            gateway_volumes,
             secrets: keys.into_secrets(),
             members,
             images: maker.images,
-            killed: Mutex::default(),
             watchdog: Mutex::new(Some(watchdog)),
         };
-        stack.find_internal().await?;
         stack.member(Service::Gateway)?.remember().await;
         Ok(stack)
     }
@@ -184,29 +211,6 @@ impl Containers {
             kind: "containers",
             what: "look into a service that there is not",
         })
-    }
-
-    /// The gateway's own address: a restart may give it another. Through a published port the
-    /// engine's proxy would stand between, and whose connection it is could not be seen.
-    async fn find_internal(&self) -> Result<(), StackError> {
-        // One that ended at once has none: that is an item's to say.
-        if let Some(address) = self.address(Service::Gateway).await? {
-            *self
-                .internal
-                .write()
-                .unwrap_or_else(std::sync::PoisonError::into_inner) = address;
-        }
-        Ok(())
-    }
-
-    /// A container's own address, with the gateway's internal port; `None` while it does not run.
-    async fn address(&self, service: Service) -> Result<Option<SocketAddr>, StackError> {
-        let inspected = self.engine.inspect(&self.member(service)?.id).await;
-        let inspected = inspected.map_err(|error| StackError::Service {
-            service,
-            what: error.to_string(),
-        })?;
-        Ok(pair::address(&inspected, INTERNAL))
     }
 
     fn assets(&self, version: Version) -> (&Path, &Path) {
@@ -248,10 +252,7 @@ impl Stack for Containers {
     }
 
     fn internal(&self) -> SocketAddr {
-        *self
-            .internal
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.internal
     }
 
     fn redis(&self) -> Redis {
@@ -299,24 +300,10 @@ impl Stack for Containers {
     }
 
     async fn restart(&self, service: Service) -> Result<(), StackError> {
-        self.member(service)?.restart().await?;
-        let before = self.killed.lock().await.remove(&service);
-        if before.is_some() && before != self.address(service).await? {
-            return Err(StackError::Service {
-                service,
-                what: "its container came back under another address".to_owned(),
-            });
-        }
-        if service == Service::Gateway {
-            self.find_internal().await?;
-        }
-        Ok(())
+        self.member(service)?.restart().await
     }
 
     async fn kill(&self, service: Service) -> Result<(), StackError> {
-        if let Some(address) = self.address(service).await? {
-            self.killed.lock().await.insert(service, address);
-        }
         self.member(service)?.kill().await
     }
 
@@ -348,6 +335,10 @@ impl Stack for Containers {
         self.member(service)?.append_log(line).await
     }
 
+    async fn overrun(&self) -> Option<String> {
+        self.member(Service::Gateway).ok()?.overrun().await
+    }
+
     async fn interference(&self, _answered: bool) -> Option<String> {
         match self.member(Service::Gateway) {
             Ok(gateway) => gateway.interference().await,
@@ -374,6 +365,7 @@ impl Stack for Containers {
             engine: &self.engine,
             gateway: &self.member(Service::Gateway)?.id,
             places: self.gateway_places.clone(),
+            volumes: self.gateway_volumes.clone(),
             config_path: Path::new(CONFIG),
             labels: self.labels.clone(),
             name: format!("verify-{}-beside", self.run),
