@@ -19,6 +19,8 @@ pub struct Stat {
     pub state: char,
     /// Field 4.
     pub parent: u32,
+    /// Field 9: `PF_` flags of the kernel.
+    pub flags: u32,
     /// Field 22: its start, in clock ticks since boot.
     pub started: u64,
 }
@@ -36,8 +38,17 @@ impl Stat {
             name: name.to_owned(),
             state: fields.next()?.chars().next()?,
             parent: fields.next()?.parse().ok()?,
-            started: fields.nth(17)?.parse().ok()?,
+            flags: fields.nth(4)?.parse().ok()?,
+            started: fields.nth(12)?.parse().ok()?,
         })
+    }
+
+    /// Whether the process is about to end: the kernel clears away what it holds, and, where it is
+    /// the first of a namespace, all others in there before it.
+    #[must_use]
+    pub fn ending(&self) -> bool {
+        const PF_EXITING: u32 = 0x4;
+        self.flags & PF_EXITING != 0 || !self.alive()
     }
 
     /// Whether the process lives: a zombie is only its remains.

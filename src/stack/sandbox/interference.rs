@@ -59,13 +59,14 @@ pub async fn with_program(
     process: &mut Process,
     answered: bool,
 ) -> Option<String> {
+    let ended = process.ended_by_now().await;
     if process.was_never_started().await {
         return Some(format!(
             "{service}: bubblewrap could not confine it: {}",
             layout::last_words(service)
         ));
     }
-    if let Some(status) = process.ended() {
+    if let Some(status) = ended {
         return ended_from_outside(status, answered).map(|how| format!("{service}: {how}"));
     }
     let pid = process.pid();

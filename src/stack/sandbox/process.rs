@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     confine::{self, Confined, Limits, Sees, Tools},
-    layout,
+    layout, procfs,
 };
 use crate::stack::{Output, Service, StackError};
 
@@ -186,6 +186,14 @@ impl Process {
     /// How its main process ended, where it did.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
+    }
+
+    /// How it ended, where its main process did or is about to. bubblewrap tells that a moment later.
+    pub async fn ended_by_now(&mut self) -> Option<ExitStatus> {
+        if procfs::is_ending(self.pid) {
+            let _ = tokio::time::timeout(STOP_DEADLINE, self.child.wait()).await;
+        }
+        self.ended()
     }
 
     /// Whether it ended before the program itself was started: whatever it was that ended, it was

@@ -36,6 +36,11 @@ pub fn is_stopped(pid: u32) -> bool {
     stat(pid).is_some_and(|stat| stat.state == 'T')
 }
 
+/// Whether a process has ended, or is about to.
+pub fn is_ending(pid: u32) -> bool {
+    stat(pid).is_none_or(|stat| stat.ending())
+}
+
 /// The numbers of all processes.
 pub fn pids() -> io::Result<impl Iterator<Item = u32>> {
     Ok(fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()))
