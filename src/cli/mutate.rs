@@ -3,6 +3,10 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
@@ -68,6 +72,7 @@ pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError
             SandboxKind::default(),
         ))?,
         dir: settings.report_dir.join(folder()),
+        stop: Arc::default(),
         settings,
         jobs: usize::from(args.jobs),
     };
@@ -76,7 +81,16 @@ pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError
     let mutants = that_can_be_seen(mutants, !args.id.is_empty())?;
     work.plan
         .leave_out_unless(mutants.iter().any(|mutant| mutant.browser));
-    runtime.block_on(work.go(&mutants, started))
+    runtime.block_on(async {
+        let mut signals = listen()?;
+        let stop = Arc::clone(&work.stop);
+        // A run hears signals itself; this is for those that come between two.
+        tokio::spawn(async move {
+            signals.next().await;
+            stop.store(true, Ordering::Relaxed);
+        });
+        work.go(&mutants, started).await
+    })
 }
 
 impl From<CatalogueError> for CliError {
@@ -186,6 +200,8 @@ struct Work {
     other: Option<Plan>,
     place: Place,
     dir: PathBuf,
+    /// Whether a signal came: no run is begun any more.
+    stop: Arc<AtomicBool>,
     jobs: usize,
 }
 
@@ -292,10 +308,7 @@ impl Work {
         browser: BrowserKind,
         noticing: &BTreeSet<ItemId>,
     ) -> Result<Option<ExitStatus>, CliError> {
-        let settings = Settings {
-            browser,
-            ..self.settings.clone()
-        };
+        let settings = self.settings.clone().in_browser(browser);
         let report = self
             .run(name, &self.plan, &settings, &self.inputs, noticing)
             .await?;
@@ -353,19 +366,22 @@ impl Work {
     /// What the plan says about one mutant, on its first run or on one `again`; nothing where the
     /// run was interrupted.
     async fn one(&self, mutant: &Mutant, again: bool) -> Result<Option<Judged>, CliError> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let files = &self.inputs.files;
         let copy = match Copy::with(files, &mutant.edits) {
             Ok(copy) => copy,
             Err(error) => return Ok(Some(Judged::broken(mutant, error.to_string()))),
         };
+        let browser = match mutant.browser {
+            true => BrowserKind::Chromium,
+            false => BrowserKind::BuiltIn,
+        };
         let settings = Settings {
             candidate: copy.candidate(),
             lua: copy.lua(),
             html: copy.html(),
-            browser: match mutant.browser {
-                true => BrowserKind::Chromium,
-                false => BrowserKind::BuiltIn,
-            },
             auth_proxy: copy.auth_proxy(),
             baseline_lua: Some(
                 files
@@ -379,7 +395,7 @@ impl Work {
                     .clone()
                     .unwrap_or_else(|| files.html.clone()),
             ),
-            ..self.settings.clone()
+            ..self.settings.clone().in_browser(browser)
         };
         let inputs = Inputs::read(&settings)?;
         let noticing: BTreeSet<ItemId> = mutant.breaks.iter().copied().collect();
@@ -426,9 +442,7 @@ impl Work {
         let mut dir = RunDir::create(&self.dir, name)?;
         let mut events = Vec::new();
         let mut unwritten = Ok(());
-        let mut signals = Signals::new().map_err(|error| {
-            CliError::environment(format!("cannot listen for signals: {error}"))
-        })?;
+        let mut signals = listen()?;
         engine::run(
             &run,
             &self.place,
@@ -448,6 +462,11 @@ impl Work {
         unwritten.and_then(|()| dir.finish(&report, settings.lang))?;
         Ok(report)
     }
+}
+
+fn listen() -> Result<Signals, CliError> {
+    Signals::new()
+        .map_err(|error| CliError::environment(format!("cannot listen for signals: {error}")))
 }
 
 /// Whether nothing was noticed.

@@ -373,6 +373,17 @@ impl Settings {
             },
         })
     }
+
+    /// The same in another browser, with the time that it takes.
+    #[must_use]
+    pub fn in_browser(self, browser: BrowserKind) -> Self {
+        let deadline = default_deadline(self.upstream, browser);
+        Self {
+            browser,
+            deadline: self.deadline.max(deadline),
+            ..self
+        }
+    }
 }
 
 /// How long a run may take where nobody says, in seconds. The real LiteLLM alone takes some 10 to

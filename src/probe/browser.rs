@@ -247,6 +247,12 @@ impl Browser {
     }
 }
 
+/// Whether a browser gave this way up: it led on after the most redirects that are followed.
+#[must_use]
+pub fn gave_up(hops: &[Hop]) -> bool {
+    hops.len() > HOPS && hops.last().and_then(next_url).is_some()
+}
+
 fn next_url(hop: &Hop) -> Option<Url> {
     hop.request.url.join(hop.response.location()?).ok()
 }

@@ -9,7 +9,12 @@ use super::{
 };
 use crate::{
     evidence::{EvidenceKind, Stage},
-    probe::{browser::Hop, http::Request, log::Window, nonce_of},
+    probe::{
+        browser::{Hop, gave_up},
+        http::Request,
+        log::Window,
+        nonce_of,
+    },
     stack::Service,
     steps,
 };
@@ -66,17 +71,19 @@ steps! {
 
 /// The way that the browser went, as a person reads it.
 pub(super) fn way(hops: &[Hop]) -> String {
-    hops.iter()
-        .map(|hop| {
-            format!(
-                "{} {} -> {}",
-                hop.request.method,
-                hop.request.url,
-                hop.response.summary()
-            )
-        })
-        .collect::<Vec<_>>()
-        .join("\n")
+    let hop = |hop: &Hop| {
+        let (request, response) = (&hop.request, hop.response.summary());
+        format!("{} {} -> {response}", request.method, request.url)
+    };
+    let mut lines: Vec<String> = hops.iter().map(hop).collect();
+    if gave_up(hops) {
+        let after = hops.len() - 1;
+        lines.insert(
+            0,
+            format!("redirects without an end, given up after {after}:"),
+        );
+    }
+    lines.join("\n")
 }
 
 async fn fresh_browser(world: &mut World, _: Args) -> StepResult {

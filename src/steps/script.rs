@@ -34,28 +34,23 @@ pub fn named(step: &str) -> Option<&str> {
 }
 
 /// The command that runs a script of the bundle, with an empty environment but for PATH and HOME.
-/// In the run's own sandbox it is bash alone; elsewhere bash in a sandbox of its own: the system
-/// read-only, no other file of the host, no capability, the host's network.
+/// It is bash in a sandbox of its own: the system read-only, no other file and no other process, no
+/// capability, and the network of the run. `sandboxed`: the run has a sandbox, whose programs were
+/// looked at when it was made.
 ///
 /// # Errors
 /// A script outside of the bundle, a program that is missing or refused.
 pub fn command(sandboxed: bool, bundle: &Path, script: &str) -> Result<Command, String> {
-    let path =
-        input::inside(bundle, Path::new(script)).map_err(|why| format!("{script}: {why}"))?;
-    let mut command = if sandboxed {
-        let mut bash = Command::new("bash");
-        bash.arg(path);
-        bash
-    } else {
-        let bwrap = match programs::on_path("bwrap") {
-            Some(found) => found.map_err(|refused| refused.to_string())?,
-            None => return Err("bwrap is missing, and no script runs without it here".to_owned()),
-        };
-        let mut command = Command::new(bwrap);
-        own_sandbox(&mut command, bundle).map_err(|error| error.to_string())?;
-        command.arg("bash").arg(Path::new(BUNDLE).join(script));
-        command
+    input::inside(bundle, Path::new(script)).map_err(|why| format!("{script}: {why}"))?;
+
+    let bwrap = match (sandboxed, programs::on_path("bwrap")) {
+        (true, _) => "bwrap".into(),
+        (false, Some(found)) => found.map_err(|refused| refused.to_string())?,
+        (false, None) => return Err("bwrap is missing, and no script runs without it".to_owned()),
     };
+    let mut command = Command::new(bwrap);
+    own_sandbox(&mut command, bundle).map_err(|error| error.to_string())?;
+    command.arg("bash").arg(Path::new(BUNDLE).join(script));
     command
         .env_clear()
         .env("PATH", PATH)
