@@ -1,7 +1,7 @@
 //! However a run ends, nothing of it is left but its report folder.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
@@ -285,77 +285,63 @@ fn a_sandbox_that_is_killed_is_inconclusive() {
     gate(&dir).exits(4);
 }
 
-/// The processes whose command line names this file.
-fn naming(file: &str) -> BTreeMap<Process, String> {
-    let all = processes().into_iter();
-    all.filter(|((pid, _), _)| {
-        let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&words).contains(file)
-    })
-    .map(|(process, known)| (process, known.name))
-    .collect()
+/// Everything below a run, and everything in the sessions that this was ever in: what lost its parent
+/// is still in its session.
+fn family(of: u32, sessions: &mut BTreeSet<u32>) -> BTreeMap<Process, String> {
+    let below = descendants(of);
+    let all = processes();
+    let own = all.iter().find(|((pid, _), _)| *pid == of);
+    let own = own.map(|(_, known)| known.session);
+    let of_these = below.keys().filter_map(|process| all.get(process));
+    let further = of_these.map(|known| known.session);
+    sessions.extend(further.filter(|session| Some(*session) != own));
+    let orphans = all
+        .into_iter()
+        .filter(|(_, known)| sessions.contains(&known.session))
+        .map(|(process, known)| (process, known.name));
+    below.into_iter().chain(orphans).collect()
 }
 
-/// As early as anything can be seen of a run, a signal ends it as it does later on. What it
-/// started by then may have lost its parent: it is known by the candidate that it was given.
+/// As early as anything can be seen of a run, a signal ends it as it does later on.
 #[test]
 fn a_signal_at_the_very_start_ends_a_run_like_any_other() {
     needs_sandbox();
-    // verify alone, with bubblewrap, with the first process of the namespace that it makes.
-    for family in [1, 2, 3] {
-        interrupted_with(family);
+    // verify alone, with its guard, with bubblewrap, with the first process of its namespace.
+    for count in [1, 2, 3, 4] {
+        interrupted_with(count);
     }
 }
 
 /// Ends a run as soon as its folder is there and it has so many processes.
 #[track_caller]
-fn interrupted_with(family: usize) {
-    let shipped = fs::read(support::root().join(support::SHIPPED)).expect("the candidate");
-    let own = support::Scratch::file("candidate.conf", shipped);
-    let mut verify = verify(["--phase", "3", "--candidate", own.str()]);
+fn interrupted_with(count: usize) {
+    let mut verify = verify(["--phase", "3"]);
     let mut child = verify.command.spawn().expect("verify can be run");
     let reports = verify.reports();
     let begun = Instant::now();
     let begun_to_write = || fs::read_dir(&reports).is_ok_and(|mut runs| runs.next().is_some());
-    let early = || !begun_to_write() || family > 1 && naming(own.str()).len() < family;
-    while early() && begun.elapsed() < DEADLINE {
-        std::hint::spin_loop();
+    let (mut seen, mut sessions) = (BTreeMap::new(), BTreeSet::new());
+    while !begun_to_write() || seen.len() + 1 < count {
+        assert!(begun.elapsed() < DEADLINE, "{count} processes: {seen:?}");
+        if count > 1 {
+            seen.extend(family(child.id(), &mut sessions));
+        }
     }
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     kill_process(pid.expect("a pid"), Signal::TERM).expect("a signal can be sent");
     let told = Instant::now();
     let mut status = None;
-    while (status.is_none() || !naming(own.str()).is_empty()) && told.elapsed() < DEADLINE {
+    while status.is_none() && told.elapsed() < DEADLINE {
+        seen.extend(family(child.id(), &mut sessions));
         status = child.try_wait().expect("it is a child");
-        std::thread::sleep(Duration::from_millis(2));
     }
-    let left = naming(own.str());
-    let states: Vec<String> = left
-        .keys()
-        .map(|(pid, _)| {
-            let read = |file| fs::read_to_string(format!("/proc/{pid}/{file}"));
-            let words = read("cmdline").unwrap_or_default().replace('\0', " ");
-            let words: String = words.chars().take(80).collect();
-            format!(
-                "{words}: {}; {}; {}",
-                read("stat").unwrap_or_default().trim(),
-                read("wchan").unwrap_or_default(),
-                read("syscall").unwrap_or_default().trim()
-            )
-        })
-        .collect();
-    for (pid, _) in left.keys() {
-        let pid = i32::try_from(*pid).ok().and_then(Pid::from_raw);
-        // Only so that a defect of the program leaves nothing on the machine either.
-        let _ = pid.map(|pid| kill_process(pid, Signal::KILL));
-    }
+    seen.extend(family(child.id(), &mut sessions));
+    // Where it did not end: a defect of it leaves nothing on the machine either.
+    let _ = child.kill();
     child.wait().expect("it is a child");
-    let names: Vec<String> = left.into_values().collect();
-    assert_eq!(
-        names, [""; 0],
-        "left behind, told with {family} processes; ended: {status:?}; {states:#?}"
-    );
-    assert_eq!(status.and_then(|status| status.code()), Some(130));
+    nothing_left(&seen);
+    let code = status.and_then(|status| status.code());
+    assert_eq!(code, Some(130), "told with {count} processes");
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::io::{BufRead as _, BufReader};
 use reqwest::{Client, StatusCode, redirect::Policy};
 use rustix::process::{Pid, Signal, kill_process};
 
+use verify::doubles::control::{TOKEN_HEADER, TOKEN_VARIABLE};
+
 use super::support::verify;
 
 fn client() -> Client {
@@ -209,6 +211,7 @@ async fn the_control_path_is_closed_to_another_host() {
         .arg("--insecure-test-secrets")
         .arg("--allow-host")
         .arg("litellm.example.com")
+        .env(TOKEN_VARIABLE, "a token")
         .command;
     let mut child = command.spawn().expect("verify can be run");
     let mut line = String::new();
@@ -218,7 +221,8 @@ async fn the_control_path_is_closed_to_another_host() {
     let mut seen = Vec::new();
     for host in ["evil.example", "litellm.example.com:4000", "127.0.0.1"] {
         let url = format!("http://127.0.0.1:{port}/__verify/journal");
-        let answer = client().get(url).header("host", host).send().await;
+        let request = client().get(url).header("host", host);
+        let answer = request.header(TOKEN_HEADER, "a token").send().await;
         seen.push(answer.expect("an answer").status().as_u16());
     }
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
