@@ -23,7 +23,7 @@ test: provision
 # See docs/src/explanation/mutation-testing.md.
 test-all: test
 	$(CARGO) test --locked --test all -- --ignored --skip table_of_hostile_candidates --test-threads=1
-	VERIFY_FUZZ_SECONDS=60 $(CARGO) test --locked --test all -- fuzz:: --test-threads=2
+	VERIFY_FUZZ_SECONDS=$${VERIFY_FUZZ_SECONDS:-60} $(CARGO) test --locked --test all -- fuzz:: --test-threads=2
 
 # The images of the containers stack and of docker-compose.test.yml.
 images: provision

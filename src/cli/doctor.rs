@@ -9,7 +9,7 @@ use crate::{
         docker::{EngineError, containers},
         litellm::{self, Litellm, MissingLitellm},
         programs::{self, PROVISION, PROVISION_BROWSER},
-        sandbox::protection,
+        sandbox::{Group, protection},
     },
 };
 
@@ -47,6 +47,15 @@ pub fn doctor() -> Result<ExitStatus, CliError> {
     for one in &unprotected {
         text.push_str(&format!("MISSING  protection: {}: {}\n", one.what, one.why));
     }
+    text.push_str(&format!(
+        "{:<8} {:<28} {}\n",
+        match Group::make() {
+            Some(_) => "ok",
+            None => "not here",
+        },
+        "control group (cgroup v2)",
+        "memory and processes of a whole run, bounded by the kernel"
+    ));
     let sandbox = missing == 0 && unprotected.iter().all(|one| one.optional);
     let containers = runtime()?.block_on(containers());
     match &containers {

@@ -38,7 +38,7 @@ static SHAPES: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
     .collect()
 });
 
-/// Takes secrets out of everything that leaves the run: known ones in any of their [`Forms`], and
+/// Takes secrets out of everything that leaves the run: known ones in any of their forms, and
 /// whatever has a secret's shape.
 #[derive(Debug, Default)]
 pub struct Redactor {

@@ -746,7 +746,7 @@ fn no_hostile_candidate_leaves_its_container() {
 }
 
 /// A row for each candidate, for a report on how one build fares: VERIFY_HOSTILE_PROGRAM names
-/// another, VERIFY_HOSTILE_ONLY some of the candidates.
+/// another, VERIFY_HOSTILE_ONLY some of the candidates, VERIFY_HOSTILE_STACK=containers where they run.
 #[test]
 #[ignore = "prints a table and judges nothing"]
 fn table_of_hostile_candidates() {
@@ -755,6 +755,13 @@ fn table_of_hostile_candidates() {
     if let Some(program) = setting("PROGRAM") {
         runner.program = program.into();
     }
+    let _engine = match setting("STACK").as_deref() {
+        Some("containers") => {
+            runner.stack = "containers";
+            engine()
+        }
+        _ => None,
+    };
     let all = match setting("ONLY") {
         Some(ids) => chosen(&ids.split(',').collect::<Vec<_>>()),
         None => catalogue(),

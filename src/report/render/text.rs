@@ -1,7 +1,7 @@
 //! Neutralises text that somebody else wrote, for every format: nothing in it acts on a terminal,
 //! a browser, a Markdown reader, an XML or JSON parser, or the runner of GitHub Actions.
 //!
-//! [`line`] and [`lines`] are for a piece of text on its way into a format; [`md_inline`] and its
+//! [`line()`] and [`lines`] are for a piece of text on its way into a format; [`md_inline`] and its
 //! like add what Markdown needs, [`json`] is for JSON as a whole, [`shown`] and [`guarded`] for
 //! what is about to be written to a terminal or to a job's log.
 

@@ -16,9 +16,6 @@ const SYSTEM: [&str; 7] = [
     "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
 ];
 
-/// What fontconfig knows of the fonts: without it each start of a browser reads them all.
-const FONT_CACHE: &str = "/var/cache/fontconfig";
-
 /// What of the machine's `/etc` programs need: how libraries are found, which certificates are
 /// trusted, what time it is, how letters look.
 const FROM_ETC: [&str; 12] = [
@@ -149,14 +146,6 @@ impl Arguments {
             }
         }
         Ok(())
-    }
-
-    /// What the browser needs besides.
-    pub fn fonts(&mut self) {
-        for folder in ["/var", "/var/cache"] {
-            self.folder(Path::new(folder));
-        }
-        self.add(["--ro-bind-try", FONT_CACHE, FONT_CACHE]);
     }
 
     /// A `/dev` with the devices that give and take nothing but bytes.

@@ -55,7 +55,6 @@ pub struct Launch {
 pub fn launch(programs: &Programs, plan: &RunPlan) -> io::Result<Launch> {
     let mut shown = Arguments::default();
     shown.system()?;
-    shown.fonts();
     shown.own_usr_local()?;
     for folder in ["", "bin", "in"] {
         shown.folder(&layout::shipped(folder));
@@ -194,7 +193,6 @@ pub fn namespaces(bounded: bool) -> Vec<OsString> {
             false => args.add(["--tmpfs", path]),
         }
     }
-    args.fonts();
     args.add(["--remount-ro", "/"]);
     args.add([
         "--unshare-user",
