@@ -128,25 +128,27 @@ async fn run_script(world: &mut World, args: Args) -> StepResult {
     let token = (run.stack.secrets().control.as_ref())
         .map_or(String::new(), |token| token.expose_secret().to_owned());
     let sandboxed = matches!(run.plan.run.stack.as_str(), "sandbox" | "fake");
-    let output = script::command(sandboxed, &run.plan.bundle, args.text("script"))
-        .map_err(|why| StepError::harness(&did, "a script that can be run", why))?
-        .env(
-            "SITE",
-            address(&run.profile.site.host, 80).unwrap_or_default(),
-        )
-        .env("HOST", &run.profile.site.host)
-        .env("INTERNAL", run.stack.internal().to_string())
-        .env("COOKIE", cookies)
-        .env("ADMIN", &run.profile.users.admin)
-        .env("CONTROL_TOKEN", token)
-        .env("TEST_USER", &run.profile.users.test)
-        .env(
-            "LOG",
-            run.stack.service_log(Service::Gateway).unwrap_or_default(),
-        )
-        .output()
-        .await
-        .map_err(|error| StepError::harness(&did, "bash", error))?;
+    let log = run.stack.service_log(Service::Gateway);
+    let output = script::command(
+        sandboxed,
+        &run.plan.bundle,
+        args.text("script"),
+        log.as_deref(),
+    )
+    .map_err(|why| StepError::harness(&did, "a script that can be run", why))?
+    .env(
+        "SITE",
+        address(&run.profile.site.host, 80).unwrap_or_default(),
+    )
+    .env("HOST", &run.profile.site.host)
+    .env("INTERNAL", run.stack.internal().to_string())
+    .env("COOKIE", cookies)
+    .env("ADMIN", &run.profile.users.admin)
+    .env("CONTROL_TOKEN", token)
+    .env("TEST_USER", &run.profile.users.test)
+    .output()
+    .await
+    .map_err(|error| StepError::harness(&did, "bash", error))?;
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
     world.saw(

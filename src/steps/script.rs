@@ -33,14 +33,19 @@ pub fn named(step: &str) -> Option<&str> {
         .strip_suffix("\" is run")
 }
 
-/// The command that runs a script of the bundle, with an empty environment but for PATH and HOME.
-/// It is bash in a sandbox of its own: the system read-only, no other file and no other process, no
-/// capability, and the network of the run. `sandboxed`: the run has a sandbox, whose programs were
+/// The command that runs a script of the bundle, with an empty environment but for PATH, HOME and LOG.
+/// It is bash in a sandbox of its own: the system and the gateway's log read-only, no other file and no
+/// other process, no capability, and the network of the run. `sandboxed`: the run has a sandbox, whose programs were
 /// looked at when it was made.
 ///
 /// # Errors
 /// A script outside of the bundle, a program that is missing or refused.
-pub fn command(sandboxed: bool, bundle: &Path, script: &str) -> Result<Command, String> {
+pub fn command(
+    sandboxed: bool,
+    bundle: &Path,
+    script: &str,
+    log: Option<&Path>,
+) -> Result<Command, String> {
     input::inside(bundle, Path::new(script)).map_err(|why| format!("{script}: {why}"))?;
 
     let bwrap = match (sandboxed, programs::on_path("bwrap")) {
@@ -49,18 +54,25 @@ pub fn command(sandboxed: bool, bundle: &Path, script: &str) -> Result<Command, 
         (false, None) => return Err("bwrap is missing, and no script runs without it".to_owned()),
     };
     let mut command = Command::new(bwrap);
-    own_sandbox(&mut command, bundle).map_err(|error| error.to_string())?;
-    command.arg("bash").arg(Path::new(BUNDLE).join(script));
+    // The run's own `/etc` is made, and has nothing of the host's in it.
+    let etc: &[&str] = if sandboxed { &["/etc"] } else { &ETC };
+    own_sandbox(&mut command, bundle, etc).map_err(|error| error.to_string())?;
+    if let Some(log) = log {
+        command.arg("--ro-bind").args([log, log]);
+    }
+    command.args(["--remount-ro", "/", "bash"]);
+    command.arg(Path::new(BUNDLE).join(script));
     command
         .env_clear()
         .env("PATH", PATH)
         .env("HOME", "/tmp")
+        .env("LOG", log.unwrap_or(Path::new("")))
         .stdin(std::process::Stdio::null())
         .kill_on_drop(true);
     Ok(command)
 }
 
-fn own_sandbox(command: &mut Command, bundle: &Path) -> io::Result<()> {
+fn own_sandbox(command: &mut Command, bundle: &Path, etc: &[&str]) -> io::Result<()> {
     command.args([
         "--unshare-all",
         "--share-net",
@@ -74,14 +86,14 @@ fn own_sandbox(command: &mut Command, bundle: &Path) -> io::Result<()> {
             Err(_) => command.args(["--ro-bind-try", path, path]),
         };
     }
-    for path in ETC {
+    for path in etc {
         command.args(["--ro-bind-try", path, path]);
     }
     // Root's plain writes to /proc/sys reach the kernel without any capability.
     command.args(["--proc", "/proc", "--remount-ro", "/proc"]);
     command.args(["--dev", "/dev", "--tmpfs", "/tmp", "--ro-bind"]);
     command.arg(fs::canonicalize(bundle)?).arg(BUNDLE);
-    command.args(["--chdir", "/tmp", "--remount-ro", "/"]);
+    command.args(["--chdir", "/tmp"]);
     Ok(())
 }
 
@@ -106,7 +118,7 @@ mod tests {
     async fn run(script: &str) -> (bool, String) {
         let bundle = tempfile::tempdir().unwrap();
         fs::write(bundle.path().join("own.sh"), script).unwrap();
-        let output = command(false, bundle.path(), "own.sh")
+        let output = command(false, bundle.path(), "own.sh", None)
             .unwrap()
             .env("SITE", "127.0.0.1:80")
             .output()
@@ -128,7 +140,7 @@ mod tests {
             .filter(|name| !["_", "PWD", "OLDPWD", "SHLVL"].contains(name))
             .collect();
         names.sort_unstable();
-        assert_eq!(names, ["HOME", "PATH", "SITE"], "{environment}");
+        assert_eq!(names, ["HOME", "LOG", "PATH", "SITE"], "{environment}");
 
         let (fine, said) =
             run("set -e; echo here >/tmp/x; cat /tmp/x; ls /proc/self/fd >/dev/null").await;
@@ -157,7 +169,7 @@ mod tests {
     fn a_script_is_inside_its_bundle() {
         let bundle = tempfile::tempdir().unwrap();
         for sandboxed in [true, false] {
-            let why = command(sandboxed, bundle.path(), "../by-hand/own.sh").unwrap_err();
+            let why = command(sandboxed, bundle.path(), "../by-hand/own.sh", None).unwrap_err();
             assert!(why.contains("not inside"), "{why}");
         }
     }

@@ -188,7 +188,7 @@ fn mutants() -> Vec<Mutant> {
 /// What the items of phase 2 say of a mutant: status and whose fault. Where an item could not tell
 /// as the other tests keep the machine too busy, which the harness measures and says, it is asked
 /// again, twice at most; any other item that cannot tell is an answer like any other.
-fn said(mutant: &Mutant, browser: &str) -> Vec<(String, String, String)> {
+fn said(mutant: &Mutant, browser: &str) -> (Vec<(String, String, String)>, String) {
     let mut report = of_phase_2(mutant, browser);
     for _ in 0..2 {
         let busy = |item: &&Value| {
@@ -208,16 +208,14 @@ fn said(mutant: &Mutant, browser: &str) -> Vec<(String, String, String)> {
         report = of_phase_2(mutant, browser);
     }
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let items = report.items().iter().filter(|item| item["phase"] == 2);
-    items
-        .map(|item| {
-            (
-                text(&item["id"]),
-                text(&item["status"]),
-                text(&item["fault"]),
-            )
-        })
-        .collect()
+    let items = || report.items().iter().filter(|item| item["phase"] == 2);
+    let why =
+        items().map(|item| format!("{}: {} {}\n", item["id"], item["reason"], item["failure"]));
+    let told = items().map(|item| {
+        let of = |name: &str| text(&item[name]);
+        (of("id"), of("status"), of("fault"))
+    });
+    (told.collect(), why.collect())
 }
 
 fn of_phase_2(mutant: &Mutant, browser: &str) -> Report {
@@ -243,12 +241,13 @@ fn broken_gateways_get_the_same_verdict_in_chromium_as_in_the_built_in_browser()
     for id in SAME {
         let mutant = mutants.iter().find(|mutant| mutant.id == id);
         let mutant = mutant.unwrap_or_else(|| panic!("no mutant {id}"));
-        let (built_in, chromium) = (said(mutant, "built-in"), said(mutant, "chromium"));
+        let (built_in, why) = said(mutant, "built-in");
+        let (chromium, other) = said(mutant, "chromium");
         assert!(
             built_in.iter().any(|(_, status, _)| status == "failed"),
             "{id}: {built_in:?}"
         );
-        assert_eq!(built_in, chromium, "{id}");
+        assert_eq!(built_in, chromium, "{id}\n{why}\n{other}");
     }
 }
 
