@@ -57,7 +57,11 @@ pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
         how.upstream.unwrap_or_default(),
         how.browser.unwrap_or_default(),
     );
-    let deadline = typed.unwrap_or(default_deadline(upstream, browser));
+    let deadline = typed.unwrap_or(default_deadline(
+        how.stack.unwrap_or_default(),
+        upstream,
+        browser,
+    ));
     if args.list || args.dry_run {
         return process.read(started, deadline, move || look(args));
     }

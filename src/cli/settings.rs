@@ -349,7 +349,8 @@ impl Settings {
             allow_conditional: how.allow_conditional || file.allow_conditional,
             quick: args.quick || file.quick,
             deadline: settled_deadline(
-                (how.deadline.or(file.deadline)).unwrap_or(default_deadline(upstream, browser)),
+                (how.deadline.or(file.deadline))
+                    .unwrap_or(default_deadline(stack, upstream, browser)),
             )?,
             formats: Formats::find(output.format, file.format)?,
             lang: output.lang.or(file.lang).unwrap_or_default().into(),
@@ -377,7 +378,7 @@ impl Settings {
     /// The same in another browser, with the time that it takes.
     #[must_use]
     pub fn in_browser(self, browser: BrowserKind) -> Self {
-        let deadline = default_deadline(self.upstream, browser);
+        let deadline = default_deadline(self.stack, self.upstream, browser);
         Self {
             browser,
             deadline: self.deadline.max(deadline),
@@ -387,11 +388,13 @@ impl Settings {
 }
 
 /// How long a run may take where nobody says, in seconds. The real LiteLLM alone takes some 10 to
-/// be up, a real browser some 20 for the whole plan, and each several times that on a busy machine.
-pub fn default_deadline(upstream: UpstreamKind, browser: BrowserKind) -> u32 {
-    match (upstream, browser) {
-        (UpstreamKind::Double, BrowserKind::BuiltIn) => 60,
-        (UpstreamKind::Litellm, _) | (_, BrowserKind::Chromium) => 180,
+/// be up, a real browser some 20 for the whole plan, and each several times that on a busy machine;
+/// how fast a deployment is, is not the run's to say.
+pub fn default_deadline(stack: StackKind, upstream: UpstreamKind, browser: BrowserKind) -> u32 {
+    let ours = stack != StackKind::Compose;
+    match (ours, upstream, browser) {
+        (true, UpstreamKind::Double, BrowserKind::BuiltIn) => 60,
+        _ => 180,
     }
 }
 
