@@ -64,14 +64,8 @@ const OF_PRIVILEGES: [&str; 8] = [
 ];
 
 /// Those that mean the same in a container.
-const IN_CONTAINERS: [&str; 12] = [
+const IN_CONTAINERS: [&str; 6] = [
     "mount-remount",
-    "device",
-    "ptrace",
-    "read-host-files",
-    "fork-bomb",
-    "memory-4gib",
-    "log-1gb",
     "new-namespaces",
     "host-sockets",
     "caller-environment",
