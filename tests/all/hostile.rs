@@ -64,12 +64,11 @@ const OF_PRIVILEGES: [&str; 8] = [
 ];
 
 /// Those that mean the same in a container.
-const IN_CONTAINERS: [&str; 6] = [
+const IN_CONTAINERS: [&str; 5] = [
     "mount-remount",
     "new-namespaces",
     "host-sockets",
     "caller-environment",
-    "redis-config",
     "endless-answer",
 ];
 
