@@ -3,10 +3,6 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     time::Instant,
 };
 
@@ -17,8 +13,7 @@ use super::{
     error::CliError,
     inputs::{Inputs, PlanInput},
     log, out, place,
-    run::{permit_scripts, run_id, run_plan},
-    runtime,
+    run::{Process, permit_scripts, run_id, run_plan},
     settings::{Settings, shipped},
 };
 use crate::{
@@ -59,20 +54,20 @@ pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError
         ..RunArgs::default()
     })?;
     settings.formats.only("mutate", &FORMATS)?;
-    let runtime = runtime()?;
+    let process = Process::start()?;
     let plan = |dir: &Path| Plan::load(dir, args.allow_scripts);
     let mut work = Work {
         inputs: Inputs::read(&settings)?,
         plan: plan(&settings.plan)?,
         other: args.compare.as_deref().map(plan).transpose()?,
-        place: runtime.block_on(place::find(
+        place: process.runtime.block_on(place::find(
             StackKind::Sandbox,
             None,
             UpstreamKind::Double,
             SandboxKind::default(),
         ))?,
         dir: settings.report_dir.join(folder()),
-        stop: Arc::default(),
+        signals: process.signals,
         settings,
         jobs: usize::from(args.jobs),
     };
@@ -81,16 +76,7 @@ pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError
     let mutants = that_can_be_seen(mutants, !args.id.is_empty())?;
     work.plan
         .leave_out_unless(mutants.iter().any(|mutant| mutant.browser));
-    runtime.block_on(async {
-        let mut signals = listen()?;
-        let stop = Arc::clone(&work.stop);
-        // A run hears signals itself; this is for those that come between two.
-        tokio::spawn(async move {
-            signals.next().await;
-            stop.store(true, Ordering::Relaxed);
-        });
-        work.go(&mutants, started).await
-    })
+    process.runtime.block_on(work.go(&mutants, started))
 }
 
 impl From<CatalogueError> for CliError {
@@ -200,8 +186,8 @@ struct Work {
     other: Option<Plan>,
     place: Place,
     dir: PathBuf,
-    /// Whether a signal came: no run is begun any more.
-    stop: Arc<AtomicBool>,
+    /// Each run ends by them, and none is begun after one.
+    signals: Signals,
     jobs: usize,
 }
 
@@ -366,7 +352,7 @@ impl Work {
     /// What the plan says about one mutant, on its first run or on one `again`; nothing where the
     /// run was interrupted.
     async fn one(&self, mutant: &Mutant, again: bool) -> Result<Option<Judged>, CliError> {
-        if self.stop.load(Ordering::Relaxed) {
+        if self.signals.came().is_some() {
             return Ok(None);
         }
         let files = &self.inputs.files;
@@ -442,12 +428,11 @@ impl Work {
         let mut dir = RunDir::create(&self.dir, name)?;
         let mut events = Vec::new();
         let mut unwritten = Ok(());
-        let mut signals = listen()?;
         engine::run(
             &run,
             &self.place,
             Instant::now(),
-            &mut signals,
+            &mut self.signals.clone(),
             &mut |event| {
                 if unwritten.is_ok() {
                     unwritten = dir.append(&event);
@@ -462,11 +447,6 @@ impl Work {
         unwritten.and_then(|()| dir.finish(&report, settings.lang))?;
         Ok(report)
     }
-}
-
-fn listen() -> Result<Signals, CliError> {
-    Signals::new()
-        .map_err(|error| CliError::environment(format!("cannot listen for signals: {error}")))
 }
 
 /// Whether nothing was noticed.

@@ -259,7 +259,8 @@ fn worse(one: ExitStatus, other: ExitStatus) -> ExitStatus {
 pub struct Process {
     /// The runtime.
     pub runtime: Runtime,
-    signals: engine::Signals,
+    /// Those that end what it does.
+    pub signals: engine::Signals,
 }
 
 impl Process {

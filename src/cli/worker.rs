@@ -32,7 +32,7 @@ pub fn worker(args: &[OsString]) -> Result<ExitStatus, CliError> {
             if let Some(group) = args.get(2).filter(|group| !group.is_empty())
                 && let Err(error) = sandbox::enter(Path::new(group))
             {
-                tracing::debug!(%error, "the system does not grant a control group");
+                tracing::warn!(%error, "the run is not bounded by its control group");
             }
             let command = args.get(3..).unwrap_or_default();
             let code = runtime()?

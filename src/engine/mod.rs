@@ -31,8 +31,8 @@ use seal::{Message, Opener, SealKey};
 use tokio::{
     io::{AsyncBufRead, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::{Child, Command},
-    signal::unix::{Signal, SignalKind, signal},
-    sync::mpsc,
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, watch},
 };
 
 use crate::{evidence::Redactor, stack::sandbox};
@@ -235,13 +235,10 @@ async fn last_words(stderr: impl AsyncRead + Unpin) -> String {
     Redactor::new().redact(&String::from_utf8_lossy(&words))
 }
 
-/// The signals that end a run: SIGINT, SIGTERM and SIGHUP.
-#[derive(Debug)]
-pub struct Signals {
-    int: Signal,
-    term: Signal,
-    hup: Signal,
-}
+/// The signals that end a run: SIGINT, SIGTERM and SIGHUP. Every clone hears of the first of them,
+/// also one that came before it was made.
+#[derive(Clone, Debug)]
+pub struct Signals(watch::Receiver<Option<&'static str>>);
 
 impl Signals {
     /// Listens from here on: to be made before anything is written or started, within a tokio
@@ -250,19 +247,34 @@ impl Signals {
     /// # Errors
     /// What the system says where that is not possible.
     pub fn new() -> io::Result<Self> {
-        Ok(Self {
-            int: signal(SignalKind::interrupt())?,
-            term: signal(SignalKind::terminate())?,
-            hup: signal(SignalKind::hangup())?,
-        })
+        let mut int = signal(SignalKind::interrupt())?;
+        let mut term = signal(SignalKind::terminate())?;
+        let mut hup = signal(SignalKind::hangup())?;
+        let (tell, told) = watch::channel(None);
+        tokio::spawn(async move {
+            let name = tokio::select! {
+                _ = int.recv() => "SIGINT",
+                _ = term.recv() => "SIGTERM",
+                _ = hup.recv() => "SIGHUP",
+            };
+            // Nobody listens any more: there is nothing to end.
+            let _ = tell.send(Some(name));
+        });
+        Ok(Self(told))
     }
 
-    /// The next signal, by its name.
+    /// The signal that came, by its name.
+    #[must_use]
+    pub fn came(&self) -> Option<&'static str> {
+        *self.0.borrow()
+    }
+
+    /// Waits for a signal.
     pub async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.int.recv() => "SIGINT",
-            _ = self.term.recv() => "SIGTERM",
-            _ = self.hup.recv() => "SIGHUP",
+        match self.0.wait_for(Option::is_some).await {
+            Ok(name) => name.unwrap_or_default(),
+            // The runtime ends, and with it who waits.
+            Err(_) => std::future::pending().await,
         }
     }
 }

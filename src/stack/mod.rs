@@ -379,7 +379,7 @@ pub trait Stack: Send + Sync {
     /// Stops a service and starts it again. Returns when its main process was started, not
     /// when it answers.
     async fn restart(&self, service: Service) -> Result<(), StackError>;
-    /// Ends a service at once.
+    /// Ends a service at once. Its processes are gone when this returns.
     async fn kill(&self, service: Service) -> Result<(), StackError>;
     /// The processes of a service.
     async fn state(&self, service: Service) -> Result<ServiceState, StackError>;

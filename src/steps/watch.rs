@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -39,8 +38,8 @@ pub struct Watch {
 
 #[derive(Debug, Default)]
 struct Noticed {
-    /// Since when an answer is waited for, and how long the harness had stood still by then.
-    asked: Option<(Instant, u64)>,
+    /// Since when an answer is waited for, and how long the machine had kept others waiting by then.
+    asked: Option<(Instant, Stalls)>,
     /// Whether the run itself keeps it from answering.
     resting: bool,
     /// Whether it did when the answer was asked for.
@@ -65,9 +64,13 @@ impl Watch {
     #[must_use]
     pub fn noticed(&self) -> Option<String> {
         self.lock().iter().find_map(|(service, noticed)| {
-            let waiting = (noticed.asked).is_some_and(|(since, _)| since.elapsed() > SLOW);
-            let now = (waiting && !noticed.excused).then(|| "it does not answer".to_owned());
-            let what = noticed.trouble.clone().or(now)?;
+            let now = || {
+                let (since, before) = noticed.asked.filter(|_| !noticed.excused)?;
+                let waits = since.elapsed();
+                let why = self.stalls().since(before).explain(waits);
+                (waits > SLOW).then(|| "it does not answer".to_owned() + &why)
+            };
+            let what = noticed.trouble.clone().or_else(now)?;
             Some(format!("{service}: {what}"))
         })
     }
@@ -75,7 +78,7 @@ impl Watch {
     fn asks(&self, service: Service) {
         let mut all = self.lock();
         let noticed = all.entry(service).or_default();
-        noticed.asked = Some((Instant::now(), self.stood_still.load(Ordering::Relaxed)));
+        noticed.asked = Some((Instant::now(), self.stalls()));
         noticed.excused = noticed.resting;
     }
 
@@ -98,29 +101,77 @@ impl Watch {
             return;
         }
         let took = since.elapsed();
-        match answer {
-            Err(why) => noticed.trouble = Some(why),
-            Ok(()) if took > SLOW => {
-                let still = self.stood_still.load(Ordering::Relaxed) - before;
-                noticed.trouble = Some(slow(took, Duration::from_millis(still)));
-            }
-            Ok(()) => {}
+        let what = match answer {
+            Ok(()) if took <= SLOW => return,
+            Ok(()) => format!("it took {} ms to answer", took.as_millis()),
+            Err(why) => why,
+        };
+        noticed.trouble = Some(what + &self.stalls().since(before).explain(took));
+    }
+
+    fn stalls(&self) -> Stalls {
+        let own = self.stood_still.load(Ordering::Relaxed);
+        Stalls {
+            own: Duration::from_millis(own),
+            others: ["cpu", "io", "memory"].map(pressure),
         }
     }
 }
 
-/// An answer that took long. A machine that is too busy is told by the harness's own standing
-/// still; the answer says as little then, but its remedy is another.
-fn slow(took: Duration, still: Duration) -> String {
-    let mut text = format!("it took {} ms to answer", took.as_millis());
-    if still > took / 2 {
-        let still = still.as_millis();
-        let _ = write!(
-            text,
-            " (verify itself stood still for {still} ms meanwhile: {TOO_BUSY})"
-        );
+/// How long the machine has kept programs waiting that had work to do.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stalls {
+    /// The harness itself.
+    own: Duration,
+    /// Anybody: for a processor, for a disk, for memory.
+    others: [Duration; 3],
+}
+
+impl Stalls {
+    fn since(self, before: Self) -> Self {
+        let [cpu, io, memory] = self.others;
+        let [cpu_before, io_before, memory_before] = before.others;
+        Self {
+            own: self.own.saturating_sub(before.own),
+            others: [
+                cpu.saturating_sub(cpu_before),
+                io.saturating_sub(io_before),
+                memory.saturating_sub(memory_before),
+            ],
+        }
     }
-    text
+
+    /// What explains most of a wait, if anything does. The answer that came late says as little
+    /// then, but its remedy is another.
+    fn explain(self, wait: Duration) -> String {
+        let [cpu, io, memory] = self.others;
+        let of_all = [
+            (self.own, "verify itself stood still for"),
+            (cpu, "programs waited for a processor for"),
+            (io, "programs waited for a disk for"),
+            (memory, "programs waited for memory for"),
+        ];
+        let most = of_all.into_iter().max_by_key(|(stall, _)| *stall);
+        match most {
+            Some((stall, who)) if wait > SLOW && stall > wait / 2 => {
+                let stall = stall.as_millis();
+                format!(" ({who} {stall} ms meanwhile: {TOO_BUSY})")
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+/// What the kernel has counted of a pressure so far; zero where it does not count.
+fn pressure(of: &str) -> Duration {
+    let text = std::fs::read_to_string(format!("/proc/pressure/{of}")).unwrap_or_default();
+    let some = text.lines().find(|line| line.starts_with("some "));
+    let total = some.and_then(|line| line.split_once("total="));
+    Duration::from_micros(
+        total
+            .and_then(|(_, us)| us.trim().parse().ok())
+            .unwrap_or(0),
+    )
 }
 
 /// Begins to watch, where the services are the run's own and may be asked so often.
@@ -185,10 +236,25 @@ mod tests {
     #[test]
     fn a_machine_that_is_too_busy_is_told_from_a_service_that_stood_still() {
         let ms = Duration::from_millis;
-        assert_eq!(slow(ms(700), ms(340)), "it took 700 ms to answer");
+        let before = Stalls {
+            own: ms(40),
+            others: [ms(1000), ms(20), ms(0)],
+        };
+        let told = |own, cpu, io| {
+            let now = Stalls {
+                own: ms(own),
+                others: [ms(cpu), ms(io), ms(0)],
+            };
+            now.since(before).explain(ms(700))
+        };
+        assert_eq!(told(380, 1340, 370), "");
         assert_eq!(
-            slow(ms(700), ms(510)),
-            "it took 700 ms to answer (verify itself stood still for 510 ms meanwhile: the machine is too busy)"
+            told(550, 1200, 20),
+            " (verify itself stood still for 510 ms meanwhile: the machine is too busy)"
+        );
+        assert_eq!(
+            told(50, 1690, 20),
+            " (programs waited for a processor for 690 ms meanwhile: the machine is too busy)"
         );
     }
 

@@ -21,8 +21,8 @@ use tokio::{
 
 use super::ChromiumError;
 
-/// How long a command may take.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a command may take: a browser that hangs, not one on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Something that happened in a page.
 #[derive(Debug, Deserialize)]

@@ -4,6 +4,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     thread,
     time::Duration,
 };
@@ -12,6 +13,9 @@ const MIB: u64 = 1024 * 1024;
 
 /// The memory of a run in bytes: a browser and the real LiteLLM take most of it.
 const MEMORY: u64 = 6 * 1024 * MIB;
+
+/// The file by which processes are moved into a group.
+const PROCESSES_OF: &str = "cgroup.procs";
 
 /// The processes and threads of a run.
 const PROCESSES: u64 = 4096;
@@ -39,12 +43,31 @@ impl Drop for Group {
 }
 
 impl Group {
-    /// Makes one below the nearest group above this process that may be divided.
+    /// Makes one below the nearest group above this process that may be divided, where a process
+    /// may move into it, too.
     #[must_use]
     pub fn make() -> Option<Self> {
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-        Self::below(&mount_point(&mounts)?, own_path(&own)?)
+        let made = Self::below(&mount_point(&mounts)?, own_path(&own)?)?;
+        made.admits().is_ok().then_some(made)
+    }
+
+    /// Moves a process into it that does nothing and ends.
+    fn admits(&self) -> io::Result<()> {
+        let mut child = Command::new("cat")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()?;
+        let moved = self.take_in(child.id());
+        // It ends as its input does.
+        drop(child.stdin.take());
+        child.wait()?;
+        moved
+    }
+
+    fn take_in(&self, process: u32) -> io::Result<()> {
+        fs::write(self.path.join(PROCESSES_OF), process.to_string())
     }
 
     fn below(root: &Path, own: &str) -> Option<Self> {
@@ -99,7 +122,7 @@ impl Group {
 /// # Errors
 /// Where the system does not let it.
 pub fn enter(group: &Path) -> io::Result<()> {
-    fs::write(group.join("cgroup.procs"), "0")
+    fs::write(group.join(PROCESSES_OF), "0")
 }
 
 /// Whether the groups below this one have limits of memory and of processes.

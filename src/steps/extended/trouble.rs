@@ -133,8 +133,8 @@ impl Run {
         seen.ok_or_else(|| StepError::harness("end a service", "that it is down", "it answers"))
     }
 
-    /// Shows that a service does not answer. An address that is nobody's is asked for a moment only:
-    /// nothing comes back from there, no refusal either.
+    /// Shows that nothing answers in the place of a service that has ended. An address that is
+    /// nobody's is asked for a moment only: nothing comes back from there, no refusal either.
     async fn is_down(&self, service: Service) -> StepResult {
         let asked = async {
             match service {

@@ -35,6 +35,12 @@ const MIB: i64 = 1024 * 1024;
 /// How long the engine has to notice that a container has ended.
 const END_DEADLINE: Duration = Duration::from_secs(2);
 
+/// How long a container that was killed has to end.
+const KILL_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The processes of the harness's own shells in a container, at most: where these are refused, the
+/// limit is reached.
+const SHELLS: u64 = 8;
 /// How often it is asked.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -199,7 +205,9 @@ impl Container {
         }
         let read = self.run(&format!("base64 < {}", quoted(&name))).await;
         let done = match read {
-            Err(_) if self.has_ended().await? => return self.read_stopped(&name).await,
+            Err(_) if self.has_ended().await? => {
+                return self.read_stopped(&name).await;
+            }
             read => read?,
         };
         if done.code != 0 {
@@ -368,15 +376,15 @@ impl Container {
             .build();
         let mut stats = self.engine.docker.stats(&self.id, Some(options));
         let running = stats.try_next().await.ok()??.pids_stats?.current?;
-        (running >= limit).then(|| {
-            format!("it ran {running} processes and threads, which is as many as it may run")
+        (running + SHELLS >= limit).then(|| {
+            format!("it ran {running} processes and threads of the {limit} that it may run")
         })
     }
 
-    /// Ends the container at once.
+    /// Ends the container at once. It has ended when this returns.
     ///
     /// # Errors
-    /// What the engine says.
+    /// What the engine says; a container that runs on.
     pub async fn kill(&self) -> Result<(), StackError> {
         self.shells.lock().await.clear();
         let options = KillContainerOptionsBuilder::default()
@@ -386,15 +394,25 @@ impl Container {
             .docker
             .kill_container(&self.id, Some(options))
             .await
-            .map_err(|error| self.failed(&EngineError::of("killing it", &error)))
+            .map_err(|error| self.failed(&EngineError::of("killing it", &error)))?;
+        if self.ends_within(KILL_DEADLINE).await? {
+            return Ok(());
+        }
+        let seconds = KILL_DEADLINE.as_secs();
+        let error = EngineError::new(format!("killing it: it still runs after {seconds} s"));
+        Err(self.failed(&error))
     }
 
     /// Whether the container has ended, asked when a shell in it broke off: its processes are gone
     /// a moment before the engine says so.
     async fn has_ended(&self) -> Result<bool, StackError> {
+        self.ends_within(END_DEADLINE).await
+    }
+
+    async fn ends_within(&self, deadline: Duration) -> Result<bool, StackError> {
         let started = Instant::now();
         while self.running().await?.0 {
-            if started.elapsed() > END_DEADLINE {
+            if started.elapsed() > deadline {
                 return Ok(false);
             }
             tokio::time::sleep(POLL).await;
