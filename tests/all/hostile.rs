@@ -764,7 +764,8 @@ fn in_containers(ids: &[&str]) {
 }
 
 /// A row for each candidate, for a report on how one build fares: VERIFY_HOSTILE_PROGRAM names
-/// another, VERIFY_HOSTILE_ONLY some of the candidates, VERIFY_HOSTILE_STACK=containers where they run.
+/// another and VERIFY_HOSTILE_ROOT its checkout, VERIFY_HOSTILE_ONLY some of the candidates,
+/// VERIFY_HOSTILE_STACK=containers where they run.
 #[test]
 #[ignore = "prints a table and judges nothing"]
 fn table_of_hostile_candidates() {
@@ -772,6 +773,9 @@ fn table_of_hostile_candidates() {
     let mut runner = Runner::here();
     if let Some(program) = setting("PROGRAM") {
         runner.program = program.into();
+    }
+    if let Some(checkout) = setting("ROOT") {
+        runner.root = checkout.into();
     }
     let _engine = match setting("STACK").as_deref() {
         Some("containers") => {
