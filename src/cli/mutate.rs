@@ -352,7 +352,7 @@ impl Work {
     /// What the plan says about one mutant, on its first run or on one `again`; nothing where the
     /// run was interrupted.
     async fn one(&self, mutant: &Mutant, again: bool) -> Result<Option<Judged>, CliError> {
-        if self.signals.came().is_some() {
+        if self.signals.came() {
             return Ok(None);
         }
         let files = &self.inputs.files;

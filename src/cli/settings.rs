@@ -388,12 +388,11 @@ impl Settings {
 }
 
 /// How long a run may take where nobody says, in seconds. The real LiteLLM alone takes some 10 to
-/// be up, a real browser some 20 for the whole plan, and each several times that on a busy machine;
-/// how fast a deployment is, is not the run's to say.
+/// be up, containers and a real browser some 20 for the whole plan, and each several times that on a
+/// busy machine; how fast a deployment is, is not the run's to say.
 pub fn default_deadline(stack: StackKind, upstream: UpstreamKind, browser: BrowserKind) -> u32 {
-    let ours = stack != StackKind::Compose;
-    match (ours, upstream, browser) {
-        (true, UpstreamKind::Double, BrowserKind::BuiltIn) => 60,
+    match (stack, upstream, browser) {
+        (StackKind::Sandbox, UpstreamKind::Double, BrowserKind::BuiltIn) => 60,
         _ => 180,
     }
 }

@@ -235,10 +235,10 @@ async fn last_words(stderr: impl AsyncRead + Unpin) -> String {
     Redactor::new().redact(&String::from_utf8_lossy(&words))
 }
 
-/// The signals that end a run: SIGINT, SIGTERM and SIGHUP. Every clone hears of the first of them,
-/// also one that came before it was made.
+/// The signals that end a run: SIGINT, SIGTERM and SIGHUP. Who has heard one waits for another, as a
+/// rollback does after the run that was interrupted; a clone hears what its original has not heard.
 #[derive(Clone, Debug)]
-pub struct Signals(watch::Receiver<Option<&'static str>>);
+pub struct Signals(watch::Receiver<&'static str>);
 
 impl Signals {
     /// Listens from here on: to be made before anything is written or started, within a tokio
@@ -250,29 +250,33 @@ impl Signals {
         let mut int = signal(SignalKind::interrupt())?;
         let mut term = signal(SignalKind::terminate())?;
         let mut hup = signal(SignalKind::hangup())?;
-        let (tell, told) = watch::channel(None);
+        let (tell, told) = watch::channel("");
         tokio::spawn(async move {
-            let name = tokio::select! {
-                _ = int.recv() => "SIGINT",
-                _ = term.recv() => "SIGTERM",
-                _ = hup.recv() => "SIGHUP",
-            };
-            // Nobody listens any more: there is nothing to end.
-            let _ = tell.send(Some(name));
+            loop {
+                let name = tokio::select! {
+                    _ = int.recv() => "SIGINT",
+                    _ = term.recv() => "SIGTERM",
+                    _ = hup.recv() => "SIGHUP",
+                };
+                if tell.send(name).is_err() {
+                    // Nobody listens any more.
+                    return;
+                }
+            }
         });
         Ok(Self(told))
     }
 
-    /// The signal that came, by its name.
+    /// Whether one came that was not heard here.
     #[must_use]
-    pub fn came(&self) -> Option<&'static str> {
-        *self.0.borrow()
+    pub fn came(&self) -> bool {
+        self.0.has_changed().unwrap_or(false)
     }
 
-    /// Waits for a signal.
+    /// The next signal, by its name.
     pub async fn next(&mut self) -> &'static str {
-        match self.0.wait_for(Option::is_some).await {
-            Ok(name) => name.unwrap_or_default(),
+        match self.0.changed().await {
+            Ok(()) => *self.0.borrow_and_update(),
             // The runtime ends, and with it who waits.
             Err(_) => std::future::pending().await,
         }

@@ -4,14 +4,18 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use redis::{
-    Arg, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo as _,
-    Value,
+    Arg, AsyncConnectionConfig, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
+    IntoConnectionInfo as _, Value,
 };
 use secrecy::{ExposeSecret as _, SecretString};
+
+/// How long an answer may take: several times what it takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Redis could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -151,9 +155,10 @@ impl Redis {
         };
         let value = match &self.way {
             Way::Address(address) => {
+                let config = AsyncConnectionConfig::new().set_response_timeout(Some(TIMEOUT));
                 let answer = async {
                     let mut connection = redis::Client::open(address.info()?)?
-                        .get_multiplexed_async_connection()
+                        .get_multiplexed_async_connection_with_config(&config)
                         .await?;
                     command.query_async(&mut connection).await
                 };

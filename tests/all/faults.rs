@@ -157,7 +157,7 @@ fn what_befalls_a_service_in_mid_run_is_never_the_candidates_fault() {
         .zip((1..=7).cycle())
         .map(|(case, phase)| Case { phase, ..case })
         .collect();
-    nothing_wrong(&go_through(&cases, 8));
+    nothing_wrong(&go_through(&cases, 20));
 }
 
 /// Each pair at each phase, just as it begins and in the middle of it. Minutes.

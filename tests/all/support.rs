@@ -64,6 +64,8 @@ pub fn verify<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> Verify {
         .env("NO_COLOR", "1")
         .env("COLUMNS", "100")
         .env("VERIFY_STACK", "sandbox")
+        // How fast a machine is that runs three of them at once is no test's subject.
+        .env("VERIFY_DEADLINE", "300")
         .env("VERIFY_STATE_DIR", scratch.path().join("state"))
         .env("VERIFY_REPORT_DIR", scratch.path().join("reports"))
         .stdin(Stdio::null())
