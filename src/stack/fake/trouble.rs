@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, path::Path, str::FromStr, sync::Arc, time::Duration};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, kill_process},
+};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -243,11 +246,19 @@ async fn delay(stack: &dyn Stack, service: Service) -> Result<(), StackError> {
 fn fill(service: Service) -> Result<(), StackError> {
     let path = Path::new("/run/filled");
     let filled = || -> std::io::Result<()> {
-        let held = rustix::fs::statvfs(Path::new("/run"))?;
         let file = std::fs::File::create(path)?;
-        let room = held.f_bavail * held.f_frsize;
-        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, room)?;
-        Ok(())
+        loop {
+            let held = rustix::fs::statvfs(Path::new("/run"))?;
+            let room = held.f_bavail * held.f_frsize;
+            let flags = rustix::fs::FallocateFlags::empty();
+            match rustix::fs::fallocate(&file, flags, 0, room) {
+                // Somebody wrote in between: there is less room now.
+                Err(Errno::NOSPC) => {}
+                // None is left at all.
+                Err(Errno::INVAL) if room == 0 => return Ok(()),
+                done => return Ok(done?),
+            }
+        }
     };
     filled().map_err(|source| StackError::Io {
         what: format!("filling {}", path.display()),
