@@ -444,7 +444,7 @@ pub struct HowArgs {
     /// Let the plan bundle run its own scripts (the step `the script "…" is run`).
     #[arg(long)]
     pub allow_scripts: bool,
-    /// How long a run may take before it is broken off [default: 60 in the sandbox; elsewhere, or with a real LiteLLM or browser, 180].
+    /// How long a run may take before it is broken off [default: 60 with --stack sandbox and without a real LiteLLM or browser, else 180].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400), env = "VERIFY_DEADLINE", hide_env_values = true)]
     pub deadline: Option<u32>,
     /// For the harness's own tests: a sandbox in which the harness is blind in one sense.

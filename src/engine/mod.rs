@@ -258,8 +258,8 @@ impl Signals {
                     _ = term.recv() => "SIGTERM",
                     _ = hup.recv() => "SIGHUP",
                 };
+                // Every receiver is gone: the process ends by other means.
                 if tell.send(name).is_err() {
-                    // Nobody listens any more.
                     return;
                 }
             }

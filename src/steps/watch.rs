@@ -67,8 +67,8 @@ impl Watch {
             let now = || {
                 let (since, before) = noticed.asked.filter(|_| !noticed.excused)?;
                 let waits = since.elapsed();
-                let why = self.stalls().since(before).explain(waits);
-                (waits > SLOW).then(|| "it does not answer".to_owned() + &why)
+                let text = || format!("it does not answer{}", self.explain(before, waits));
+                (waits > SLOW).then(text)
             };
             let what = noticed.trouble.clone().or_else(now)?;
             Some(format!("{service}: {what}"))
@@ -106,52 +106,48 @@ impl Watch {
             Ok(()) => format!("it took {} ms to answer", took.as_millis()),
             Err(why) => why,
         };
-        noticed.trouble = Some(what + &self.stalls().since(before).explain(took));
+        noticed.trouble = Some(what + &self.explain(before, took));
+    }
+
+    fn explain(&self, before: Stalls, wait: Duration) -> String {
+        self.stalls().since(before).explain(wait)
     }
 
     fn stalls(&self) -> Stalls {
         let own = self.stood_still.load(Ordering::Relaxed);
-        Stalls {
-            own: Duration::from_millis(own),
-            others: ["cpu", "io", "memory"].map(pressure),
-        }
+        let [cpu, io, memory] = ["cpu", "io", "memory"].map(pressure);
+        Stalls([Duration::from_millis(own), cpu, io, memory])
     }
 }
 
-/// How long the machine has kept programs waiting that had work to do.
-#[derive(Clone, Copy, Debug, Default)]
-struct Stalls {
-    /// The harness itself.
-    own: Duration,
-    /// Anybody: for a processor, for a disk, for memory.
-    others: [Duration; 3],
-}
+/// How long the machine has kept programs waiting that had work to do, as [`WAITED`] names them.
+#[derive(Clone, Copy, Debug)]
+struct Stalls([Duration; 4]);
+
+const WAITED: [&str; 4] = [
+    "verify itself stood still for",
+    "programs waited for a processor for",
+    "programs waited for a disk for",
+    "programs waited for memory for",
+];
 
 impl Stalls {
     fn since(self, before: Self) -> Self {
-        let [cpu, io, memory] = self.others;
-        let [cpu_before, io_before, memory_before] = before.others;
-        Self {
-            own: self.own.saturating_sub(before.own),
-            others: [
-                cpu.saturating_sub(cpu_before),
-                io.saturating_sub(io_before),
-                memory.saturating_sub(memory_before),
-            ],
+        let mut passed = self.0;
+        for (stall, before) in passed.iter_mut().zip(before.0) {
+            *stall = stall.saturating_sub(before);
         }
+        Self(passed)
     }
 
     /// What explains most of a wait, if anything does. The answer that came late says as little
     /// then, but its remedy is another.
     fn explain(self, wait: Duration) -> String {
-        let [cpu, io, memory] = self.others;
-        let of_all = [
-            (self.own, "verify itself stood still for"),
-            (cpu, "programs waited for a processor for"),
-            (io, "programs waited for a disk for"),
-            (memory, "programs waited for memory for"),
-        ];
-        let most = of_all.into_iter().max_by_key(|(stall, _)| *stall);
+        let most = self
+            .0
+            .into_iter()
+            .zip(WAITED)
+            .max_by_key(|(stall, _)| *stall);
         match most {
             Some((stall, who)) if wait > SLOW && stall > wait / 2 => {
                 let stall = stall.as_millis();
@@ -236,15 +232,9 @@ mod tests {
     #[test]
     fn a_machine_that_is_too_busy_is_told_from_a_service_that_stood_still() {
         let ms = Duration::from_millis;
-        let before = Stalls {
-            own: ms(40),
-            others: [ms(1000), ms(20), ms(0)],
-        };
+        let before = Stalls([40, 1000, 20, 0].map(ms));
         let told = |own, cpu, io| {
-            let now = Stalls {
-                own: ms(own),
-                others: [ms(cpu), ms(io), ms(0)],
-            };
+            let now = Stalls([own, cpu, io, 0].map(ms));
             now.since(before).explain(ms(700))
         };
         assert_eq!(told(380, 1340, 370), "");

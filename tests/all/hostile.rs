@@ -49,9 +49,10 @@ const GRACE: Duration = Duration::from_secs(15);
 /// The most that any `verify` process may hold, in KiB.
 const PEAK: u64 = 200 * 1024;
 
-/// How long the processes of a run that is over may take to end: a watchdog first sees that the
-/// engine makes nothing more that it was asked for.
-const GONE: Duration = Duration::from_secs(15);
+/// How long the kernel may take to end the processes of a run that is over; in containers a watchdog
+/// first sees that the engine makes nothing more that it was asked for.
+const GONE: Duration = Duration::from_secs(5);
+const GONE_IN_CONTAINERS: Duration = Duration::from_secs(15);
 
 /// Those that are about privileges.
 const OF_PRIVILEGES: [&str; 8] = [
@@ -371,12 +372,12 @@ impl Watch {
             .collect()
     }
 
-    /// The same, when the kernel had the time to end them.
-    fn left_at_last(&self) -> Vec<String> {
+    /// The same, when there was so much time to end them.
+    fn left_after(&self, limit: Duration) -> Vec<String> {
         let over = Instant::now();
         loop {
             let left = self.left();
-            if left.is_empty() || over.elapsed() > GONE {
+            if left.is_empty() || over.elapsed() > limit {
                 return left;
             }
             thread::sleep(Duration::from_millis(20));
@@ -530,7 +531,10 @@ fn attack(
         thread::sleep(Duration::from_millis(30));
     };
     let took = started.elapsed();
-    wrong.extend(watch.left_at_last());
+    wrong.extend(watch.left_after(match runner.stack {
+        "containers" => GONE_IN_CONTAINERS,
+        _ => GONE,
+    }));
 
     let reports = scratch.path().join("reports");
     let text_of = |path: &PathBuf| {

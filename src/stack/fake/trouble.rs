@@ -241,24 +241,29 @@ async fn delay(stack: &dyn Stack, service: Service) -> Result<(), StackError> {
     Ok(())
 }
 
+/// How often a file system that is written to meanwhile is filled anew.
+const FILLS: u32 = 100;
+
 /// Fills the file system that the services write to. What the gateway alone writes to is left: it
 /// is itself whom a full one there is held against.
 fn fill(service: Service) -> Result<(), StackError> {
     let path = Path::new("/run/filled");
     let filled = || -> std::io::Result<()> {
         let file = std::fs::File::create(path)?;
-        loop {
+        for _ in 0..FILLS {
             let held = rustix::fs::statvfs(Path::new("/run"))?;
             let room = held.f_bavail * held.f_frsize;
+            if room == 0 {
+                return Ok(());
+            }
             let flags = rustix::fs::FallocateFlags::empty();
             match rustix::fs::fallocate(&file, flags, 0, room) {
-                // Somebody wrote in between: there is less room now.
+                // A service wrote in between: there is less room now.
                 Err(Errno::NOSPC) => {}
-                // None is left at all.
-                Err(Errno::INVAL) if room == 0 => return Ok(()),
                 done => return Ok(done?),
             }
         }
+        Err(Errno::NOSPC.into())
     };
     filled().map_err(|source| StackError::Io {
         what: format!("filling {}", path.display()),

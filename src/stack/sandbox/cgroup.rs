@@ -14,9 +14,6 @@ const MIB: u64 = 1024 * 1024;
 /// The memory of a run in bytes: a browser and the real LiteLLM take most of it.
 const MEMORY: u64 = 6 * 1024 * MIB;
 
-/// The file by which processes are moved into a group.
-const PROCESSES_OF: &str = "cgroup.procs";
-
 /// The processes and threads of a run.
 const PROCESSES: u64 = 4096;
 
@@ -59,15 +56,11 @@ impl Group {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()?;
-        let moved = self.take_in(child.id());
+        let moved = move_in(&self.path, child.id());
         // It ends as its input does.
         drop(child.stdin.take());
         child.wait()?;
         moved
-    }
-
-    fn take_in(&self, process: u32) -> io::Result<()> {
-        fs::write(self.path.join(PROCESSES_OF), process.to_string())
     }
 
     fn below(root: &Path, own: &str) -> Option<Self> {
@@ -122,7 +115,12 @@ impl Group {
 /// # Errors
 /// Where the system does not let it.
 pub fn enter(group: &Path) -> io::Result<()> {
-    fs::write(group.join(PROCESSES_OF), "0")
+    // What the kernel takes for the process that writes it.
+    move_in(group, 0)
+}
+
+fn move_in(group: &Path, process: u32) -> io::Result<()> {
+    fs::write(group.join("cgroup.procs"), process.to_string())
 }
 
 /// Whether the groups below this one have limits of memory and of processes.

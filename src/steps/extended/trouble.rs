@@ -17,8 +17,9 @@ use crate::{
 /// How often is looked whether a service is back.
 const POLL: Duration = Duration::from_millis(1);
 
-/// How long an ended service is asked.
+/// How long a service is asked whose end nothing else shows, and one whose process has ended.
 const ASKED: Duration = Duration::from_secs(1);
+const BRIEFLY: Duration = Duration::from_millis(100);
 
 /// How long a service that the run ended has to be back, in seconds.
 const BACK_SECONDS: u64 = 10;
@@ -133,12 +134,14 @@ impl Run {
         seen.ok_or_else(|| StepError::harness("end a service", "that it is down", "it answers"))
     }
 
-    /// Shows that a service has ended: by its process or its container, and where it is neither by
-    /// its silence, which at an address that is nobody's takes longer than is waited for.
+    /// Shows that nothing answers in the place of a service. Its silence is waited for no longer than
+    /// a moment where its process or its container has ended: an address without a host refuses
+    /// nothing, and a program that took its port answers at once.
     async fn is_down(&self, service: Service) -> StepResult {
-        if matches!(self.stack.state(service).await, Ok(state) if !state.running) {
-            return Ok(());
-        }
+        let limit = match self.stack.state(service).await {
+            Ok(state) if !state.running => BRIEFLY,
+            _ => ASKED,
+        };
         let asked = async {
             match service {
                 Service::Redis => self.redis.ping().await.is_ok(),
@@ -146,7 +149,7 @@ impl Run {
                 _ => false,
             }
         };
-        let answers = tokio::time::timeout(ASKED, asked).await.unwrap_or(false);
+        let answers = tokio::time::timeout(limit, asked).await.unwrap_or(false);
         if answers {
             return Err(StepError::harness(
                 format!("end {service}"),

@@ -41,6 +41,7 @@ const KILL_DEADLINE: Duration = Duration::from_secs(10);
 /// The processes of the harness's own shells in a container, at most: where these are refused, the
 /// limit is reached.
 const SHELLS: u64 = 8;
+
 /// How often it is asked.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -205,9 +206,7 @@ impl Container {
         }
         let read = self.run(&format!("base64 < {}", quoted(&name))).await;
         let done = match read {
-            Err(_) if self.has_ended().await? => {
-                return self.read_stopped(&name).await;
-            }
+            Err(_) if self.has_ended().await? => return self.read_stopped(&name).await,
             read => read?,
         };
         if done.code != 0 {
