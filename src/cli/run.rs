@@ -40,10 +40,7 @@ use crate::{
         StoreError, Verdict, render::Undo,
     },
     stack::docker::{compose::Setup, labels},
-    steps::{
-        registry::{self, Keyword},
-        script,
-    },
+    steps::{codes, registry, script},
     verdict, yaml,
 };
 
@@ -664,25 +661,21 @@ pub fn permit_scripts(bundle: &Bundle, allowed: bool) -> Result<(), CliError> {
 /// The step definitions, as the bundle's check asks for them.
 pub struct StepTable;
 
-fn keyword(kind: StepType) -> Keyword {
-    match kind {
-        StepType::Given => Keyword::Given,
-        StepType::When => Keyword::When,
-        StepType::Then => Keyword::Then,
-    }
-}
-
 impl Vocabulary for StepTable {
     fn count(&self, kind: StepType, text: &str) -> usize {
-        registry::matching(keyword(kind), text).len()
+        registry::matching(kind.into(), text).len()
     }
 
     fn nearest(&self, kind: StepType, text: &str) -> Option<String> {
         let known: Vec<String> = registry::all()
-            .filter(|def| def.keyword == keyword(kind))
+            .filter(|def| def.keyword == kind.into())
             .map(|def| registry::readable(def.pattern))
             .collect();
         yaml::suggest(text, known.iter().map(String::as_str)).map(str::to_owned)
+    }
+
+    fn codes(&self) -> Vec<&'static str> {
+        codes::all().into_keys().collect()
     }
 }
 

@@ -192,9 +192,11 @@ impl Bridge {
                 Outcome::Passed
             } else {
                 Outcome::Inconclusive(Failure {
+                    code: "harness.scenario".to_owned(),
                     did: "run the scenario".to_owned(),
                     expected: format!("{} steps to pass", steps.len()),
                     seen: format!("{} passed, and none failed", current.passed),
+                    ..Failure::default()
                 })
             }
         });
@@ -222,6 +224,10 @@ impl Run {
             did: self.recorder.bounded(&failure.did),
             expected: self.recorder.bounded(&failure.expected),
             seen: self.recorder.bounded(&failure.seen),
+            facts: (failure.facts.into_iter())
+                .map(|(name, value)| (name, self.recorder.bounded(&value)))
+                .collect(),
+            code: failure.code,
         };
         let outcome = match outcome {
             Outcome::Passed => Outcome::Passed,
@@ -250,9 +256,11 @@ fn text(step: &gherkin::Step) -> String {
 
 fn undefined(step: &gherkin::Step, why: &str) -> Outcome {
     Outcome::Inconclusive(Failure {
+        code: "harness.step".to_owned(),
         did: text(step),
         expected: "exactly one step definition".to_owned(),
         seen: why.to_owned(),
+        ..Failure::default()
     })
 }
 
@@ -267,9 +275,11 @@ fn panicked(info: &(dyn std::any::Any + Send)) -> Outcome {
                 .or_else(|| info.downcast_ref::<&str>().copied())
                 .unwrap_or("(nothing said)");
             Outcome::Inconclusive(Failure {
+                code: "harness.defect".to_owned(),
                 did: "run a step".to_owned(),
                 expected: "that it ends by itself".to_owned(),
                 seen: format!("a defect of verify: {seen}"),
+                ..Failure::default()
             })
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! The report is folded from these events alone, so a run that is killed still has one.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -177,10 +179,16 @@ pub enum Outcome {
 /// What a person must read about something that did not come out. Redacted.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
+    /// Which check it is, in one stable word: `ban.redis`. Empty in reports of versions before it.
+    #[serde(default)]
+    pub code: String,
     /// What was done.
     pub did: String,
     /// What was expected.
     pub expected: String,
     /// What was seen: log lines, the response, the value.
     pub seen: String,
+    /// Parts of what was seen, by name: what the rules of the diagnosis look at.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
 }

@@ -6,9 +6,12 @@ mod render;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use crate::{
     mutation::{Catalogue, Mutant},
     plan::{Bundle, Item, ItemId, ItemPattern, Phase, Rule, Sign},
+    steps::{codes, registry},
 };
 
 pub use render::text;
@@ -39,6 +42,8 @@ pub struct Scenario<'a> {
     pub at: String,
     /// Its steps with their lines, the background's first.
     pub steps: Vec<(usize, String)>,
+    /// The codes that its failure can have, each with what holds where it does not fail.
+    pub codes: BTreeMap<&'static str, &'static str>,
 }
 
 /// The mutants of a catalogue that concern an item.
@@ -93,20 +98,24 @@ fn scenarios(bundle: &Bundle, id: ItemId) -> Vec<Scenario<'_>> {
             bound.feature.background.as_ref(),
             rule.and_then(|rule| rule.background.as_ref()),
         ];
-        let steps = (backgrounds.into_iter().flatten())
+        let steps: Vec<_> = (backgrounds.into_iter().flatten())
             .flat_map(|background| &background.steps)
             .chain(&scenario.steps)
-            .map(|step| {
-                (
-                    step.position.line,
-                    format!("{}{}", step.keyword, step.value),
-                )
-            })
             .collect();
+        let told = codes::all();
+        let defs = (steps.iter()).flat_map(|step| registry::matching(step.ty.into(), &step.value));
+        let codes = defs.flat_map(|def| def.finer.iter().copied().chain([def.code]));
+        let codes = codes.filter_map(|code| Some((code, *told.get(code)?)));
         found.push(Scenario {
             name: &scenario.name,
             at: bound.at(),
-            steps,
+            codes: codes.collect(),
+            steps: (steps.iter())
+                .map(|step| {
+                    let text = format!("{}{}", step.keyword, step.value);
+                    (step.position.line, text)
+                })
+                .collect(),
         });
     }
     found
@@ -131,7 +140,10 @@ fn causes(rules: &[Rule], id: ItemId) -> Causes<'_> {
     let (shown, others) = rules
         .iter()
         .filter(|rule| covers(&rule.explains))
-        .partition(|rule| rule.when.iter().any(|sign: &Sign| covers(&sign.items)));
+        .partition(|rule| {
+            let mut signs = rule.when.iter().flat_map(Sign::each);
+            signs.any(|sign| covers(&sign.items))
+        });
     Causes { shown, others }
 }
 

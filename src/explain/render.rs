@@ -25,6 +25,7 @@ pub fn text(explained: &Explanation<'_>, style: Style) -> String {
     ];
     for scenario in &explained.scenarios {
         parts.push(checked(scenario, style));
+        parts.push(codes(scenario, style));
     }
     let mut said = |title: &str, body: Option<&str>| {
         if let Some(body) = body {
@@ -169,6 +170,18 @@ fn checked(scenario: &Scenario<'_>, style: Style) -> String {
         &steps,
         style,
     )
+}
+
+fn codes(scenario: &Scenario<'_>, style: Style) -> String {
+    let label = say(
+        style.lang,
+        "Codes that its failure can have",
+        "失敗時のコード",
+    );
+    let codes: Vec<(String, String)> = (scenario.codes.iter())
+        .map(|(code, told)| ((*code).to_owned(), line(told)))
+        .collect();
+    list(&style.paint(BOLD, label), &codes, style)
 }
 
 fn mutants(found: Option<&Mutants<'_>>, style: Style) -> String {

@@ -1,6 +1,6 @@
 //! What the plan said about one mutant, held against what it had to say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,9 @@ pub struct Judged {
     pub cause: Option<String>,
     /// The causes that the diagnosis named, the likeliest first.
     pub named: Vec<String>,
+    /// The codes of the candidate's failures.
+    #[serde(default)]
+    pub codes: BTreeSet<String>,
     /// Whether the plan that is compared with noticed; `None` where there was none.
     pub noticed_by_other: Option<bool>,
     /// How long its run took, in milliseconds.
@@ -81,6 +84,7 @@ impl Judged {
             complaints: vec![why],
             cause: mutant.cause.clone(),
             named: Vec::new(),
+            codes: BTreeSet::new(),
             noticed_by_other: None,
             duration_ms: 0.0,
             again: false,
@@ -118,6 +122,9 @@ pub fn judge(mutant: &Mutant, report: &RunReport) -> Judged {
     for item in all().filter(|item| is_selected(item)) {
         let cell = Cell::from(standing(item));
         judged.items.insert(item.id, cell);
+        if let (Cell::Failed, Some(failure)) = (cell, &item.failure) {
+            judged.codes.insert(failure.code.clone());
+        }
         let complaint = complaint(mutant, item, cell);
         contradicted |= complaint.is_some() && matches!(cell, Cell::Passed | Cell::Failed);
         judged.complaints.extend(complaint);

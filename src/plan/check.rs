@@ -23,6 +23,9 @@ pub trait Vocabulary {
 
     /// The step that was probably meant by one that is undefined.
     fn nearest(&self, kind: StepType, text: &str) -> Option<String>;
+
+    /// The codes that failures of these steps can have.
+    fn codes(&self) -> Vec<&'static str>;
 }
 
 impl Bundle {
@@ -34,7 +37,7 @@ impl Bundle {
     pub fn check(&self, vocabulary: &impl Vocabulary) -> Result<(), BundleError> {
         let mut problems = self.plan_problems();
         problems.extend(self.stray_features());
-        problems.extend(self.rule_problems());
+        problems.extend(self.rule_problems(&vocabulary.codes()));
         let mut bound: BTreeMap<ItemId, String> = BTreeMap::new();
         for scenario in self.scenarios() {
             problems.extend(self.binding_problems(&scenario, &mut bound));

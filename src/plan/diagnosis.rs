@@ -1,6 +1,6 @@
 //! Rules that tell causes from symptoms, as data: `diagnosis.yaml` of a plan bundle.
 
-use std::{io, path::Path};
+use std::{collections::BTreeMap, io, path::Path};
 
 use regex::Regex;
 use schemars::JsonSchema;
@@ -42,12 +42,42 @@ pub struct Sign {
     /// Which items; any where none is named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<ItemPattern>,
-    /// What the failure says was done, expected or seen: a regular expression.
+    /// The codes that the failure may have; a `*` at the end stands for any rest. Any where none is
+    /// named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<String>,
+    /// Facts that the failure must have, each matching a regular expression.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
+    /// Signs of which one is enough.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub any: Vec<Self>,
+    /// What the failure says was done, expected or seen: a regular expression. Texts change; codes and
+    /// facts stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub says: Option<String>,
     /// What a piece of the item's evidence holds: a regular expression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
+}
+
+impl Sign {
+    /// It, and those of which one is enough.
+    pub fn each(&self) -> Vec<&Self> {
+        let mut all = vec![self];
+        all.extend(self.any.iter().flat_map(Self::each));
+        all
+    }
+
+    /// Whether a failure may have this code.
+    #[must_use]
+    pub fn has_code(&self, code: &str) -> bool {
+        let is_it = |wanted: &String| match wanted.strip_suffix('*') {
+            Some(start) => code.starts_with(start),
+            None => code == wanted,
+        };
+        self.codes.is_empty() || self.codes.iter().any(is_it)
+    }
 }
 
 /// The same file once more, for the lines alone.
@@ -72,7 +102,7 @@ pub(super) fn load(dir: &Path, read: &Reader<'_>) -> Result<(Vec<Rule>, Vec<u64>
 
 impl Bundle {
     /// What is wrong with the rules: a pattern that is none, a rule that could never hold.
-    pub(super) fn rule_problems(&self) -> Vec<Problem> {
+    pub(super) fn rule_problems(&self, codes: &[&str]) -> Vec<Problem> {
         let mut problems = Vec::new();
         let placed = || self.rules.iter().zip(&self.rule_lines);
         for (number, (rule, line)) in placed().enumerate() {
@@ -93,17 +123,28 @@ impl Bundle {
             if rule.explains.is_empty() {
                 complain("explains nothing: it would never be named".to_owned());
             }
-            for sign in rule.when.iter().chain(&rule.unless) {
-                for text in [&sign.says, &sign.evidence].into_iter().flatten() {
+            let signs = || rule.when.iter().chain(&rule.unless).flat_map(Sign::each);
+            for sign in signs() {
+                let texts = [&sign.says, &sign.evidence].into_iter().flatten();
+                for text in texts.chain(sign.facts.values()) {
                     if let Err(error) = Regex::new(text) {
                         complain(format!("`{text}` is no regular expression: {error}"));
                     }
                 }
             }
-            let named = [&rule.when, &rule.unless]
-                .into_iter()
-                .flatten()
-                .flat_map(|sign| &sign.items);
+            for wanted in signs().flat_map(|sign| &sign.codes) {
+                let one = Sign {
+                    codes: vec![wanted.clone()],
+                    ..Sign::default()
+                };
+                if !codes.iter().any(|code| one.has_code(code)) {
+                    let meant = yaml::suggest(wanted, codes.iter().copied());
+                    let meant =
+                        meant.map_or_else(String::new, |one| format!(", did you mean `{one}`?"));
+                    complain(format!("no check has the code `{wanted}`{meant}"));
+                }
+            }
+            let named = signs().flat_map(|sign| &sign.items);
             for pattern in named.chain(&rule.explains) {
                 if !self.items().any(|item| pattern.covers(item)) {
                     complain(format!("the plan has no item {pattern}"));

@@ -59,6 +59,10 @@ impl Vocabulary for Words {
     fn nearest(&self, _: StepType, text: &str) -> Option<String> {
         crate::yaml::suggest(text, ["it answers"]).map(str::to_owned)
     }
+
+    fn codes(&self) -> Vec<&'static str> {
+        vec!["answer.status"]
+    }
 }
 
 pub(super) fn bundle(edit: impl Fn(&str, &str) -> String) -> TempDir {

@@ -259,6 +259,8 @@ pub fn mislabelled() -> Outcome {
         seen: "2025/11/08 10:15:00 [info] 42#42: *7 Tracking user: alice@example.com [MCP|Int]\n\
                2025/11/08 10:15:00 [info] 42#42: *7 User tracking success: alice@example.com"
             .to_owned(),
+        code: "tracking.wrong-context".to_owned(),
+        facts: [("context".to_owned(), "MCP|Int".to_owned())].into(),
     })
 }
 
@@ -268,6 +270,7 @@ pub fn noisy() -> Outcome {
         did: "measured GET /health of v10 and v11.1, 40 blocks each".to_owned(),
         expected: "an interval of the ratio narrower than the margin of 10 %".to_owned(),
         seen: "ratio 1.02, interval 0.81 to 1.31".to_owned(),
+        ..Failure::default()
     })
 }
 
@@ -319,6 +322,7 @@ pub fn fail() -> RunReport {
         seen:
             "\u{1b}[2J\u{1b}[31mcontext [MCP|Int] is not in the plan\u{7}\n```\n| a | table |\n```"
                 .to_owned(),
+        ..Failure::default()
     });
     let sample = Sample {
         rules: vec![label_rule()],
@@ -336,6 +340,7 @@ pub fn inconclusive() -> RunReport {
         did: "GET active_user:alice@example.com".to_owned(),
         expected: "an answer from Redis".to_owned(),
         seen: "connection refused (127.0.0.1:6379)".to_owned(),
+        ..Failure::default()
     });
     let mut sample = Sample::default().with("4.2", died).without_end("4.4");
     for item in ["5.1", "5.2", "6.1", "6.2", "6.3", "6.4", "7.1", "7.2"] {

@@ -24,42 +24,42 @@ use crate::{
 
 steps! {
     /// Ends a service of the stack at once: gateway, auth, redis, upstream or idp.
-    When "^the service \"(?P<service>[a-z]+)\" is killed$" => kill;
+    When "^the service \"(?P<service>[a-z]+)\" is killed$" => kill, "stack.kill";
     /// Restarts a service of the stack; it need not answer yet.
-    When "^the service \"(?P<service>[a-z]+)\" is restarted$" => restart;
+    When "^the service \"(?P<service>[a-z]+)\" is restarted$" => restart, "stack.restart";
     /// Sends a request without a session to the public site or to the internal port.
-    When "^(?P<method>GET|HEAD|POST|PUT|DELETE) \"(?P<path>[^\"]+)\" is asked on the (?P<port>public|internal) port$" => request;
+    When "^(?P<method>GET|HEAD|POST|PUT|DELETE) \"(?P<path>[^\"]+)\" is asked on the (?P<port>public|internal) port$" => request, "answer.any";
     /// Asks for a path in the session so many times, and looks at nothing but that answers
     /// come: what requests cost by themselves.
-    When "^the session asks for \"(?P<path>[^\"]+)\" (?P<count>[0-9]+) times, unchecked$" => unchecked;
+    When "^the session asks for \"(?P<path>[^\"]+)\" (?P<count>[0-9]+) times, unchecked$" => unchecked, "session.unchecked";
     /// Runs a script of the plan bundle beside the stack, with bash: needs --allow-scripts. It sees
     /// the system read-only, no other file of the host and no environment but this. It finds the site's address
     /// in SITE, its host name in HOST, the internal port's address in INTERNAL, the session's
     /// cookie in COOKIE, the gateway's log in LOG, and who the admin and the test user are in
     /// ADMIN and TEST_USER; CONTROL_TOKEN opens the control paths of the doubles. Fails when its exit status is not 0.
-    When "^the script \"(?P<script>[^\"]+)\" is run$" => run_script;
+    When "^the script \"(?P<script>[^\"]+)\" is run$" => run_script, "script.exit";
     /// The status of the last answer.
-    Then "^the answer's status is (?P<status>[0-9]+)$" => status;
+    Then "^the answer's status is (?P<status>[0-9]+)$" => status, "answer.status";
     /// A header field of the last answer holds a text.
-    Then "^the answer's header \"(?P<name>[^\"]+)\" holds \"(?P<text>[^\"]*)\"$" => header;
+    Then "^the answer's header \"(?P<name>[^\"]+)\" holds \"(?P<text>[^\"]*)\"$" => header, "answer.header";
     /// The body of the last answer holds a text.
-    Then "^the answer's body holds \"(?P<text>[^\"]+)\"$" => body;
+    Then "^the answer's body holds \"(?P<text>[^\"]+)\"$" => body, "answer.body";
     /// A value of the last answer's JSON body, by JSON pointer; compared as text.
-    Then "^the answer's JSON has \"(?P<value>[^\"]*)\" at \"(?P<pointer>[^\"]*)\"$" => json;
+    Then "^the answer's JSON has \"(?P<value>[^\"]*)\" at \"(?P<pointer>[^\"]*)\"$" => json, "answer.json";
     /// In the window, the last request caused a line that matches a regular expression.
-    Then "^the log has a line for the request that matches \"(?P<pattern>.+)\"$" => line;
+    Then "^the log has a line for the request that matches \"(?P<pattern>.+)\"$" => line, "log.line";
     /// In the window, the last request caused no record at this level or above, but for messages
     /// that the profile calls harmless.
-    Then "^the log has nothing at (?P<level>warn|error|crit) or above for the request$" => quiet;
+    Then "^the log has nothing at (?P<level>warn|error|crit) or above for the request$" => quiet, "log.quiet";
     /// A control for what passes because it sees nothing: the log, the doubles' journals, Redis,
     /// the processes and the socket table show something that is known to be there.
-    Then "^every sense of the run shows what is there$" => senses;
+    Then "^every sense of the run shows what is there$" => senses, "control.senses";
     /// A key exists in Redis, or does not.
-    Then "^the key \"(?P<key>[^\"]+)\" (?P<is>exists|does not exist) in Redis$" => key;
+    Then "^the key \"(?P<key>[^\"]+)\" (?P<is>exists|does not exist) in Redis$" => key, "redis.key";
     /// The upstream's journal has so many entries of the last request.
-    Then "^the upstream received the request (?P<count>[0-9]+) times$" => received;
+    Then "^the upstream received the request (?P<count>[0-9]+) times$" => received, "upstream.count";
     /// The gateway's processes hold at most so many established connections to a port.
-    Then "^the gateway holds at most (?P<count>[0-9]+) connections to port (?P<port>[0-9]+)$" => connections;
+    Then "^the gateway holds at most (?P<count>[0-9]+) connections to port (?P<port>[0-9]+)$" => connections, "sockets.count";
 }
 
 fn service(args: &Args) -> Result<Service, StepError> {
@@ -169,13 +169,7 @@ async fn run_script(world: &mut World, args: Args) -> StepResult {
 fn answer(world: &World, holds: impl Fn(&Hop) -> bool, expected: String) -> StepResult {
     let hop = world.last()?;
     let did = format!("{} {}", hop.request.method, hop.request.url);
-    expect(
-        Blame::Candidate,
-        holds(hop),
-        did,
-        expected,
-        hop.response.summary(),
-    )
+    expect(Blame::Candidate, holds(hop), did, expected, &hop.response)
 }
 
 async fn status(world: &mut World, args: Args) -> StepResult {

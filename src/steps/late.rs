@@ -4,7 +4,7 @@ use super::run::Run;
 use crate::{
     engine::{bridge::Deferred, event::Outcome},
     evidence::EvidenceKind,
-    steps::world::{Blame, expect},
+    steps::world::{Blame, Coded as _, expect},
 };
 
 /// Looks again at everything that must stay as it is, and tells how the items ended that
@@ -35,8 +35,9 @@ pub async fn look_again(run: &Run, deferred: Vec<Deferred>) {
                     matches!(hop.response.status, 401 | 403),
                     "use the revoked token again at the end of the run",
                     "401 or 403, as right after its revocation",
-                    hop.response.summary(),
+                    &hop.response,
                 )
+                .code("revocation.refused")
             };
             if let Err(error) = refused.await {
                 outcome = run.excused(error).await.into();

@@ -1,5 +1,6 @@
 //! Step definitions, thin: probe, then assert. A file a phase.
 
+pub mod codes;
 mod deploy;
 mod extended;
 mod general;

@@ -11,15 +11,15 @@ use crate::{
 steps! {
     /// Puts a text into a field of the page that the session shows, or chooses the option of that
     /// value. Needs a real browser.
-    When "^the session fills \"(?P<field>[^\"]+)\" with \"(?P<text>[^\"]*)\"$" => fills;
+    When "^the session fills \"(?P<field>[^\"]+)\" with \"(?P<text>[^\"]*)\"$" => fills, "page.field";
     /// Clicks on an element of the page that the session shows; what the page asks back is agreed
     /// to. Needs a real browser.
-    When "^the session clicks on \"(?P<element>[^\"]+)\"$" => clicks;
+    When "^the session clicks on \"(?P<element>[^\"]+)\"$" => clicks, "page.element";
     /// The text that can be read on the page holds this one, or comes to hold it within the
     /// deadline. Needs a real browser.
-    Then "^the page shows \"(?P<text>[^\"]+)\"$" => shows;
+    Then "^the page shows \"(?P<text>[^\"]+)\"$" => shows, "page.text";
     /// As above, of one element of the page.
-    Then "^\"(?P<element>[^\"]+)\" of the page shows \"(?P<text>[^\"]+)\"$" => element_shows;
+    Then "^\"(?P<element>[^\"]+)\" of the page shows \"(?P<text>[^\"]+)\"$" => element_shows, "page.element-text";
 }
 
 /// The tab that the session looks at.

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     run::{Deployment, Run},
-    world::{Args, Blame, StepError, StepResult, World, expect},
+    world::{Args, Blame, Coded as _, Seen, StepError, StepResult, World, expect},
 };
 use crate::{
     digest::sha256,
@@ -24,44 +24,44 @@ use crate::{
 steps! {
     /// The baseline runs and answers on its internal port; it is what every run starts with.
     /// A baseline that does not come up is a fault of the environment.
-    Given "^the baseline is deployed and answers$" => baseline_answers;
+    Given "^the baseline is deployed and answers$" => baseline_answers, "deploy.baseline";
     /// Tests the candidate with the gateway's own binary (`-t -c`), staged beside the deployed
     /// configuration, and the same file with one brace too many.
-    When "^the candidate is tested with the gateway's own binary$" => test_syntax;
+    When "^the candidate is tested with the gateway's own binary$" => test_syntax, "syntax.run";
     /// The exit status is 0 and the program says both sentences.
-    Then "^the test succeeds and says \"(?P<first>[^\"]+)\" and \"(?P<second>[^\"]+)\"$" => syntax_accepted;
+    Then "^the test succeeds and says \"(?P<first>[^\"]+)\" and \"(?P<second>[^\"]+)\"$" => syntax_accepted, "syntax.accepted";
     /// Control: the same command refuses the same file with one brace too many.
-    Then "^the same file with one brace too many is refused by the same command$" => brace_refused;
+    Then "^the same file with one brace too many is refused by the same command$" => brace_refused, "syntax.control";
     /// Copies the deployed configuration to the plan's backup name, on the gateway.
-    Given "^the deployed configuration is backed up under the plan's name$" => back_up;
+    Given "^the deployed configuration is backed up under the plan's name$" => back_up, "deploy.backup";
     /// Puts the candidate in place of the deployed configuration and restarts the gateway.
-    When "^the candidate is deployed and the gateway is restarted$" => restart;
+    When "^the candidate is deployed and the gateway is restarted$" => restart, "deploy.restart";
     /// Reads both files back from the gateway and compares their SHA-256.
-    Then "^the backup is the baseline and the deployed configuration is the candidate, by their hashes$" => hashes_equal;
+    Then "^the backup is the baseline and the deployed configuration is the candidate, by their hashes$" => hashes_equal, "deploy.files";
     /// The gateway answers HTTP from a living master that is not the one before; none of the
     /// processes from before is left; every listening socket is held by the new master.
-    Then "^a new master answers, every old process is gone, and the new master holds every listening socket$" => new_master;
+    Then "^a new master answers, every old process is gone, and the new master holds every listening socket$" => new_master, "deploy.new-master", &["deploy.not-up", "deploy.sockets"];
     /// Asks for the health check so many times; each must be answered.
-    Then "^it answers its health check (?P<count>[0-9]+) times$" => answers_health;
+    Then "^it answers its health check (?P<count>[0-9]+) times$" => answers_health, "health.answers";
     /// The master is the same process as before, alive, and was not restarted.
-    Then "^the same master still runs and was not restarted again$" => still_runs;
+    Then "^the same master still runs and was not restarted again$" => still_runs, "deploy.same-master";
     /// The candidate is deployed and answers; deployed now, if no item did so before.
-    Given "^the candidate runs$" => candidate_runs;
+    Given "^the candidate runs$" => candidate_runs, "deploy.candidate";
     /// Asks for the health check over connections whose accepting process is looked up.
-    When "^the health check is asked (?P<count>[0-9]+) times$" => ask_health;
+    When "^the health check is asked (?P<count>[0-9]+) times$" => ask_health, "health.asked";
     /// Status 200, JSON, and the value that the profile names.
-    Then "^each answer is 200, JSON and healthy$" => all_healthy;
+    Then "^each answer is 200, JSON and healthy$" => all_healthy, "health.healthy";
     /// The process that accepted each connection is a worker of the master that runs.
-    Then "^each answer came from a worker of the running master$" => from_its_workers;
+    Then "^each answer came from a worker of the running master$" => from_its_workers, "health.workers";
     /// Asks once for every public location of the profile, in a session: Lua modules are
     /// loaded and upstreams dialled only then.
-    When "^every public location is asked for the first time$" => warm_up;
+    When "^every public location is asked for the first time$" => warm_up, "log.first-requests";
     /// Since just before the restart: no record at error, crit, alert or emerg, other than of
     /// requests that the gateway refused, or that other people sent. Warnings are counted and shown.
-    Then "^the log since the restart has no record at error or above$" => log_is_clean;
+    Then "^the log since the restart has no record at error or above$" => log_is_clean, "log.clean";
     /// Control: an error line written to every log that the gateway writes is found in each
     /// of them by the same reader.
-    Then "^an error line written to the same logs is found by the same reader$" => sentinel_found;
+    Then "^an error line written to the same logs is found by the same reader$" => sentinel_found, "log.control";
 }
 
 async fn baseline_answers(world: &mut World, _: Args) -> StepResult {
@@ -236,8 +236,9 @@ async fn new_master(world: &mut World, _: Args) -> StepResult {
             return Err(StepError::candidate(
                 "restart the gateway with the candidate",
                 "it comes up and answers",
-                why,
-            ));
+                Seen::from(why).fact("log", why),
+            )
+            .code("deploy.not-up"));
         }
         Deployment::Baseline => {
             return Err(StepError::harness(
@@ -299,6 +300,7 @@ async fn new_master(world: &mut World, _: Args) -> StepResult {
         format!("every one held by the new master {}", state.main.pid),
         lines(&listening),
     )
+    .code("deploy.sockets")
 }
 
 /// Sockets, one a line.
@@ -426,7 +428,7 @@ async fn all_healthy(world: &mut World, _: Args) -> StepResult {
             holds,
             format!("GET :8080{}", health.path),
             format!("200, JSON, {} = {}", health.pointer, health.value),
-            response.summary(),
+            response,
         )?;
     }
     Ok(())
@@ -555,7 +557,7 @@ async fn log_is_clean(world: &mut World, _: Args) -> StepResult {
         errors.is_empty(),
         "read the log since just before the restart, first requests included",
         "no record at error, crit, alert or emerg",
-        raw.join("\n"),
+        Seen::from(raw.join("\n")).fact("log", raw.join("\n")),
     )
 }
 

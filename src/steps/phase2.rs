@@ -5,7 +5,7 @@ use super::{
     run::Run,
     session::{Session, ticket_key},
     tracking::pair_of_user,
-    world::{Args, Blame, StepError, StepResult, World, expect},
+    world::{Args, Blame, Coded as _, Seen, StepError, StepResult, World, expect},
 };
 use crate::{
     evidence::{EvidenceKind, Stage},
@@ -22,51 +22,51 @@ use crate::{
 steps! {
     /// A browser with nothing in its jar. The log, and the identity provider's journal, are
     /// looked at from here on.
-    Given "^a fresh browser$" => fresh_browser;
+    Given "^a fresh browser$" => fresh_browser, "login.browser";
     /// Asks for a path of the public site and goes where it is sent.
-    When "^it asks for \"(?P<path>[^\"]+)\"$" => asks_for;
+    When "^it asks for \"(?P<path>[^\"]+)\"$" => asks_for, "login.asked";
     /// On the way there is a redirect to the identity provider's authorize endpoint with
     /// client_id, redirect_uri, response_type=code, the scopes of the profile and a state.
-    Then "^it is sent to the identity provider with a complete authorization request$" => complete_request;
+    Then "^it is sent to the identity provider with a complete authorization request$" => complete_request, "login.authorize";
     /// The way ends at a page of the identity provider with the form's fields.
-    Then "^it is shown the login form$" => shown_form;
+    Then "^it is shown the login form$" => shown_form, "login.form";
     /// Fills the form in with a user's address and a wrong password.
-    When "^it submits the form as the (?P<role>admin|test user|plain user) with a wrong password$" => wrong_password;
+    When "^it submits the form as the (?P<role>admin|test user|plain user) with a wrong password$" => wrong_password, "login.wrong-password", &["login.form"];
     /// There is no session cookie, and the page first asked for is not answered with 200.
-    Then "^it has no session$" => no_session;
+    Then "^it has no session$" => no_session, "login.no-session";
     /// Fills the form in with a user's address and password, and goes where that leads.
-    When "^it submits the form as the (?P<role>admin|test user|plain user) with the right password$" => right_password;
+    When "^it submits the form as the (?P<role>admin|test user|plain user) with the right password$" => right_password, "login.right-password", &["login.form"];
     /// The way goes through the callback and ends at this path of the site with 200.
-    Then "^it comes back through the callback to \"(?P<path>[^\"]+)\", which answers 200$" => comes_back;
+    Then "^it comes back through the callback to \"(?P<path>[^\"]+)\", which answers 200$" => comes_back, "login.comes-back";
     /// The session cookie was set with HttpOnly and SameSite.
-    Then "^the session cookie is set, HttpOnly and SameSite$" => cookie_set;
+    Then "^the session cookie is set, HttpOnly and SameSite$" => cookie_set, "login.cookie";
     /// The key that the cookie's ticket names exists in Redis.
-    Then "^Redis holds the session that the cookie's ticket names$" => session_in_redis;
+    Then "^Redis holds the session that the cookie's ticket names$" => session_in_redis, "login.redis";
     /// The identity provider's journal has, for this login, one code and one exchange of it.
-    Then "^the identity provider issued one code for the (?P<role>admin|test user|plain user) and exchanged it once$" => one_code;
+    Then "^the identity provider issued one code for the (?P<role>admin|test user|plain user) and exchanged it once$" => one_code, "login.code";
     /// In the log since the browser was fresh: a tracking pair of the user in the context.
-    Then "^the log has the tracking pair of the (?P<role>admin|test user|plain user) in the context \"(?P<context>[^\"]+)\"$" => pair_in_window;
+    Then "^the log has the tracking pair of the (?P<role>admin|test user|plain user) in the context \"(?P<context>[^\"]+)\"$" => pair_in_window, "login.tracked", super::tracking::CODES;
     /// Control: a fresh browser without a session is not answered with 200 by the site.
-    Then "^without a session \"(?P<path>[^\"]+)\" is not answered with 200$" => not_without_session;
+    Then "^without a session \"(?P<path>[^\"]+)\" is not answered with 200$" => not_without_session, "access.without-session";
     /// A session of the user, made by a login if there is none yet.
-    Given "^the (?P<role>admin|test user|plain user) has a session$" => has_session;
+    Given "^the (?P<role>admin|test user|plain user) has a session$" => has_session, "session.needed";
     /// A session of the user that no other item uses.
-    Given "^the (?P<role>admin|test user|plain user) has a session of its own$" => own_session;
+    Given "^the (?P<role>admin|test user|plain user) has a session of its own$" => own_session, "session.own";
     /// Asks for a path in the session, and follows no redirect.
-    When "^the session asks for \"(?P<path>[^\"]+)\"$" => session_asks;
+    When "^the session asks for \"(?P<path>[^\"]+)\"$" => session_asks, "session.asks";
     /// Opens a path in the session as a person does: a real browser shows where it leads. What the
     /// site answers first is the answer.
-    When "^the session opens \"(?P<path>[^\"]+)\"$" => session_opens;
+    When "^the session opens \"(?P<path>[^\"]+)\"$" => session_opens, "session.opens";
     /// Status 200, HTML, and the text that only the admin page has.
-    Then "^the answer is the admin page$" => is_admin_page;
+    Then "^the answer is the admin page$" => is_admin_page, "admin-page.shown", &["session.not-accepted"];
     /// Asks for the path that ends a session, and goes where that leads.
-    When "^the session signs out$" => signs_out;
+    When "^the session signs out$" => signs_out, "logout.sent";
     /// The browser has the session cookie no more, and its key is gone from Redis.
-    Then "^the session cookie is cleared and the session is gone from Redis$" => session_gone;
+    Then "^the session cookie is cleared and the session is gone from Redis$" => session_gone, "logout.redis", &["logout.cookie"];
     /// The old cookie, sent again, is not answered with 200.
-    Then "^the old cookie is refused$" => old_cookie_refused;
+    Then "^the old cookie is refused$" => old_cookie_refused, "logout.old-cookie";
     /// The same browser, on its next visit, is sent to the login form again.
-    Then "^the next visit in the same browser shows the login form$" => next_visit_form;
+    Then "^the next visit in the same browser shows the login form$" => next_visit_form, "logout.next-visit";
 }
 
 /// The way that the browser went, as a person reads it.
@@ -84,6 +84,24 @@ pub(super) fn way(hops: &[Hop]) -> String {
         );
     }
     lines.join("\n")
+}
+
+/// The way, the answer at its end, and how the session's cookie was to be sent back.
+fn way_seen(run: &Run, hops: &[Hop]) -> Seen {
+    let mut seen = Seen::from(way(hops));
+    if let Some(last) = hops.last() {
+        seen = seen.answered(&last.response);
+    }
+    let samesite = set_cookies(run, hops).find_map(|cookie| {
+        let flags = cookie.split(';').map(str::trim);
+        flags
+            .filter_map(|flag| flag.split_once('='))
+            .find(|(name, _)| name.eq_ignore_ascii_case("samesite"))
+    });
+    match samesite {
+        Some((_, value)) => seen.fact("samesite", value.to_ascii_lowercase()),
+        None => seen,
+    }
 }
 
 async fn fresh_browser(world: &mut World, _: Args) -> StepResult {
@@ -134,7 +152,7 @@ async fn complete_request(world: &mut World, _: Args) -> StepResult {
         return Err(StepError::candidate(
             did,
             "a redirect to the identity provider's authorize endpoint",
-            way(hops),
+            way_seen(&run, hops),
         ));
     };
     let query: std::collections::BTreeMap<String, String> =
@@ -165,7 +183,7 @@ async fn complete_request(world: &mut World, _: Args) -> StepResult {
             "302 to authorize with client_id, redirect_uri={callback}, response_type=code, scope {:?}, state",
             run.profile.login.scopes
         ),
-        way(hops),
+        way_seen(&run, hops),
     )
 }
 
@@ -176,7 +194,7 @@ async fn shown_form(world: &mut World, _: Args) -> StepResult {
         run.login_form(&world.scene.hops).is_some(),
         "ask for a page without a session",
         "the identity provider's login form",
-        way(&world.scene.hops),
+        way_seen(&run, &world.scene.hops),
     )
 }
 
@@ -188,8 +206,9 @@ async fn submit(world: &mut World, role: &str, password: Option<&str>) -> StepRe
         StepError::candidate(
             did,
             "the identity provider's login form",
-            way(&world.scene.hops),
+            way_seen(&run, &world.scene.hops),
         )
+        .code("login.form")
     })?;
     let right = run.password(&email)?;
     let session = world.session()?;
@@ -233,7 +252,7 @@ async fn no_session(world: &mut World, _: Args) -> StepResult {
         run.login_form(&world.scene.hops).is_some(),
         "visit again after a wrong password",
         "the login form",
-        way(&world.scene.hops),
+        way_seen(&run, &world.scene.hops),
     )
 }
 
@@ -273,7 +292,7 @@ async fn comes_back(world: &mut World, args: Args) -> StepResult {
             run.profile.login.callback,
             args.text("path")
         ),
-        way(hops),
+        way_seen(&run, hops),
     )
 }
 
@@ -398,7 +417,7 @@ async fn not_without_session(world: &mut World, args: Args) -> StepResult {
         hop.response.status != 200,
         format!("ask for {} without a session", args.text("path")),
         "anything but 200",
-        hop.response.summary(),
+        &hop.response,
     )
 }
 
@@ -477,8 +496,12 @@ async fn is_admin_page(world: &mut World, _: Args) -> StepResult {
         response.status == 200 && html && response.body.contains(&marker),
         format!("ask for {}", run.profile.admin_page.path),
         format!("200, HTML, with {marker}"),
-        response.summary(),
+        response,
     )
+    .map_err(|error| match run.sends_to_login(response) {
+        true => error.code("session.not-accepted"),
+        false => error,
+    })
 }
 
 async fn signs_out(world: &mut World, _: Args) -> StepResult {
@@ -517,8 +540,9 @@ async fn session_gone(world: &mut World, _: Args) -> StepResult {
         left.is_none(),
         "sign out",
         "the session cookie is cleared",
-        way(&world.scene.hops),
-    )?;
+        way_seen(&run, &world.scene.hops),
+    )
+    .code("logout.cookie")?;
     let key = ticket_key(&world.scene.note).unwrap_or_default();
     let exists = run.redis.exists(&key).await?;
     world.saw(
@@ -560,7 +584,7 @@ fn refused(world: &World, did: &str, hop: Hop) -> StepResult {
         hop.response.status != 200,
         format!("{did}: {} {}", hop.request.method, hop.request.url),
         "anything but 200",
-        hop.response.summary(),
+        &hop.response,
     )
 }
 
@@ -574,6 +598,6 @@ async fn next_visit_form(world: &mut World, _: Args) -> StepResult {
         run.login_form(&world.scene.hops).is_some(),
         "visit the site again in the browser that signed out",
         "the login form, not a silent login",
-        way(&world.scene.hops),
+        way_seen(&run, &world.scene.hops),
     )
 }

@@ -9,7 +9,7 @@ use super::{
     run::{Run, Sent},
     tracking::{note_untold_context, pair_of_request, pairs_of_requests},
     trail,
-    world::{Args, Blame, StepError, StepResult, World, expect},
+    world::{Args, Blame, Coded as _, Seen, StepError, StepResult, World, expect},
 };
 use crate::{
     evidence::{EvidenceKind, Stage},
@@ -25,36 +25,36 @@ use crate::{
 
 steps! {
     /// Opens a window on the gateway's log, and on the upstream's journal.
-    Given "^the log from here on$" => log_from_here;
+    Given "^the log from here on$" => log_from_here, "log.window";
     /// A request for a context's path without a session. It must leave no tracking line.
-    When "^someone without a session asks for the context \"(?P<context>[^\"]+)\"$" => without_session;
+    When "^someone without a session asks for the context \"(?P<context>[^\"]+)\"$" => without_session, "access.without-session";
     /// A request of the session for the profile's untracked location.
-    When "^the session asks for an untracked location$" => untracked;
+    When "^the session asks for an untracked location$" => untracked, "tracking.untracked-request";
     /// A request of the session for a context's path.
-    When "^the session asks for the context \"(?P<context>[^\"]+)\"$" => asks_context;
+    When "^the session asks for the context \"(?P<context>[^\"]+)\"$" => asks_context, "tracking.request";
     /// 404 from the upstream is fine; 401, 403, a redirect to the login and 5xx are not.
-    Then "^the request is neither refused, nor sent to the login, nor failed$" => let_in;
+    Then "^the request is neither refused, nor sent to the login, nor failed$" => let_in, "access.let-in";
     /// Exactly one `Tracking user` and one `User tracking success` for the request, at their
     /// level, with the session's e-mail byte for byte and the context.
-    Then "^the log has exactly one tracking pair for the request, in the context \"(?P<context>[^\"]+)\"$" => one_pair;
+    Then "^the log has exactly one tracking pair for the request, in the context \"(?P<context>[^\"]+)\"$" => one_pair, "tracking.pair", super::tracking::CODES;
     /// The user's key and metadata exist, last seen not before the request.
-    Then "^Redis holds the user as active, last seen not before the request$" => active_in_redis;
+    Then "^Redis holds the user as active, last seen not before the request$" => active_in_redis, "tracking.redis";
     /// Where the profile says that the context goes to the upstream, its journal has the request.
-    Then "^the upstream received the request, where the context \"(?P<context>[^\"]+)\" goes there$" => upstream_received;
+    Then "^the upstream received the request, where the context \"(?P<context>[^\"]+)\" goes there$" => upstream_received, "upstream.received";
     /// The requests that must not be tracked left no line. Their lines would stand before
     /// those of the tracked request, which were found.
-    Then "^the requests that are not tracked left no tracking line$" => no_line;
+    Then "^the requests that are not tracked left no tracking line$" => no_line, "tracking.unwanted";
     /// One request after another, one in each context of the profile.
-    When "^the session asks once for every context$" => every_context;
+    When "^the session asks once for every context$" => every_context, "tracking.every-context";
     /// Requests at the same time, mixed over all contexts.
-    When "^the session makes (?P<count>[0-9]+) requests at once, mixed over all contexts$" => at_once;
+    When "^the session makes (?P<count>[0-9]+) requests at once, mixed over all contexts$" => at_once, "tracking.at-once", &["access.let-in"];
     /// Every request of the run that must be tracked has exactly one pair.
-    Then "^every tracked request of the run has exactly one pair, in its own context$" => all_pairs;
+    Then "^every tracked request of the run has exactly one pair, in its own context$" => all_pairs, "tracking.all", super::tracking::CODES;
     /// Every tracking line since the restart has the plan's form and a context of the profile;
     /// the run's own requests show all of them.
-    Then "^every tracking line has the plan's form, and the contexts are exactly those of the plan$" => grammar_holds;
+    Then "^every tracking line has the plan's form, and the contexts are exactly those of the plan$" => grammar_holds, "tracking.form", &["tracking.contexts"];
     /// No line tells that tracking one of the run's own requests failed.
-    Then "^no tracking of the run's own requests failed$" => none_failed;
+    Then "^no tracking of the run's own requests failed$" => none_failed, "tracking.failed";
 }
 
 async fn log_from_here(world: &mut World, _: Args) -> StepResult {
@@ -90,7 +90,7 @@ async fn without_session(world: &mut World, args: Args) -> StepResult {
         hop.response.status != 200,
         format!("ask for {} without a session", hop.request.url.path()),
         "anything but 200",
-        hop.response.summary(),
+        &hop.response,
     )
 }
 
@@ -179,7 +179,12 @@ async fn let_in(world: &mut World, _: Args) -> StepResult {
         why.is_none(),
         format!("ask for {} in a session", hop.request.url.path()),
         "an answer of what is behind it (404 is one)",
-        format!("{}: {}", why.unwrap_or_default(), hop.response.summary()),
+        Seen::from(format!(
+            "{}: {}",
+            why.unwrap_or_default(),
+            hop.response.summary()
+        ))
+        .answered(&hop.response),
     )
 }
 
@@ -388,8 +393,9 @@ async fn at_once(world: &mut World, args: Args) -> StepResult {
             kept_out(&run, &response).is_none(),
             format!("make {count} requests at once"),
             "each is let in",
-            response.summary(),
-        )?;
+            &response,
+        )
+        .code("access.let-in")?;
         world.scene.last = Some(Hop {
             request: request.clone(),
             response,
@@ -466,6 +472,7 @@ async fn grammar_holds(world: &mut World, _: Args) -> StepResult {
         format!("the contexts {contexts:?}"),
         format!("{seen:?}"),
     )
+    .code("tracking.contexts")
 }
 
 async fn none_failed(world: &mut World, _: Args) -> StepResult {

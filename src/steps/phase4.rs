@@ -6,7 +6,7 @@ use super::{
     operations::{Answer, values},
     run::{Run, Token},
     trail,
-    world::{Args, Blame, StepError, StepResult, World, expect},
+    world::{Args, Blame, Coded as _, Seen, StepError, StepResult, World, expect},
 };
 use crate::{
     evidence::{EvidenceKind, Stage},
@@ -19,55 +19,72 @@ use crate::{
 /// How far the end of a key may be before its token's, in seconds.
 const TTL_SLACK: i64 = 60;
 
+/// The codes of a token's claims.
+const JWT_CODES: &[&str] = &["token.lifetime", "token.signature"];
+
+/// The codes of a token that was made in a form.
+pub const FORM_CODES: &[&str] = &[
+    "token.form-fields",
+    "token.claims",
+    "token.lifetime",
+    "token.signature",
+    "token.list-changed",
+    "token.list",
+];
+
+/// What is said where a token holds for another time than was asked.
+const LIFETIME: &str = "exp - iat = the duration";
+const EXPIRY: &str = "expires_at = exp";
+
 /// What is done to look into a token.
 const APART: &str = "take the token apart";
 
 steps! {
     /// A token of the admin for so many days, generated if there is none of that name yet.
-    Given "^the admin has a token \"(?P<name>[^\"]+)\" for (?P<days>[0-9]+) days$" => has_token;
+    Given "^the admin has a token \"(?P<name>[^\"]+)\" for (?P<days>[0-9]+) days$" => has_token, "token.needed";
     /// Counts the entries of the list of tokens; where other people use the gateway, those of
     /// the session's user.
-    Given "^the number of tokens is known$" => count_tokens;
+    Given "^the number of tokens is known$" => count_tokens, "token.counted";
     /// Asks for a new token.
-    When "^the session generates a token \"(?P<name>[^\"]+)\" for (?P<days>[0-9]+) days$" => generates;
+    When "^the session generates a token \"(?P<name>[^\"]+)\" for (?P<days>[0-9]+) days$" => generates, "token.generated";
     /// The operation's status, JSON, a token, its id and its expiry.
-    Then "^the answer has the token, its id and its expiry$" => has_answer;
+    Then "^the answer has the token, its id and its expiry$" => has_answer, "token.answer";
     /// HS256; signed with the run's secret, where that is known; the session's e-mail; the
     /// id as answered; issued within 5 s of now; for exactly so many days.
-    Then "^the token is a JWT of the (?P<role>admin), signed with the run's secret, for (?P<days>[0-9]+) days from now$" => is_jwt;
+    Then "^the token is a JWT of the (?P<role>admin), signed with the run's secret, for (?P<days>[0-9]+) days from now$" => is_jwt, "token.claims", JWT_CODES;
     /// The token's key exists in Redis.
-    Then "^Redis holds the token$" => token_in_redis;
+    Then "^Redis holds the token$" => token_in_redis, "token.redis";
     /// The list has so many entries more than when they were counted, the new ones among them.
-    Then "^the list of tokens grew by exactly (?P<count>[0-9]+)$" => list_grew;
+    Then "^the list of tokens grew by exactly (?P<count>[0-9]+)$" => list_grew, "token.list-grew", &["token.list"];
     /// The same request without a session is refused, and the list does not grow.
-    Then "^without a session no token is generated$" => refused_without_session;
+    Then "^without a session no token is generated$" => refused_without_session, "token.without-session", &["token.list-changed", "token.list"];
     /// A body that is no JSON is answered with 400, and the list does not grow. Where the profile
     /// says that the gateway takes it for an empty body, that is what must be seen.
-    Then "^broken JSON is answered with 400 and the list is unchanged$" => broken_json;
+    Then "^broken JSON is answered with 400 and the list is unchanged$" => broken_json, "token.broken-json", &["token.list-changed", "token.list"];
     /// Asks for the list of tokens.
-    When "^the session lists the tokens$" => lists;
+    When "^the session lists the tokens$" => lists, "token.list";
     /// One entry with the token's id, its name, e-mail and expiry as generated, not revoked.
-    Then "^the list has the token \"(?P<name>[^\"]+)\" exactly once, as it was generated and not revoked$" => in_list_once;
+    Then "^the list has the token \"(?P<name>[^\"]+)\" exactly once, as it was generated and not revoked$" => in_list_once, "token.listed";
     /// Asks for one token by its id.
-    When "^the session asks for the token \"(?P<name>[^\"]+)\"$" => asks_token;
+    When "^the session asks for the token \"(?P<name>[^\"]+)\"$" => asks_token, "token.asked";
     /// Id, name, e-mail, models and expiry as generated; the expiry is the JWT's own.
-    Then "^the answer tells the token \"(?P<name>[^\"]+)\" as it was generated$" => tells_token;
+    Then "^the answer tells the token \"(?P<name>[^\"]+)\" as it was generated$" => tells_token, "token.info";
     /// An id that was never issued is answered with 404.
-    Then "^an unknown token is answered with 404$" => unknown_token;
+    Then "^an unknown token is answered with 404$" => unknown_token, "token.unknown";
     /// Control: the token is let in before it is revoked.
-    Given "^the token \"(?P<name>[^\"]+)\" works$" => token_works_before;
+    Given "^the token \"(?P<name>[^\"]+)\" works$" => token_works_before, "token.works";
     /// Revokes the token.
-    When "^the session revokes the token \"(?P<name>[^\"]+)\"$" => revokes;
+    When "^the session revokes the token \"(?P<name>[^\"]+)\"$" => revokes, "revocation.answer";
     /// The very next request with it is refused, with 401 or 403; asked again at the end of the run.
-    Then "^from the very next request the token \"(?P<name>[^\"]+)\" is refused, and at the end of the run still$" => refused_from_now;
+    Then "^from the very next request the token \"(?P<name>[^\"]+)\" is refused, and at the end of the run still$" => refused_from_now, "revocation.refused";
     /// Another token of the same user is let in.
-    Then "^the token \"(?P<name>[^\"]+)\" still works$" => still_works;
+    Then "^the token \"(?P<name>[^\"]+)\" still works$" => still_works, "revocation.other-token";
     /// In Redis the key that marks it as revoked does not end before the token would have. A gateway
     /// that marks it otherwise leaves a remark.
-    Then "^the token \"(?P<name>[^\"]+)\" stays revoked as long as it would have held$" => stays_revoked;
+    Then "^the token \"(?P<name>[^\"]+)\" stays revoked as long as it would have held$" => stays_revoked, "revocation.lasts";
     /// The list or the token's own information says so; where the profile says that a revoked
     /// token is gone, the list has it no more, and it is not known any more.
-    Then "^the list or its information says that the token \"(?P<name>[^\"]+)\" is revoked$" => said_revoked;
+    Then "^the list or its information says that the token \"(?P<name>[^\"]+)\" is revoked$" => said_revoked, "revocation.told", &["token.list"];
 }
 
 fn token(world: &World, name: &str) -> Result<Token, StepError> {
@@ -101,11 +118,12 @@ async fn list(world: &mut World) -> Result<(Answer, Vec<Value>), StepError> {
         .await?;
     match answer.entries().filter(|_| answer.ok()) {
         Some(entries) => Ok((answer, entries)),
-        None => Err(StepError::candidate(
-            "list the tokens",
-            "200, JSON, a list",
-            answer.summary(),
-        )),
+        None => {
+            Err(
+                StepError::candidate("list the tokens", "200, JSON, a list", &answer.hop.response)
+                    .code("token.list"),
+            )
+        }
     }
 }
 
@@ -161,22 +179,13 @@ async fn generates(world: &mut World, args: Args) -> StepResult {
     Ok(())
 }
 
-fn last_summary(world: &World) -> String {
-    world
-        .scene
-        .last
-        .as_ref()
-        .map(|hop| hop.response.summary())
-        .unwrap_or_default()
-}
-
 async fn has_answer(world: &mut World, _: Args) -> StepResult {
     expect(
         Blame::Candidate,
         !world.scene.tokens.is_empty(),
         "generate a token",
         "200, JSON, with the token, its id and its expiry",
-        last_summary(world),
+        (world.scene.last.as_ref()).map_or_else(Seen::default, |hop| Seen::from(&hop.response)),
     )
 }
 
@@ -195,8 +204,8 @@ async fn is_jwt(world: &mut World, args: Args) -> StepResult {
 pub(super) async fn is_jwt_of(world: &World, token: &Token, email: &str, days: i64) -> StepResult {
     let run = world.run()?;
     let (did, seconds) = (APART, days * 86_400);
-    let decoded =
-        jwt::decode(&token.jwt).map_err(|error| StepError::candidate(did, "a JWT", error))?;
+    let decoded = jwt::decode(&token.jwt)
+        .map_err(|error| StepError::candidate(did, "a JWT", error).code("token.claims"))?;
     world.saw(
         EvidenceKind::Exchange,
         "the JWT's claims",
@@ -211,11 +220,8 @@ pub(super) async fn is_jwt_of(world: &World, token: &Token, email: &str, days: i
         ("the session's e-mail", claims[email_claim] == json!(email)),
         ("the token's id", claims[id_claim] == json!(token.id)),
         ("iat within 5 s of now", (time("iat") - now).abs() <= 5),
-        (
-            "exp - iat = the duration",
-            time("exp") - time("iat") == seconds,
-        ),
-        ("expires_at = exp", token.expires_at == time("exp")),
+        (LIFETIME, time("exp") - time("iat") == seconds),
+        (EXPIRY, token.expires_at == time("exp")),
         (
             "the models asked for",
             claims["models"].is_null() || claims["models"] == json!(run.profile.llm.models),
@@ -253,7 +259,11 @@ pub(super) async fn is_jwt_of(world: &World, token: &Token, email: &str, days: i
         did,
         expected,
         format!("not so: {wrong:?}; {} {claims}", decoded.algorithm),
-    )?;
+    )
+    .code(match wrong.first() {
+        Some(&(LIFETIME | EXPIRY)) => "token.lifetime",
+        _ => "token.claims",
+    })?;
     match &run.stack.secrets().jwt_secret {
         Some(secret) => expect(
             Blame::Candidate,
@@ -261,7 +271,8 @@ pub(super) async fn is_jwt_of(world: &World, token: &Token, email: &str, days: i
             "verify the token's signature",
             "signed with the run's JWT_SECRET",
             "the signature does not verify",
-        ),
+        )
+        .code("token.signature"),
         None => {
             world.saw(
                 EvidenceKind::Remark,
@@ -345,6 +356,7 @@ pub(super) async fn list_unchanged(world: &mut World, did: &str) -> StepResult {
         format!("{expected} tokens as before"),
         format!("{} tokens", entries.len()),
     )
+    .code("token.list-changed")
 }
 
 async fn refused_without_session(world: &mut World, _: Args) -> StepResult {
@@ -367,7 +379,7 @@ async fn refused_without_session(world: &mut World, _: Args) -> StepResult {
         matches!(hop.response.status, 302 | 401 | 403),
         did,
         "302, 401 or 403",
-        hop.response.summary(),
+        &hop.response,
     )?;
     list_unchanged(world, did).await
 }
@@ -390,7 +402,7 @@ async fn broken_json(world: &mut World, _: Args) -> StepResult {
         hop.response.status == status,
         did,
         status,
-        hop.response.summary(),
+        &hop.response,
     )?;
     if status != operation.status {
         return list_unchanged(world, did).await;
@@ -415,7 +427,7 @@ async fn broken_json(world: &mut World, _: Args) -> StepResult {
         revoked.ok(),
         "revoke what came of broken JSON",
         "200, JSON",
-        revoked.summary(),
+        &revoked.hop.response,
     )
 }
 
@@ -531,7 +543,8 @@ async fn tells_token(world: &mut World, args: Args) -> StepResult {
                     .collect::<std::collections::BTreeMap<_, _>>()
             )
         ),
-        format!("not so: {wrong:?}; {}", answer.summary()),
+        Seen::from(format!("not so: {wrong:?}; {}", answer.summary()))
+            .answered(&answer.hop.response),
     )
 }
 
@@ -542,7 +555,7 @@ async fn unknown_token(world: &mut World, _: Args) -> StepResult {
         answer.hop.response.status == 404,
         "ask for a token that was never issued",
         "404",
-        answer.summary(),
+        &answer.hop.response,
     )
 }
 
@@ -582,7 +595,7 @@ async fn revokes(world: &mut World, args: Args) -> StepResult {
                 .is_none_or(|said| said == json!(true)),
         format!("revoke the token {id}"),
         "200, JSON that says so",
-        answer.summary(),
+        &answer.hop.response,
     )
 }
 
@@ -601,7 +614,7 @@ async fn refused_from_now(world: &mut World, args: Args) -> StepResult {
         matches!(hop.response.status, 401 | 403),
         "use the token right after it was revoked",
         "401 or 403",
-        hop.response.summary(),
+        &hop.response,
     )
 }
 
@@ -645,7 +658,7 @@ async fn still_works(world: &mut World, args: Args) -> StepResult {
         hop.response.status == 200,
         "use another token of the same user",
         "200",
-        hop.response.summary(),
+        &hop.response,
     )
 }
 

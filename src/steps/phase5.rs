@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     run::{Run, Token},
     trail,
-    world::{Args, Blame, StepError, StepResult, World, expect},
+    world::{Args, Blame, Seen, StepError, StepResult, World, expect},
 };
 use crate::{
     doubles::journal::Entry,
@@ -26,31 +26,31 @@ const OTHER: &str = "somebody-else@example.com";
 steps! {
     /// A token of the test user that the gateway did not issue, signed with the run's secret.
     /// Skips where that is not known.
-    Given "^the test user has a token$" => minted;
+    Given "^the test user has a token$" => minted, "token.minted";
     /// Opens a window on the upstream's journal.
-    Given "^the upstream's journal from here on$" => journal_from_here;
+    Given "^the upstream's journal from here on$" => journal_from_here, "upstream.journal";
     /// Sends the profile's request with a prompt that nobody sent before.
-    When "^the (?P<whose>admin|test user)'s token asks the model with a prompt of its own$" => asks_model;
+    When "^the (?P<whose>admin|test user)'s token asks the model with a prompt of its own$" => asks_model, "llm.asked";
     /// The same, and the client itself sends the gateway's user header with another address, and
     /// has it in its body wherever the gateway names the user there.
-    When "^the (?P<whose>admin|test user)'s token asks the model, claiming to be another user$" => claims_other;
+    When "^the (?P<whose>admin|test user)'s token asks the model, claiming to be another user$" => claims_other, "llm.claimed";
     /// Status 200, the values of the profile, and a text that was made for this prompt.
-    Then "^the answer is a message made for this prompt$" => made_for_prompt;
+    Then "^the answer is a message made for this prompt$" => made_for_prompt, "llm.answer";
     /// The upstream's journal has one request with this prompt.
-    Then "^the upstream received exactly one request for it$" => one_upstream;
+    Then "^the upstream received exactly one request for it$" => one_upstream, "llm.once";
     /// The same request without a token is answered with 401.
-    Then "^without a token the model's API answers 401$" => no_token;
+    Then "^without a token the model's API answers 401$" => no_token, "llm.no-token";
     /// The same request with a token that is signed with another key is answered with 401.
-    Then "^a token signed with another key is answered with 401$" => other_key;
+    Then "^a token signed with another key is answered with 401$" => other_key, "jwt.other-key";
     /// The request at the upstream names the token's user, byte for byte, once.
-    Then "^the upstream was told the (?P<whose>admin|test user)'s e-mail, and no other$" => told_email;
+    Then "^the upstream was told the (?P<whose>admin|test user)'s e-mail, and no other$" => told_email, "llm.user";
     /// Nothing that the upstream received holds the client's JWT.
-    Then "^the (?P<whose>admin|test user)'s token did not reach the upstream$" => jwt_kept;
+    Then "^the (?P<whose>admin|test user)'s token did not reach the upstream$" => jwt_kept, "llm.token-passed-on";
     /// The request at the upstream carries the gateway's key for users as its bearer token, once.
     /// Where that key is not known, a remark says so.
-    Then "^the upstream was given the gateway's key for users, and no other$" => users_key;
+    Then "^the upstream was given the gateway's key for users, and no other$" => users_key, "llm.key";
     /// A line of the upstream's own log names the user.
-    Then "^the upstream's log names the (?P<whose>admin|test user)$" => log_names;
+    Then "^the upstream's log names the (?P<whose>admin|test user)$" => log_names, "llm.log";
 }
 
 async fn minted(world: &mut World, _: Args) -> StepResult {
@@ -134,7 +134,7 @@ async fn made_for_prompt(world: &mut World, _: Args) -> StepResult {
             "200, {:?}, a text made for the prompt {}",
             llm.expect, world.scene.note
         ),
-        response.summary(),
+        &response,
     )
 }
 
@@ -168,7 +168,7 @@ async fn one_upstream(world: &mut World, _: Args) -> StepResult {
         count == 1,
         "ask the model once",
         "one request at the upstream",
-        format!("{count} requests"),
+        Seen::from(format!("{count} requests")).fact("count", count),
     )
 }
 
@@ -181,7 +181,7 @@ async fn no_token(world: &mut World, _: Args) -> StepResult {
         hop.response.status == 401,
         "ask the model without a token",
         "401",
-        hop.response.summary(),
+        &hop.response,
     )
 }
 
@@ -204,7 +204,7 @@ async fn other_key(world: &mut World, _: Args) -> StepResult {
         hop.response.status == 401,
         "ask the model with a token signed with another key",
         "401",
-        hop.response.summary(),
+        &hop.response,
     )
 }
 
@@ -227,10 +227,11 @@ async fn told_email(world: &mut World, args: Args) -> StepResult {
             "one request at the upstream with {}",
             expected(&run, &email)
         ),
-        format!(
+        Seen::from(format!(
             "{} requests, {told:?}; the client was answered {answer}",
             entries.len()
-        ),
+        ))
+        .fact("told", format!("{told:?}")),
     )
 }
 

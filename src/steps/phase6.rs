@@ -10,11 +10,15 @@ use super::{
     session::Session,
     tracking::pair_of_user,
     trail,
-    world::{Args, Blame, StepError, StepResult, World, expect},
+    world::{Args, Blame, Coded as _, Seen, StepError, StepResult, World, expect},
 };
 use crate::{
     evidence::{EvidenceKind, Stage},
-    probe::{http::Request, log::Window, nonce_of, now_ms},
+    probe::{
+        http::{Request, Response},
+        log::Window,
+        nonce_of, now_ms,
+    },
     profile::WhenBanned,
     stack::{Act, Service},
     steps,
@@ -25,48 +29,48 @@ const TTL_SLACK: i64 = 60;
 
 steps! {
     /// Asks for the list of active users.
-    When "^the session lists the active users$" => lists_users;
+    When "^the session lists the active users$" => lists_users, "users.list";
     /// The list has the user, last seen since the run began and not in the future.
-    Then "^the list has the (?P<role>admin), last seen within the run$" => has_user;
+    Then "^the list has the (?P<role>admin), last seen within the run$" => has_user, "users.listed", &["users.list"];
     /// Makes the user's last access older in Redis, so that a later one is told from it; where
     /// the list does not come from there, waits for the next second.
-    When "^the (?P<role>admin) was last seen a while ago$" => seen_a_while_ago;
+    When "^the (?P<role>admin) was last seen a while ago$" => seen_a_while_ago, "users.aged", &["users.list"];
     /// The list has the user, last seen not before the last request.
-    Then "^the list has the (?P<role>admin), last seen not before that request$" => seen_again;
+    Then "^the list has the (?P<role>admin), last seen not before that request$" => seen_again, "users.seen-again", &["users.list"];
     /// The list does not have someone who never came.
-    Then "^the list does not have someone who never came$" => not_stranger;
+    Then "^the list does not have someone who never came$" => not_stranger, "users.stranger", &["users.list"];
     /// Control: the test user's session and token are both let in.
-    Given "^the test user's session and token both work$" => both_work;
+    Given "^the test user's session and token both work$" => both_work, "ban.before";
     /// The admin bans the test user for so many days.
-    When "^the admin bans the test user for (?P<days>[0-9]+) days$" => bans;
+    When "^the admin bans the test user for (?P<days>[0-9]+) days$" => bans, "ban.answer";
     /// The ban's key exists under exactly that address, with a TTL of so many days less at most a
     /// minute; of the profile's length, where it has bans of one length only.
-    Then "^Redis holds the ban under exactly that address for (?P<days>[0-9]+) days$" => ban_in_redis;
+    Then "^Redis holds the ban under exactly that address for (?P<days>[0-9]+) days$" => ban_in_redis, "ban.redis";
     /// The next request with the session, and the next with the token, are refused.
-    Then "^from the next request on both the session and the token are refused$" => both_refused;
+    Then "^from the next request on both the session and the token are refused$" => both_refused, "ban.refused";
     /// The admin's session is let in, and the admin has no ban.
-    Then "^the admin is not touched$" => admin_untouched;
+    Then "^the admin is not touched$" => admin_untouched, "ban.admin";
     /// The test user is banned; now, if no item did so before.
-    Given "^the test user is banned$" => is_banned;
+    Given "^the test user is banned$" => is_banned, "ban.needed";
     /// Logs in at the identity provider with the right password, in a fresh browser.
-    When "^the banned user logs in with the right password$" => banned_logs_in;
+    When "^the banned user logs in with the right password$" => banned_logs_in, "ban.login";
     /// None of the site's locations answers 200, but for those that a ban does not reach, as the
     /// profile says; those are told.
-    Then "^no location answers the banned user with 200$" => nothing_open;
+    Then "^no location answers the banned user with 200$" => nothing_open, "ban.locations";
     /// The user's key is not made again.
-    Then "^the banned user does not become active again$" => not_active;
+    Then "^the banned user does not become active again$" => not_active, "ban.active";
     /// The admin lifts the ban.
-    When "^the admin unbans the test user$" => unbans;
+    When "^the admin unbans the test user$" => unbans, "unban.answer";
     /// The ban's key does not exist.
-    Then "^the ban is gone from Redis$" => ban_gone;
+    Then "^the ban is gone from Redis$" => ban_gone, "unban.redis";
     /// Logs in again in a fresh browser; the home page answers.
-    Then "^the test user logs in again and is let in$" => logs_in_again;
+    Then "^the test user logs in again and is let in$" => logs_in_again, "unban.login";
     /// The log has the tracking pair of the test user in the context since the ban was lifted.
-    Then "^the test user is tracked again in the context \"(?P<context>[^\"]+)\"$" => tracked_again;
+    Then "^the test user is tracked again in the context \"(?P<context>[^\"]+)\"$" => tracked_again, "unban.tracked", super::tracking::CODES;
     /// The token is let in.
-    Then "^the test user's token works again$" => token_again;
+    Then "^the test user's token works again$" => token_again, "unban.token";
     /// Lifting the ban once more is answered with 200 or 404 and changes nothing.
-    Then "^a second unban does no harm$" => second_unban;
+    Then "^a second unban does no harm$" => second_unban, "unban.again";
 }
 
 /// A session of the admin, for operations.
@@ -85,19 +89,20 @@ async fn users(world: &World) -> Result<(Answer, Vec<Value>), StepError> {
         None => Err(StepError::candidate(
             "list the active users",
             "200, JSON, a list",
-            answer.summary(),
-        )),
+            &answer.hop.response,
+        )
+        .code("users.list")),
     }
 }
 
 /// When a user was last seen by the list, in seconds since 1970.
-async fn last_seen(world: &World, email: &str) -> Result<(Option<f64>, String), StepError> {
+async fn last_seen(world: &World, email: &str) -> Result<(Option<f64>, Response), StepError> {
     let (answer, entries) = users(world).await?;
     let own = entries
         .iter()
         .find(|entry| answer.of_entry(entry, "email") == Some(&json!(email)));
     let seen = own.and_then(|entry| answer.of_entry(entry, "last_access")?.as_f64());
-    Ok((seen, answer.summary()))
+    Ok((seen, answer.hop.response))
 }
 
 async fn lists_users(world: &mut World, _: Args) -> StepResult {
@@ -120,13 +125,13 @@ async fn has_user(world: &mut World, args: Args) -> StepResult {
         .map(|time| time.as_millisecond());
     let began =
         began.map_err(|error| StepError::harness("read the run's start", "a time", error))?;
-    let (seen, summary) = last_seen(world, &email).await?;
+    let (seen, answer) = last_seen(world, &email).await?;
     expect(
         Blame::Candidate,
         seen.is_some_and(|seen| seen >= seconds(began) && seen <= seconds(now_ms()) + 1.0),
         "list the active users",
         format!("{email}, last seen between {} and now", seconds(began)),
-        summary,
+        &answer,
     )
 }
 
@@ -161,19 +166,19 @@ async fn seen_again(world: &mut World, args: Args) -> StepResult {
     let run = world.run()?;
     let email = run.email(args.text("role"))?;
     let since = seconds(world.scene.since_ms);
-    let (seen, summary) = last_seen(world, &email).await?;
+    let (seen, answer) = last_seen(world, &email).await?;
     expect(
         Blame::Candidate,
         seen.is_some_and(|seen| seen >= since && seen <= seconds(now_ms()) + 1.0),
         "make a request and list the active users again",
         format!("{email}, last seen at {since} or later"),
-        summary,
+        &answer,
     )
 }
 
 async fn not_stranger(world: &mut World, _: Args) -> StepResult {
     let stranger = format!("never-{}@example.com", crate::probe::nonce());
-    let (seen, summary) = last_seen(world, &stranger).await?;
+    let (seen, answer) = last_seen(world, &stranger).await?;
     // The list is read by the same reader that found the admin in it; Redis is put to the test.
     world.run()?.redis_shows().await?;
     let plain = world
@@ -193,7 +198,7 @@ async fn not_stranger(world: &mut World, _: Args) -> StepResult {
         seen.is_none() && !plain,
         "look for someone who never came",
         "not in the list",
-        summary,
+        &answer,
     )
 }
 
@@ -263,7 +268,7 @@ async fn bans(world: &mut World, args: Args) -> StepResult {
         answer.ok() && said.is_none_or(|said| (said - until).abs() <= TTL_SLACK),
         "ban the test user",
         format!("200, JSON, banned until about {until}"),
-        answer.summary(),
+        &answer.hop.response,
     )
 }
 
@@ -321,7 +326,7 @@ async fn ban_in_redis(world: &mut World, args: Args) -> StepResult {
         value.is_some() && ttl.is_some_and(|ttl| ttl <= asked && ttl > asked - TTL_SLACK),
         format!("look {key} up in Redis"),
         format!("it exists, TTL within a minute below {asked} s"),
-        seen,
+        Seen::from(seen).fact("exists", value.is_some()),
     )
 }
 
@@ -343,10 +348,11 @@ async fn both_refused(world: &mut World, _: Args) -> StepResult {
         refused(seen.0) && refused(seen.1),
         "use the session and the token right after the ban",
         "401 or 403 for both",
-        format!(
+        Seen::from(format!(
             "the home page answers {}, the model's API {}",
             seen.0, seen.1
-        ),
+        ))
+        .fact("status", seen.0.max(seen.1)),
     )
 }
 
@@ -440,6 +446,7 @@ async fn banned_logs_in(world: &mut World, _: Args) -> StepResult {
 }
 
 async fn nothing_open(world: &mut World, _: Args) -> StepResult {
+    let answers = world.scene.answers.iter().map(|hop| &hop.response);
     let open: Vec<String> = world
         .scene
         .answers
@@ -459,7 +466,7 @@ async fn nothing_open(world: &mut World, _: Args) -> StepResult {
         open.is_empty(),
         "visit every location as the banned user",
         "no 200",
-        open.join("\n"),
+        Seen::from(open.join("\n")).worst(answers),
     )
 }
 
@@ -509,7 +516,7 @@ async fn unbans(world: &mut World, _: Args) -> StepResult {
         answer.ok(),
         "unban the test user",
         "200, JSON",
-        answer.summary(),
+        &answer.hop.response,
     )?;
     Ok(())
 }
@@ -541,11 +548,11 @@ async fn logs_in_again(world: &mut World, _: Args) -> StepResult {
         Ok((_, hops)) => {
             let last = hops
                 .last()
-                .map(|hop| (hop.response.status, hop.response.summary()));
+                .map(|hop| (hop.response.status, Seen::from(&hop.response)));
             hops.iter().for_each(|hop| world.saw_hop(hop));
             last.unwrap_or_default()
         }
-        Err(failure) => (0, failure.seen),
+        Err(failure) => (0, failure.seen()),
     };
     expect(
         Blame::Candidate,
@@ -579,7 +586,7 @@ async fn token_again(world: &mut World, _: Args) -> StepResult {
         hop.response.status == 200,
         "use the token after the ban was lifted",
         "200",
-        hop.response.summary(),
+        &hop.response,
     )
 }
 
@@ -591,7 +598,7 @@ async fn second_unban(world: &mut World, _: Args) -> StepResult {
         matches!(status, 200 | 404),
         "unban once more",
         "200 or 404",
-        answer.summary(),
+        &answer.hop.response,
     )?;
     ban_gone_again(world).await
 }

@@ -40,22 +40,22 @@ const POLL: Duration = Duration::from_millis(2);
 
 steps! {
     /// Requests in the session, one after another, in a tracked context.
-    When "^the session makes (?P<count>[0-9]+) requests one after another$" => one_after_another;
+    When "^the session makes (?P<count>[0-9]+) requests one after another$" => one_after_another, "keepalive.requests";
     /// nginx's own connections to its internal port, told apart by process, are remembered.
-    When "^nginx's own connections to the internal port are counted$" => count_connections;
+    When "^nginx's own connections to the internal port are counted$" => count_connections, "keepalive.open";
     /// At least one of the connections remembered is still there: the same local port.
-    Then "^at least one of them is still open and the same$" => kept_open;
+    Then "^at least one of them is still open and the same$" => kept_open, "keepalive.kept";
     /// So many requests at once that, with writes of Redis held back, some worker really has
     /// more connections than its pool may keep.
-    When "^the session makes a burst of requests while answers are slowed down$" => burst;
+    When "^the session makes a burst of requests while answers are slowed down$" => burst, "keepalive.burst";
     /// At rest no worker holds more than the profile's limit.
-    Then "^at rest no worker holds more of them than its pool may keep$" => pool_holds;
+    Then "^at rest no worker holds more of them than its pool may keep$" => pool_holds, "keepalive.pool";
     /// The baseline and the candidate side by side: one client each over keep-alive, blocks of
     /// requests for the health check in turn, the order alternating too.
-    When "^the health check of baseline and candidate is measured side by side, in (?P<blocks>[0-9]+) blocks of (?P<count>[0-9]+) requests each$" => measure;
+    When "^the health check of baseline and candidate is measured side by side, in (?P<blocks>[0-9]+) blocks of (?P<count>[0-9]+) requests each$" => measure, "latency.measured";
     /// The whole interval of the ratio of the medians is within the profile's margin. Noise
     /// wider than the margin is inconclusive.
-    Then "^the candidate is not slower than the margin allows$" => not_slower;
+    Then "^the candidate is not slower than the margin allows$" => not_slower, "latency.margin";
 }
 
 /// Connections that nginx's workers made to the internal port, by worker.

@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use cucumber::step::{Collection, Step};
+use gherkin::StepType;
 use regex::Regex;
 
 use super::world::World;
@@ -19,6 +20,16 @@ pub enum Keyword {
     Then,
 }
 
+impl From<StepType> for Keyword {
+    fn from(kind: StepType) -> Self {
+        match kind {
+            StepType::Given => Self::Given,
+            StepType::When => Self::When,
+            StepType::Then => Self::Then,
+        }
+    }
+}
+
 /// One step definition.
 pub struct StepDef {
     /// Its keyword.
@@ -29,6 +40,10 @@ pub struct StepDef {
     pub doc: &'static str,
     /// The source file that holds it.
     pub file: &'static str,
+    /// The code of the check that it is.
+    pub code: &'static str,
+    /// The codes of checks within it, each in [`super::codes`].
+    pub finer: &'static [&'static str],
     /// What cucumber calls.
     pub run: Step<World>,
 }
@@ -105,10 +120,13 @@ pub fn collection() -> Collection<World> {
 }
 
 /// Makes a table of step definitions of one file:
-/// `/// doc`, keyword, pattern, `=>`, the async function that takes `(&mut World, Args)`.
+/// `/// doc`, keyword, pattern, `=>`, the async function that takes `(&mut World, Args)`, the code
+/// that its failure has, and the codes of checks within it.
 #[macro_export]
 macro_rules! steps {
-    ($( $(#[doc = $doc:literal])+ $keyword:ident $pattern:literal => $function:path; )*) => {
+    (@finer) => { &[] };
+    (@finer $finer:expr) => { $finer };
+    ($( $(#[doc = $doc:literal])+ $keyword:ident $pattern:literal => $function:path, $code:literal $(, $finer:expr)?; )*) => {
         /// The step definitions of this file.
         pub static STEPS: &[$crate::steps::registry::StepDef] = &[$(
             $crate::steps::registry::StepDef {
@@ -116,11 +134,13 @@ macro_rules! steps {
                 pattern: $pattern,
                 doc: concat!($($doc, "\n"),+),
                 file: file!(),
+                code: $code,
+                finer: $crate::steps!(@finer $($finer)?),
                 run: |world, context| {
                     let args = $crate::steps::world::Args::new(context);
                     ::std::boxed::Box::pin(async move {
                         let result = $function(&mut *world, args).await;
-                        world.conclude(result).await;
+                        world.conclude(result, $code, $crate::steps!(@finer $($finer)?)).await;
                     })
                 },
             },

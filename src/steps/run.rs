@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
-use super::{extended::trouble::Trouble, session::Session, watch::Watch, world::StepError};
+use super::{extended::trouble::Trouble, session::Session, watch::Watch, world::{Coded as _, StepError}};
 use crate::{
     doubles::{journal::Entry, litellm::pass_through::ANSWERED},
     engine::{Recorder, RunPlan},
@@ -247,7 +247,8 @@ impl Run {
                 "run the gateway within the limits of its place",
                 "a gateway that needs no more",
                 format!("{limit}. Seen then: {seen}"),
-            );
+            )
+            .code("gateway.over-limit");
         }
         if matches!(error, StepError::Harness(_)) {
             return error;
@@ -257,7 +258,8 @@ impl Run {
                 "look at the services round the gateway",
                 "all of them answer",
                 format!("{broken}. Seen through it: {seen}"),
-            );
+            )
+            .code("harness.service");
         }
         // The log of a gateway that does not come up was waited for when that was found.
         let broken = matches!(self.made.lock().await.deployment, Deployment::Broken(_));
@@ -270,7 +272,8 @@ impl Run {
                 blind.did,
                 blind.expected,
                 format!("{}. Seen through it: {seen}", blind.seen),
-            ),
+            )
+            .code("harness.blind"),
             None => error,
         }
     }

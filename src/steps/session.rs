@@ -3,7 +3,10 @@
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use super::{run::Run, world::StepError};
+use super::{
+    run::Run,
+    world::{Seen, StepError},
+};
 use crate::probe::{
     NONCE,
     browser::{Browser, Hop, LoginForm},
@@ -39,6 +42,18 @@ pub struct LoginFailure {
     pub seen: String,
     /// The hops up to there.
     pub hops: Vec<Hop>,
+}
+
+impl LoginFailure {
+    /// What was seen, with the answer at the end of the way.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        let seen = Seen::from(&self.seen);
+        match self.hops.last() {
+            Some(last) => seen.answered(&last.response),
+            None => seen,
+        }
+    }
 }
 
 impl Run {

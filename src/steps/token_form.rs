@@ -7,7 +7,7 @@ use super::{
     phase2::{marker, way},
     phase4::{is_jwt_of, list_unchanged},
     run::{Run, Token},
-    world::{Args, StepError, StepResult, World},
+    world::{Args, Coded as _, StepError, StepResult, World},
 };
 use crate::{
     evidence::EvidenceKind,
@@ -25,7 +25,7 @@ steps! {
     /// a token and its id, and the token is held against what 4.1 asks of the API's, the list
     /// included. Where there is no such browser, or the profile names no form, a remark says that this
     /// was not looked at.
-    Then "^the form of the admin page makes such a token for (?P<days>[0-9]+) days, and shows it with its id$" => form_makes_token;
+    Then "^the form of the admin page makes such a token for (?P<days>[0-9]+) days, and shows it with its id$" => form_makes_token, "token.form", super::phase4::FORM_CODES;
 }
 
 async fn form_makes_token(world: &mut World, args: Args) -> StepResult {
@@ -114,7 +114,9 @@ async fn send(world: &mut World, run: &Run, form: &TokenForm, days: i64) -> Step
     world.saw_page("the form of the admin page").await?;
     if let Some(missing) = missing {
         let expected = format!("an element {missing}");
-        return Err(StepError::candidate(did, expected, text(world).await?));
+        return Err(
+            StepError::candidate(did, expected, text(world).await?).code("token.form-fields")
+        );
     }
     if let Some(tab) = world.session()?.browser.tab().await? {
         tab.click(&form.submit).await?;

@@ -11,9 +11,9 @@ use crate::{evidence::EvidenceKind, probe::log::pause, steps};
 steps! {
     /// In the window, the access log has exactly one line that holds the request's mark, and that line
     /// matches a regular expression. The log's format must hold $request, $request_uri or $args.
-    Then "^the access log has one line for the request, which matches \"(?P<pattern>.+)\"$" => access_line;
+    Then "^the access log has one line for the request, which matches \"(?P<pattern>.+)\"$" => access_line, "access-log.line";
     /// Each time that the upstream received the last request, this header field held a text, once.
-    Then "^the upstream received the request with the header \"(?P<name>[^\"]+)\" holding \"(?P<text>[^\"]*)\"$" => header;
+    Then "^the upstream received the request with the header \"(?P<name>[^\"]+)\" holding \"(?P<text>[^\"]*)\"$" => header, "upstream.header";
 }
 
 async fn access_line(world: &mut World, args: Args) -> StepResult {

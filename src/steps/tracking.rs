@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::{
     run::{Run, Sent},
     trail,
-    world::{Blame, StepResult, World, expect},
+    world::{Blame, Coded as _, Seen, StepResult, World, expect},
 };
 use crate::{
     evidence::{EvidenceKind, Stage},
@@ -96,8 +96,8 @@ impl Pairs {
             .find_map(nonce_in)
     }
 
-    /// What is not as it must be, in a person's words: the first that can be told.
-    fn fault(&self, email: &str, context: &str, level: &str) -> String {
+    /// What is not as it must be: its code, what is there instead, and in a person's words.
+    fn fault(&self, email: &str, context: &str, level: &str) -> Fault {
         let lines = || self.0.iter().map(|tracked| &tracked.line);
         let failed = lines().any(|line| matches!(line, Line::Failed { .. }));
         let misshapen = lines().any(|line| matches!(line, Line::Misshapen));
@@ -121,7 +121,7 @@ impl Pairs {
         let success = lines()
             .filter(|line| matches!(line, Line::Success { .. }))
             .count();
-        match (others, label) {
+        let text = match (others, label) {
             (Some(other), _) => format!("it names {other}, not {email}"),
             (None, Some(label)) => format!("the context is [{label}], not [{context}]"),
             _ if failed => "the tracking failed".to_owned(),
@@ -132,6 +132,22 @@ impl Pairs {
                 format!("{tracking} first and {success} second lines of a pair")
             }
             _ => format!("a line is not marked [{level}]"),
+        };
+        let code = match (others, label) {
+            _ if failed => "tracking.failed",
+            (Some(_), _) => "tracking.wrong-user",
+            (None, Some(_)) => "tracking.wrong-context",
+            _ if misshapen => "tracking.form",
+            _ if tracking == 0 => "tracking.first-line-missing",
+            _ if success == 0 => "tracking.second-line-missing",
+            _ if tracking != 1 || success != 1 => "tracking.doubled",
+            _ => "tracking.level",
+        };
+        Fault {
+            code,
+            text,
+            user: others.cloned(),
+            context: label.cloned(),
         }
     }
 
@@ -141,6 +157,27 @@ impl Pairs {
             .filter(|tracked| tracked.line == *wanted)
             .count()
     }
+}
+
+/// The codes that [`judge`] gives.
+pub const CODES: &[&str] = &[
+    "tracking.failed",
+    "tracking.wrong-user",
+    "tracking.wrong-context",
+    "tracking.form",
+    "tracking.first-line-missing",
+    "tracking.second-line-missing",
+    "tracking.doubled",
+    "tracking.level",
+    "tracking.missing",
+];
+
+/// What is wrong with lines.
+struct Fault {
+    code: &'static str,
+    text: String,
+    user: Option<String>,
+    context: Option<String>,
 }
 
 fn names(tracked: &Tracked, user: &str) -> bool {
@@ -188,15 +225,23 @@ pub fn judge(
         Some(_) => "exactly one",
         None => "a",
     };
-    let seen = if pairs.is_empty() {
+    let (code, seen) = if pairs.is_empty() {
         let others = run.grammar.lines(records);
-        format!(
+        let text = format!(
             "no tracking line of it among {} records of the log ({} tracking lines of other requests)",
             records.len(),
             others.len()
-        )
+        );
+        ("tracking.missing", Seen::from(text))
     } else {
-        format!("{}:\n{}", pairs.fault(email, context, level), pairs.text())
+        let fault = pairs.fault(email, context, level);
+        let mut seen = Seen::from(format!("{}:\n{}", fault.text, pairs.text()));
+        for (name, found) in [("user", fault.user), ("context", fault.context)] {
+            if let Some(found) = found {
+                seen = seen.fact(name, found);
+            }
+        }
+        (fault.code, seen)
     };
     expect(
         Blame::Candidate,
@@ -207,6 +252,7 @@ pub fn judge(
         ),
         seen,
     )
+    .code(code)
 }
 
 /// Says, where the lines of tracking name no context, what was looked for in its place.

@@ -1,12 +1,13 @@
 //! What a step works with: the run that it belongs to, what its scenario has seen so far,
 //! and how it ends.
 
-use std::{fmt::Display, sync::Arc};
+use std::{collections::BTreeMap, fmt::Display, sync::Arc};
 
 use cucumber::{World as CucumberWorld, step::Context};
 use serde_json::Value;
 
 use super::{
+    codes,
     run::{Run, Token},
     session::Session,
 };
@@ -17,7 +18,7 @@ use crate::{
     probe::{
         browser::{Browser, Hop},
         chromium::{BrowseError, ChromiumError},
-        http::{NoAnswer, transcript},
+        http::{NoAnswer, Response, transcript},
         journal::JournalError,
         log::Window,
         nonce_of,
@@ -42,21 +43,104 @@ pub type StepResult = Result<(), StepError>;
 
 impl StepError {
     /// The candidate's fault.
-    pub fn candidate(did: impl Display, expected: impl Display, seen: impl Display) -> Self {
+    pub fn candidate(did: impl Display, expected: impl Display, seen: impl Into<Seen>) -> Self {
         Self::Candidate(failure(did, expected, seen))
     }
 
     /// The harness's fault.
-    pub fn harness(did: impl Display, expected: impl Display, seen: impl Display) -> Self {
+    pub fn harness(did: impl Display, expected: impl Display, seen: impl Into<Seen>) -> Self {
         Self::Harness(failure(did, expected, seen))
     }
 }
 
-fn failure(did: impl Display, expected: impl Display, seen: impl Display) -> Failure {
+fn failure(did: impl Display, expected: impl Display, seen: impl Into<Seen>) -> Failure {
+    let seen = seen.into();
     Failure {
+        code: String::new(),
         did: did.to_string(),
         expected: expected.to_string(),
-        seen: seen.to_string(),
+        seen: seen.text,
+        facts: seen.facts,
+    }
+}
+
+/// What was seen: the text for a person, and the parts of it that a diagnosis looks at.
+#[derive(Debug, Default)]
+pub struct Seen {
+    text: String,
+    facts: BTreeMap<String, String>,
+}
+
+impl<T: Display> From<T> for Seen {
+    fn from(text: T) -> Self {
+        Self {
+            text: text.to_string(),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<&Response> for Seen {
+    fn from(response: &Response) -> Self {
+        Self::from(response.summary()).answered(response)
+    }
+}
+
+impl Seen {
+    /// With a part of it, by name.
+    #[must_use]
+    pub fn fact(mut self, name: &str, value: impl Display) -> Self {
+        self.facts.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// With the parts of an answer: its status, where it leads, and the body of an error.
+    #[must_use]
+    pub fn answered(self, response: &Response) -> Self {
+        let mut seen = self.fact("status", response.status);
+        if let Some(to) = response.location() {
+            seen = seen.fact("location", to);
+        }
+        if response.status >= 400 {
+            seen = seen.fact("body", response.body.chars().take(BODY).collect::<String>());
+        }
+        seen
+    }
+
+    /// With the parts of the worst of some answers.
+    #[must_use]
+    pub fn worst<'a>(self, responses: impl IntoIterator<Item = &'a Response>) -> Self {
+        match responses.into_iter().max_by_key(|response| response.status) {
+            Some(worst) => self.answered(worst),
+            None => self,
+        }
+    }
+}
+
+/// How much of an error's body is a fact, in characters.
+const BODY: usize = 200;
+
+/// A failure whose check is named. The first name stays: who is nearer to it knows better.
+pub trait Coded {
+    /// Names the check.
+    #[must_use]
+    fn code(self, code: &str) -> Self;
+}
+
+impl Coded for StepError {
+    fn code(mut self, code: &str) -> Self {
+        if let Self::Candidate(failure) | Self::Harness(failure) = &mut self
+            && failure.code.is_empty()
+        {
+            code.clone_into(&mut failure.code);
+        }
+        self
+    }
+}
+
+impl<T> Coded for Result<T, StepError> {
+    fn code(self, code: &str) -> Self {
+        self.map_err(|error| error.code(code))
     }
 }
 
@@ -78,7 +162,7 @@ pub fn expect(
     holds: bool,
     did: impl Display,
     expected: impl Display,
-    seen: impl Display,
+    seen: impl Into<Seen>,
 ) -> StepResult {
     match (holds, blame) {
         (true, _) => Ok(()),
@@ -91,14 +175,14 @@ impl From<StackError> for StepError {
     fn from(error: StackError) -> Self {
         match error {
             StackError::NotAllowed { .. } => Self::Skip(error.to_string()),
-            _ => Self::harness("ask the stack", "an answer", error),
+            _ => Self::harness("ask the stack", "an answer", error).code("harness.stack"),
         }
     }
 }
 
 impl From<RedisError> for StepError {
     fn from(error: RedisError) -> Self {
-        Self::harness("ask Redis", "an answer", error)
+        Self::harness("ask Redis", "an answer", error).code("harness.redis")
     }
 }
 
@@ -106,7 +190,8 @@ impl From<JournalError> for StepError {
     fn from(error: JournalError) -> Self {
         match error {
             JournalError::NoDouble { .. } => Self::Skip(error.to_string()),
-            _ => Self::harness("read a double's journal", "its entries", error),
+            _ => Self::harness("read a double's journal", "its entries", error)
+                .code("harness.journal"),
         }
     }
 }
@@ -115,15 +200,15 @@ impl From<NoAnswer> for StepError {
     fn from(error: NoAnswer) -> Self {
         let did = format!("{} {}", error.method, error.url);
         match error.service {
-            Service::Gateway => Self::candidate(did, "an answer", error),
-            _ => Self::harness(did, "an answer", error),
+            Service::Gateway => Self::candidate(did, "an answer", error).code("gateway.no-answer"),
+            _ => Self::harness(did, "an answer", error).code("harness.no-answer"),
         }
     }
 }
 
 impl From<ChromiumError> for StepError {
     fn from(error: ChromiumError) -> Self {
-        Self::harness("look through the real browser", "a browser", error)
+        Self::harness("look through the real browser", "a browser", error).code("harness.browser")
     }
 }
 
@@ -341,10 +426,16 @@ impl World {
         }
     }
 
-    /// Ends a step. Cucumber knows a failed step by its panic: the payload is the error
-    /// itself, which the bridge takes apart again.
-    pub async fn conclude(&self, result: StepResult) {
-        let Err(mut error) = result else { return };
+    /// Ends a step, whose check has this code and those within it these. Cucumber knows a failed step by its panic: the
+    /// payload is the error itself, which the bridge takes apart again.
+    pub async fn conclude(&self, result: StepResult, code: &str, finer: &[&str]) {
+        let Err(error) = result else { return };
+        let mut error = error.code(code);
+        if let StepError::Candidate(failure) | StepError::Harness(failure) = &error {
+            let found = failure.code.as_str();
+            let told = found == code || finer.contains(&found) || codes::is_anywhere(found);
+            debug_assert!(told, "a step of the code {code} does not tell of {found}");
+        }
         if let Some(run) = &self.run {
             error = run.excused(error).await;
         }

@@ -20,6 +20,7 @@ fn failed(expected: &str, seen: &str) -> Outcome {
         did: "asked".to_owned(),
         expected: expected.to_owned(),
         seen: seen.to_owned(),
+        ..Failure::default()
     })
 }
 

@@ -63,6 +63,8 @@ fn signs(rule: &Rule, failed: &[&ItemReport]) -> Option<(ItemId, String)> {
 /// A sign with its patterns compiled.
 struct Look<'a> {
     sign: &'a Sign,
+    facts: Vec<(&'a str, Regex)>,
+    any: Vec<Self>,
     says: Option<Regex>,
     evidence: Option<Regex>,
 }
@@ -72,8 +74,12 @@ impl<'a> Look<'a> {
     /// changed, a broken one shows nothing.
     fn at(sign: &'a Sign) -> Option<Self> {
         let compiled = |text: &Option<String>| text.as_deref().map(Regex::new).transpose();
+        let fact =
+            |(name, text): (&'a String, &String)| Some((name.as_str(), Regex::new(text).ok()?));
         Some(Self {
             sign,
+            facts: sign.facts.iter().map(fact).collect::<Option<_>>()?,
+            any: sign.any.iter().map(Self::at).collect::<Option<_>>()?,
             says: compiled(&sign.says).ok()?,
             evidence: compiled(&sign.evidence).ok()?,
         })
@@ -83,11 +89,25 @@ impl<'a> Look<'a> {
         let items = &self.sign.items;
         let meant =
             |item: &&&ItemReport| items.is_empty() || items.iter().any(|one| one.covers(item.id));
-        failed.iter().filter(meant).find_map(|item| self.of(item))
+        let mut meant = failed.iter().filter(meant);
+        if self.any.is_empty() {
+            return meant.find_map(|item| self.of(item));
+        }
+        meant.find_map(|item| {
+            self.of(item)?;
+            self.any.iter().find_map(|one| one.shown(&[item]))
+        })
     }
 
     fn of(&self, item: &ItemReport) -> Option<(ItemId, String)> {
         let failure = item.failure.clone().unwrap_or_default();
+        let has = |(name, pattern): &(&str, Regex)| {
+            let value = failure.facts.get(*name);
+            value.is_some_and(|value| pattern.is_match(value))
+        };
+        if !self.sign.has_code(&failure.code) || !self.facts.iter().all(has) {
+            return None;
+        }
         let said = format!("{}\n{}\n{}", failure.did, failure.expected, failure.seen);
         let mut quote = failure.seen;
         if let Some(pattern) = &self.says {

@@ -137,9 +137,11 @@ fn stack_failed(reason: &str) -> Found {
     let first = clip(reason.lines().next().unwrap_or_default());
     Found {
         failure: Some(Failure {
+            code: "harness.stack".to_owned(),
             did: "started the stack".to_owned(),
             expected: "every service answers".to_owned(),
             seen: reason.to_owned(),
+            ..Failure::default()
         }),
         ..inconclusive(format!("did not run: the stack did not come up: {first}"))
     }

@@ -275,6 +275,7 @@ fn what_the_gateway_says_reaches_no_terminal_as_a_command() {
         did: evil.to_owned(),
         expected: evil.to_owned(),
         seen: format!("{evil}\n{}", evil.repeat(20_000)),
+        ..Failure::default()
     };
     let outcomes = [
         Outcome::Failed(failure.clone()),

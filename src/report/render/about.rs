@@ -70,6 +70,12 @@ pub fn message(item: &ItemReport, lang: Lang) -> String {
     bounded(&line(&words::reason(item, lang)), 1024)
 }
 
+/// The code of its failure.
+pub fn code(item: &ItemReport) -> Option<&str> {
+    let code = item.failure.as_ref().map(|failure| failure.code.as_str());
+    code.filter(|code| !code.is_empty())
+}
+
 /// FILE and LINE of the step that failed, else of the first one; the file as the plan names it.
 pub fn place(item: &ItemReport) -> Option<(&str, u64)> {
     use crate::engine::event::StepStatus::Failed;
@@ -83,6 +89,9 @@ pub fn details(item: &ItemReport, lang: Lang) -> String {
     let mut parts = vec![line(&words::reason(item, lang))];
     let mut part = |label: &str, text: &str| parts.push(format!("{label}: {}", lines(text.trim())));
     if let Some(failure) = &item.failure {
+        if let Some(code) = code(item) {
+            part(say(lang, "Code", "コード"), code);
+        }
         part(say(lang, "Done", "実施内容"), &failure.did);
         part(say(lang, "Expected", "期待結果"), &failure.expected);
         part(say(lang, "Seen", "実際の結果"), &failure.seen);

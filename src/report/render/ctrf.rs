@@ -96,6 +96,9 @@ fn test(item: &ItemReport, suite: &str, lang: Lang) -> Value {
     if standing(item) != Standing::Passed {
         test["message"] = about::message(item, lang).into();
         test["trace"] = about::details(item, lang).into();
+        if let Some(code) = about::code(item) {
+            test["extra"] = json!({"code": code});
+        }
     }
     if let Some((file, no)) = about::place(item) {
         test["filePath"] = file.into();

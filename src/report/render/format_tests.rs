@@ -57,6 +57,7 @@ pub(super) fn evil() -> RunReport {
         did: EVIL.to_owned(),
         expected: EVIL.to_owned(),
         seen: format!("{EVIL}{}", "巨".repeat(400_000)),
+        ..Failure::default()
     };
     let mut sample = Sample::default()
         .extended("X.1")

@@ -66,11 +66,14 @@ pub fn github(report: &RunReport, lang: Lang) -> String {
             Standing::Unclear => (Level::Warning, None),
             Standing::Passed | Standing::Skipped => continue,
         };
-        let title = format!(
+        let mut title = format!(
             "{} {}",
             about::name(item, lang),
             words::standing_word(item, lang)
         );
+        if let Some(code) = about::code(item) {
+            title.push_str(&format!(" [{code}]"));
+        }
         text.push_str(&command(level, at, &title, &about::details(item, lang)));
     }
     text.push_str(&github_lint(&report.lint, lang));

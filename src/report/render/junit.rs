@@ -82,7 +82,10 @@ fn status(item: &ItemReport, lang: Lang) -> TestCaseStatus {
         ),
     };
     status.set_message(about::message(item, lang));
-    status.set_type(kind);
+    status.set_type(match about::code(item) {
+        Some(code) => format!("{kind}:{code}"),
+        None => kind.to_owned(),
+    });
     status.set_description(about::details(item, lang));
     status
 }

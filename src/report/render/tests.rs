@@ -186,6 +186,7 @@ fn nothing_that_was_seen_reaches_a_terminal_or_breaks_out_of_its_place() {
         did: evil.to_owned(),
         expected: evil.to_owned(),
         seen: evil.to_owned(),
+        ..Failure::default()
     };
     let mut sample = Sample::default().with("3.1", Outcome::Failed(failure.clone()));
     sample = sample.with("3.2", Outcome::Inconclusive(failure));
@@ -227,7 +228,7 @@ fn what_would_fill_the_screen_is_shortened_there_and_whole_in_the_file() {
     let seen: Vec<String> = (0..500).map(|number| format!("line {number}")).collect();
     let failure = Failure {
         seen: seen.join("\n"),
-        ..Failure::default()
+        ..Failure::default()..Failure::default()
     };
     let report = Sample::default()
         .with("1.4", Outcome::Failed(failure))

@@ -17,24 +17,52 @@ use crate::{
     steps::{
         operations::values,
         run::Run,
-        world::{Args, Blame, StepError, StepResult, World, expect},
+        world::{Args, Blame, Coded as _, StepError, StepResult, World, expect},
     },
 };
+
+/// The codes of a user with an odd address who is tracked.
+const TRACKED_CODES: &[&str] = &[
+    "address.keys",
+    "address.list",
+    "address.neighbour",
+    "address.redis",
+    "address.token",
+    "address.told",
+    "tracking.failed",
+    "tracking.wrong-user",
+    "tracking.wrong-context",
+    "tracking.form",
+    "tracking.first-line-missing",
+    "tracking.second-line-missing",
+    "tracking.doubled",
+    "tracking.level",
+    "tracking.missing",
+];
+
+/// The codes of such a user who is banned.
+const BAN_CODES: &[&str] = &[
+    "address.ban",
+    "address.neighbour",
+    "address.refused",
+    "address.unban",
+    "address.unbanned",
+];
 
 steps! {
     /// Users whose addresses a careless gateway changes: `+`, upper case, Unicode, quotes, `%`, 254 characters.
     /// Each has a token, minted with the run's secret, and so has a neighbour of each: an address
     /// that is the same but for case, or once decoded. Those of the profile's `users.odd` log in, too.
-    Given "^users with odd addresses, and their neighbours, have tokens and sessions$" => odd_users;
+    Given "^users with odd addresses, and their neighbours, have tokens and sessions$" => odd_users, "address.users", &["login.failed"];
     /// Each asks the model with the token, or for the profile's last context that is not an admin's
     /// and that a ban reaches, in the session: Redis holds each as active under exactly the address, its metadata and the list of
     /// active users name exactly it, the log has its pair, and the upstream is told exactly it.
-    Then "^each is tracked under exactly that address$" => tracked;
+    Then "^each is tracked under exactly that address$" => tracked, "address.tracked", TRACKED_CODES;
     /// Each is banned: the ban's key is exactly the address', the user is refused, the neighbour
     /// is not; lifting a ban of the neighbour leaves this one; lifting this one lets the user in again.
-    Then "^each is banned and unbanned under exactly that address, and no neighbour is touched$" => banned;
+    Then "^each is banned and unbanned under exactly that address, and no neighbour is touched$" => banned, "address.banned", BAN_CODES;
     /// Whatever was made for them is deleted from Redis.
-    Then "^nothing of them stays$" => cleaned;
+    Then "^nothing of them stays$" => cleaned, "address.cleaned";
 }
 
 async fn odd_users(world: &mut World, _: Args) -> StepResult {
@@ -119,7 +147,8 @@ async fn exactly_these(world: &World, run: &Run) -> StepResult {
         "come as users with odd addresses",
         format!("exactly these keys: {}", wanted.join(", ")),
         found.join(", "),
-    )?;
+    )
+    .code("address.keys")?;
     let mut admin = run.need_session(&run.email("admin")?).await?;
     let answer = run
         .operate(&mut admin, "list active users", &values([]))
@@ -128,7 +157,7 @@ async fn exactly_these(world: &World, run: &Run) -> StepResult {
         StepError::candidate(
             "list the active users",
             "200, JSON, a list",
-            answer.summary(),
+            &answer.hop.response,
         )
     }))?;
     let listed: BTreeSet<&str> = entries
@@ -149,6 +178,7 @@ async fn exactly_these(world: &World, run: &Run) -> StepResult {
         "everybody with an odd address, byte for byte",
         format!("not in the list: {}", missing.join(", ")),
     )
+    .code("address.list")
 }
 
 async fn banned(world: &mut World, _: Args) -> StepResult {

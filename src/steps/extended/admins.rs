@@ -25,18 +25,18 @@ const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 steps! {
     /// Notes the list of tokens as the admin sees it, and every ban in Redis.
-    Given "^the tokens and the bans are known$" => known;
+    Given "^the tokens and the bans are known$" => known, "admin.before";
     /// Every operation of the profile, for the scenario's token and the test user, and every context
     /// where only an admin may go, by every method, in a session of the plain user and without one.
-    When "^the plain user, and somebody without a session, try everything that only an admin may do$" => tried;
+    When "^the plain user, and somebody without a session, try everything that only an admin may do$" => tried, "admin.tried";
     /// Operations and contexts answer 401 or 403, other methods any refusal; without a session the
     /// way to the login will do. Nothing reached the upstream. Where that fails, what was done is undone.
-    Then "^each attempt is refused, and none reaches the upstream$" => all_refused;
+    Then "^each attempt is refused, and none reaches the upstream$" => all_refused, "admin.refused", &["upstream.reached"];
     /// Tokens and bans are as they were.
-    Then "^the tokens and the bans are as before$" => as_before;
+    Then "^the tokens and the bans are as before$" => as_before, "admin.unchanged";
     /// Control: the same operations and contexts answer the admin. The scenario's token is revoked
     /// in the end.
-    Then "^the admin can do all of it$" => admin_can;
+    Then "^the admin can do all of it$" => admin_can, "admin.can";
 }
 
 /// What must stay as it is.
@@ -270,7 +270,7 @@ async fn admin_can(world: &mut World, _: Args) -> StepResult {
             answer.ok(),
             format!("{name} as the admin"),
             "200, JSON",
-            answer.summary(),
+            &answer.hop.response,
         ))?;
     }
     for (name, context) in run.profile.contexts.iter().filter(|(_, one)| one.admin) {
@@ -282,7 +282,7 @@ async fn admin_can(world: &mut World, _: Args) -> StepResult {
             !kept_out(&run, &response) && response.status < 500,
             format!("ask for {name} as the admin"),
             "an answer of what is behind it",
-            response.summary(),
+            &response,
         ))?;
     }
     Ok(())

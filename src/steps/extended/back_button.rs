@@ -12,13 +12,13 @@ use crate::{
 
 steps! {
     /// Control: the admin page is what the window shows, by the same look that finds it afterwards.
-    Given "^the session sees the admin page$" => sees_page;
+    Given "^the session sees the admin page$" => sees_page, "back.page";
     /// Types the address that ends the session, and goes back to the page before. Only a real
     /// browser has a back button.
-    When "^the session signs out from there, and presses the back button$" => goes_back;
+    When "^the session signs out from there, and presses the back button$" => goes_back, "back.pressed";
     /// The window does not show what only the admin page has, wherever it has it from: the cache of
     /// answers, the cache of whole pages, or the site.
-    Then "^nothing of the admin page is shown$" => shows_nothing;
+    Then "^nothing of the admin page is shown$" => shows_nothing, "back.shown";
 }
 
 async fn sees_page(world: &mut World, _: Args) -> StepResult {

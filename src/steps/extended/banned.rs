@@ -16,18 +16,18 @@ use crate::{
 steps! {
     /// Control: a token of the test user, minted with the run's secret, is let in on every
     /// location of the model's API that the profile names.
-    Given "^the test user's token is let in on every location of the model's API$" => let_in;
+    Given "^the test user's token is let in on every location of the model's API$" => let_in, "ban.tokens-before";
     /// Bans the test user by the admin API for a day, and mints another token of the user.
-    When "^the admin bans the test user, and a further token of the user is minted$" => bans;
+    When "^the admin bans the test user, and a further token of the user is minted$" => bans, "ban.further-token";
     /// From the very next request on both tokens are refused with 401 or 403 on every location, and nothing
     /// reaches the upstream. Where that fails the ban is lifted before the scenario ends.
-    Then "^both tokens are refused on every location from the next request on$" => both_refused;
+    Then "^both tokens are refused on every location from the next request on$" => both_refused, "ban.everywhere", &["upstream.reached"];
     /// The admin's token is let in on every location meanwhile.
-    Then "^the admin's token is let in on every location meanwhile$" => admin_let_in;
+    Then "^the admin's token is let in on every location meanwhile$" => admin_let_in, "ban.admin-token";
     /// Lifts the ban by the admin API.
-    When "^the admin lifts the test user's ban$" => lifts;
+    When "^the admin lifts the test user's ban$" => lifts, "unban.answer";
     /// Both tokens are let in again on every location.
-    Then "^both tokens are let in again on every location$" => let_in_again;
+    Then "^both tokens are let in again on every location$" => let_in_again, "unban.everywhere";
 }
 
 /// A request for every location of the model's API, with a token.
@@ -103,7 +103,7 @@ async fn bans(world: &mut World, _: Args) -> StepResult {
         answer.ok(),
         format!("ban {email}"),
         "200, JSON",
-        answer.summary(),
+        &answer.hop.response,
     ))?;
     world.scene.tokens.push(run.mint(&email, 1).await?);
     Ok(())
@@ -154,7 +154,7 @@ async fn lifts(world: &mut World, _: Args) -> StepResult {
         answer.ok(),
         format!("unban {email}"),
         "200, JSON",
-        answer.summary(),
+        &answer.hop.response,
     )
 }
 

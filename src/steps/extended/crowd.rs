@@ -4,7 +4,7 @@ use futures::future::join_all;
 
 use crate::{
     evidence::EvidenceKind,
-    probe::{http::Request, log::Window},
+    probe::{browser::Hop, http::Request, log::Window},
     stack::{Act, Service},
     steps,
     steps::{
@@ -12,21 +12,21 @@ use crate::{
         run::{Run, Sent},
         session::Session,
         tracking::pairs_of_requests,
-        world::{Args, Blame, StepError, StepResult, World, expect},
+        world::{Args, Blame, Seen, StepError, StepResult, World, expect},
     },
 };
 
 steps! {
     /// A session of a second user, who need not be an admin, and the contexts that let that user
     /// in: the profile's plain user, or the test user where only that one is allowed.
-    Given "^a second user has a session$" => second_user;
+    Given "^a second user has a session$" => second_user, "crowd.user";
     /// So many requests at once, the session's over all contexts, every second one the second
     /// user's over those that let that user in.
-    When "^the two of them make (?P<count>[0-9]+) requests at once, mixed over all contexts$" => at_once;
+    When "^the two of them make (?P<count>[0-9]+) requests at once, mixed over all contexts$" => at_once, "crowd.sent";
     /// None of them failed, was refused or was sent to the login.
-    Then "^every request is served, and none with 5xx$" => none_failed;
+    Then "^every request is served, and none with 5xx$" => none_failed, "crowd.served";
     /// Exactly one pair a request, under its own user and in its own context.
-    Then "^each has exactly one tracking pair, of its own user in its own context$" => own_pairs;
+    Then "^each has exactly one tracking pair, of its own user in its own context$" => own_pairs, "crowd.pairs", crate::steps::tracking::CODES;
 }
 
 /// The second user, and the contexts that let that user in.
@@ -99,7 +99,14 @@ async fn at_once(world: &mut World, args: Args) -> StepResult {
     for ((sent, request), answer) in requests.iter().zip(answers) {
         let seen = match answer {
             Ok(answer) if kept_out(&run, &answer).is_none() => continue,
-            Ok(answer) => answer.summary(),
+            Ok(answer) => {
+                let text = answer.summary();
+                world.scene.answers.push(Hop {
+                    request: request.clone(),
+                    response: answer,
+                });
+                text
+            }
             Err(error) => error.to_string(),
         };
         wrong.push(format!("{} {}: {seen}", sent.email, request.url));
@@ -122,7 +129,8 @@ async fn none_failed(world: &mut World, _: Args) -> StepResult {
         !world.scene.sent.is_empty() && wrong.is_empty(),
         format!("make {} requests at once", world.scene.sent.len()),
         "each is served",
-        format!("{} are not: {}", wrong.len(), shown.join("\n")),
+        Seen::from(format!("{} are not: {}", wrong.len(), shown.join("\n")))
+            .worst(world.scene.answers.iter().map(|hop| &hop.response)),
     )
 }
 

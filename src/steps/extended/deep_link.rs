@@ -21,12 +21,12 @@ const QUERY: &str = "a=1&b=two%20words&b=again&empty=&eq=x%3Dy&amp=x%26y&plus=1%
 steps! {
     /// A fresh browser asks, beneath the context's path, for a page whose path and query hold everything
     /// that careless code loses, and is sent to the login form.
-    When "^it asks for a deep link in the context \"(?P<context>[^\"]+)\"$" => asks_deep;
+    When "^it asks for a deep link in the context \"(?P<context>[^\"]+)\"$" => asks_deep, "deep-link.form";
     /// The last page of the way is the one that was asked for, byte for byte, and it is not
     /// refused.
-    Then "^it comes back to exactly the deep link$" => comes_back;
+    Then "^it comes back to exactly the deep link$" => comes_back, "deep-link.back";
     /// Where the context goes to the upstream, that received path and query exactly so.
-    Then "^the upstream received exactly the deep link$" => upstream_received;
+    Then "^the upstream received exactly the deep link$" => upstream_received, "deep-link.upstream";
 }
 
 async fn asks_deep(world: &mut World, args: Args) -> StepResult {

@@ -28,24 +28,24 @@ const DAY: i64 = 86_400;
 
 steps! {
     /// Control: the admin's token asks the model and is answered with 200.
-    Given "^the genuine token works$" => works;
+    Given "^the genuine token works$" => works, "jwt.genuine";
     /// Asks the model with tokens made from the genuine one: not signed, signed with other keys or
     /// under other algorithms, with other claims, cut, lengthened, and in other headers.
-    When "^the model is asked with forged tokens of every kind$" => forged;
+    When "^the model is asked with forged tokens of every kind$" => forged, "jwt.forged-sent";
     /// Asks the model with tokens signed with the run's secret that have ended, or not begun.
     /// Where the secret is not known, that is a remark.
-    When "^the model is asked with tokens that are not in force$" => not_in_force;
+    When "^the model is asked with tokens that are not in force$" => not_in_force, "jwt.not-in-force-sent";
     /// Each was refused with 401 or 403 (two `Authorization` headers also with 400), and nothing reached
     /// the upstream.
-    Then "^each is refused with 401 or 403, and none reaches the upstream$" => all_refused;
+    Then "^each is refused with 401 or 403, and none reaches the upstream$" => all_refused, "jwt.forged", &["upstream.reached"];
     /// The genuine token in two headers with a forged one is refused, or is taken for what it is:
     /// the upstream is never told the forged one's user.
-    Then "^beside a forged token the genuine one never makes the forged one's user known$" => two_headers;
+    Then "^beside a forged token the genuine one never makes the forged one's user known$" => two_headers, "jwt.two-headers";
     /// What a gateway may do as it likes with a token that it could have signed: another iss or aud,
     /// HS512, the scheme in lower case. It is noted, and only an answer of 5xx is wrong.
-    Then "^what the gateway does with unusual tokens of its own is noted$" => choices;
+    Then "^what the gateway does with unusual tokens of its own is noted$" => choices, "jwt.unusual";
     /// The genuine token is answered with 200 again.
-    Then "^the genuine token still works$" => still_works;
+    Then "^the genuine token still works$" => still_works, "jwt.genuine-after";
 }
 
 /// The scenario's token.
@@ -67,7 +67,7 @@ async fn ask(run: &Run, token: &Token) -> Result<(), StepError> {
         response.status == 200,
         "ask the model with the genuine token",
         "200",
-        response.summary(),
+        &response,
     )
 }
 

@@ -11,7 +11,7 @@ use crate::{
         operations::values,
         run::{Run, Sent},
         tracking::pair_of_request,
-        world::{Args, Blame, StepError, StepResult, World, expect},
+        world::{Args, Blame, Coded as _, StepError, StepResult, World, expect},
     },
 };
 
@@ -19,24 +19,39 @@ use crate::{
 /// only the first hundred (lua-nginx-module's default).
 const CROWD: usize = 120;
 
+/// The codes of a session that stays who it is.
+const CODES: &[&str] = &[
+    "identity.told",
+    "upstream.reached",
+    "tracking.failed",
+    "tracking.wrong-user",
+    "tracking.wrong-context",
+    "tracking.form",
+    "tracking.first-line-missing",
+    "tracking.second-line-missing",
+    "tracking.doubled",
+    "tracking.level",
+    "tracking.missing",
+];
+
 steps! {
     /// Asks for every context, the admin API and the model's API, without a session and without a token, and
     /// claims in the profile's identity headers to be the admin, or a stranger: in all of them,
     /// in each alone, and behind many other headers. Nobody may be let in.
-    When "^someone without a session claims in identity headers to be the admin, or a stranger$" => without_session;
+    When "^someone without a session claims in identity headers to be the admin, or a stranger$" => without_session, "identity.sent";
     /// Each was refused or sent to the login, and nothing of it reached the upstream.
-    Then "^each claim is refused or sent to the login, and none reaches the upstream$" => all_kept_out;
+    Then "^each claim is refused or sent to the login, and none reaches the upstream$" => all_kept_out, "identity.kept-out", &["upstream.reached"];
     /// The scenario's session asks for every context with the same claims. Where only an admin
     /// may go it is refused; elsewhere it is tracked as its own user, and what the upstream
     /// receives does not hold the claim.
-    When "^the session claims in identity headers to be the admin, or a stranger$" => in_session;
+    When "^the session claims in identity headers to be the admin, or a stranger$" => in_session, "identity.in-session";
     /// The session came out as itself everywhere.
-    Then "^the session stays who it is: no admin right, tracked as itself, the upstream told nothing else$" => stays_itself;
+    Then "^the session stays who it is: no admin right, tracked as itself, the upstream told nothing else$" => stays_itself, "identity.session", CODES;
     /// The admin's token asks the model with the same claims. What the upstream receives does
     /// not hold them; without them the token works, too.
-    Then "^the admin's token stays the admin's under such a claim$" => token_stays;
+    Then "^the admin's token stays the admin's under such a claim$" => token_stays, "identity.token", &["identity.told"];
     /// No stranger is active, and no tracking line names one.
-    Then "^nobody is tracked under a claimed address$" => nobody_tracked;
+    Then "^nobody is tracked under a claimed address$" => nobody_tracked, "identity.tracked";
 }
 
 /// Who is claimed to be: a stranger's address holds the attempt's own text.
@@ -284,6 +299,7 @@ async fn not_told(world: &World, did: &str, tried: &[Tried]) -> StepResult {
         "the upstream is not told the claimed address",
         told.join("\n"),
     )
+    .code("identity.told")
 }
 
 async fn token_stays(world: &mut World, _: Args) -> StepResult {
@@ -298,7 +314,7 @@ async fn token_stays(world: &mut World, _: Args) -> StepResult {
         without.status == 200,
         "ask the model with the admin's token",
         "200",
-        without.summary(),
+        &without,
     ))?;
     let mark = nonce();
     let raw = claiming(

@@ -20,7 +20,7 @@ use crate::{
 steps! {
     /// Whether the internal port believes identity headers: a remark, or a failure where the
     /// profile says that it must not.
-    Then "^whether the internal port believes such a claim is known$" => internal_port;
+    Then "^whether the internal port believes such a claim is known$" => internal_port, "identity.internal-port";
 }
 
 /// What the internal port answered to a question: without a claim, as a stranger, as the admin.

@@ -29,14 +29,14 @@ use crate::{
 steps! {
     /// Control: the session asks for a context, and its tracking pair is read in the window. The forged
     /// lines are made from it.
-    Given "^a genuine tracking pair of the session in the context \"(?P<context>[^\"]+)\" is read$" => genuine;
+    Given "^a genuine tracking pair of the session in the context \"(?P<context>[^\"]+)\" is read$" => genuine, "forged-log.genuine", crate::steps::tracking::CODES;
     /// Sends that pair, with an invented address in place of the user's, in paths, queries, headers,
     /// tokens and operations, behind line breaks of every kind; in the session and without one.
-    When "^outsiders write such a pair for invented addresses wherever they can$" => written;
+    When "^outsiders write such a pair for invented addresses wherever they can$" => written, "forged-log.written";
     /// No record of the log, and no line of one, begins with what was sent.
-    Then "^no line of the log begins with what they wrote$" => none_begins;
+    Then "^no line of the log begins with what they wrote$" => none_begins, "forged-log.line";
     /// The reader of tracking lines finds none that names an invented address, and none is active.
-    Then "^no tracking line of an invented address is read$" => none_read;
+    Then "^no tracking line of an invented address is read$" => none_read, "forged-log.read";
 }
 
 /// What is written for one invented address: a whole line as nginx writes it, and a message alone.

@@ -14,7 +14,7 @@ use crate::{
     steps::{
         run::Run,
         tracking::nonce_in,
-        world::{Args, Blame, StepError, StepResult, World, expect},
+        world::{Args, Blame, Seen, StepError, StepResult, World, expect},
     },
 };
 
@@ -22,9 +22,9 @@ steps! {
     /// Every record at error or above since the candidate's start is of a request of the run that
     /// was refused with 4xx, of a time in which the run itself kept a service from answering, of
     /// somebody else's request, or of the stack's own.
-    Then "^the gateway's log has nothing at error or above that the run itself did not cause$" => nothing_unexplained;
+    Then "^the gateway's log has nothing at error or above that the run itself did not cause$" => nothing_unexplained, "log.unexplained";
     /// An error line without a request, written to every log of the gateway, is found in each.
-    Then "^an error that is written to it is found by the same search$" => error_found;
+    Then "^an error that is written to it is found by the same search$" => error_found, "log.unexplained-control";
 }
 
 /// What excuses a record at error or above.
@@ -135,7 +135,7 @@ async fn nothing_unexplained(world: &mut World, _: Args) -> StepResult {
         held.is_empty(),
         "read the gateway's log of the whole run",
         "no record at error, crit, alert or emerg that the run itself did not cause",
-        format!("{}: {}", held.len(), raw.join("\n")),
+        Seen::from(format!("{}: {}", held.len(), raw.join("\n"))).fact("log", raw.join("\n")),
     )
 }
 

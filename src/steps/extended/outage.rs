@@ -15,7 +15,7 @@ use crate::{
     steps::{
         operations::values,
         run::Run,
-        world::{Args, Blame, StepError, StepResult, World, expect},
+        world::{Args, Blame, Coded as _, StepError, StepResult, World, expect},
     },
 };
 
@@ -26,16 +26,16 @@ steps! {
     /// Ends Redis and starts it again with what it had. Uses the session in every context, the
     /// token, and the admin API: before, while Redis is down, and afterwards until all are
     /// served again or the profile's recovery time is over. Skips on a deployment.
-    When "^Redis is down for a while$" => redis_down;
+    When "^Redis is down for a while$" => redis_down, "outage.redis";
     /// The same with the upstream, the token and the contexts that go there.
-    When "^the upstream is down for a while$" => upstream_down;
+    When "^the upstream is down for a while$" => upstream_down, "outage.upstream";
     /// While it was down each was answered 401, 403 or 5xx, and nothing reached the upstream.
-    Then "^the session, the token and the admin API are refused meanwhile$" => refused;
+    Then "^the session, the token and the admin API are refused meanwhile$" => refused, "outage.let-in";
     /// While it was down each was answered 502, 503 or 504 in JSON within the profile's time.
-    Then "^each is told so in JSON in time, and none is passed off as served$" => told;
+    Then "^each is told so in JSON in time, and none is passed off as served$" => told, "outage.told";
     /// Afterwards each was answered as before, by the same processes of the gateway; workers that
     /// a reload had retired before may have ended.
-    Then "^all of them are served again, by a gateway that was not restarted$" => recovered;
+    Then "^all of them are served again, by a gateway that was not restarted$" => recovered, "outage.recovered", &["outage.restarted"];
 }
 
 /// Something that a user does.
@@ -328,4 +328,5 @@ async fn recovered(world: &mut World, _: Args) -> StepResult {
         before,
         after,
     )
+    .code("outage.restarted")
 }

@@ -15,7 +15,7 @@ use crate::{
     steps::{
         run::Run,
         session::Session,
-        world::{Blame, StepError, StepResult, World, expect},
+        world::{Blame, Coded as _, Seen, StepError, StepResult, World, expect},
     },
 };
 
@@ -231,12 +231,13 @@ pub fn all_must(
         "none",
     )?;
     let wrong: Vec<&Tried> = tried.iter().filter(|one| !right(one)).collect();
+    let answers: Vec<&Response> = wrong.iter().map(|one| &one.response).collect();
     expect(
         Blame::Candidate,
         wrong.is_empty(),
         did,
         format!("{expected}, {} times", tried.len()),
-        lines(wrong),
+        Seen::from(lines(wrong)).worst(answers),
     )
 }
 
@@ -272,6 +273,7 @@ pub async fn none_reached(world: &World, did: &str, tried: &[Tried]) -> StepResu
         "nothing of it reaches the upstream",
         reached.join("\n"),
     )
+    .code("upstream.reached")
 }
 
 /// A control that the candidate itself can spoil: where it fails, another item says so, and

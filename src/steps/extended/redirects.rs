@@ -30,13 +30,13 @@ steps! {
     /// A browser that is logged in at the identity provider goes through the login again with each
     /// way to name another site as the page to come back to: in the parameters with which the
     /// gateway itself sends people to the login, in headers, as a path. No hop leads to another site.
-    Then "^no way through the login ends at another site$" => login;
+    Then "^no way through the login ends at another site$" => login, "redirect.login";
     /// Control: with a page of the site in the same parameter the way ends exactly there.
-    Then "^the same way with a page of the site ends there$" => control_page;
+    Then "^the same way with a page of the site ends there$" => control_page, "redirect.control";
     /// The profile's sign-out, with the same values and headers, leads to no other site.
-    Then "^no sign-out ends at another site$" => sign_out;
+    Then "^no sign-out ends at another site$" => sign_out, "redirect.sign-out";
     /// Asked as another host, directly or behind a proxy, the site names that host in no `Location`.
-    Then "^asked as another host the site sends nobody there$" => other_host;
+    Then "^asked as another host the site sends nobody there$" => other_host, "redirect.other-host";
 }
 
 /// The address by which the gateway sends people to its login, of its own site: where it leads a

@@ -40,16 +40,16 @@ steps! {
     /// Clients send so many requests at least, in turn over every context and the token. After a
     /// third of them `-s reload`, and on until new workers run and a third more are answered.
     /// A streamed answer that began before is held open until then, where the upstream is a double.
-    When "^the gateway is reloaded under (?P<count>[0-9]+) requests, with a streamed answer held open$" => reloaded;
+    When "^the gateway is reloaded under (?P<count>[0-9]+) requests, with a streamed answer held open$" => reloaded, "reload.sent";
     /// Each has the status that its kind had before.
-    Then "^every request is answered as it is without a reload$" => none_lost;
+    Then "^every request is answered as it is without a reload$" => none_lost, "reload.requests";
     /// Its events are all there, the profile's last among them.
-    Then "^the streamed answer comes to its end, though its worker is an old one$" => stream_ended;
+    Then "^the streamed answer comes to its end, though its worker is an old one$" => stream_ended, "reload.stream";
     /// The reload was taken: the master is the same, workers are new, and none but they accept
     /// connections. Old workers that still drain are a remark.
-    Then "^new workers of the same master answer$" => new_workers;
+    Then "^new workers of the same master answer$" => new_workers, "reload.workers";
     /// One request in every context has exactly one pair, as in 3.6.
-    Then "^tracking works as before$" => still_tracked;
+    Then "^tracking works as before$" => still_tracked, "reload.tracked", crate::steps::tracking::CODES;
 }
 
 /// What was seen of a reload.
@@ -378,6 +378,6 @@ fn served(run: &Run, context: &str, answer: &Response) -> StepResult {
         kept_out(run, answer).is_none(),
         format!("ask for the context {context} after a reload"),
         "an answer of what is behind it",
-        answer.summary(),
+        answer,
     )
 }

@@ -28,12 +28,12 @@ const AROUND: usize = 80;
 steps! {
     /// A good token, one signed with another key and a session that is none, in their headers,
     /// and a token in a query string, which is the client's own doing.
-    When "^tokens and a session come that are good, worthless, and in the wrong place$" => all_come;
+    When "^tokens and a session come that are good, worthless, and in the wrong place$" => all_come, "secret.sent";
     /// The logs of the gateway since the candidate's start, of oauth2-proxy, Redis and the
     /// upstream hold none of the stack's secrets, passwords, tokens and cookies of the run.
-    Then "^no log of the run holds a secret$" => none_leaked;
+    Then "^no log of the run holds a secret$" => none_leaked, "secret.logged";
     /// A mark written to each of these logs is found in each.
-    Then "^a mark in the same logs is found by the same search$" => mark_found;
+    Then "^a mark in the same logs is found by the same search$" => mark_found, "secret.control";
 }
 
 /// A text that no log may hold.

@@ -15,7 +15,7 @@ use crate::{
     steps::{
         phase3::kept_out,
         run::Run,
-        world::{Args, Blame, StepError, StepResult, World, expect},
+        world::{Args, Blame, Seen, StepError, StepResult, World, expect},
     },
 };
 
@@ -29,20 +29,22 @@ steps! {
     /// At once: a session with a cookie and a token with a header of the profile's length, a
     /// prompt of the profile's length, a body that comes in pieces and a head that comes byte by
     /// byte over the profile's time.
-    When "^requests come that are as large and as slow as users' are$" => large_and_slow;
+    When "^requests come that are as large and as slow as users' are$" => large_and_slow, "size.sent";
     /// None was refused, sent to the login or failed, and the large prompt's end was answered.
-    Then "^each of them is served$" => all_served;
+    Then "^each of them is served$" => all_served, "size.served";
     /// A header field and bodies beyond every limit, one after another, an ordinary request
     /// behind each.
-    When "^requests come that are beyond every limit$" => beyond;
+    When "^requests come that are beyond every limit$" => beyond, "size.beyond-sent";
     /// 400, 413, 414 or 431 within the profile's time, and the ordinary request behind it is served.
-    Then "^each of them is refused with 400, 413, 414 or 431, and the next request is served$" => all_refused;
+    Then "^each of them is refused with 400, 413, 414 or 431, and the next request is served$" => all_refused, "size.refused";
 }
 
 /// A request and what came of it.
 #[derive(Debug)]
 pub struct Borne {
     what: String,
+    /// What of it is large or slow.
+    part: Part,
     /// The answer, or why there was none.
     answer: Result<Response, String>,
     took: Duration,
@@ -70,9 +72,29 @@ impl Borne {
     }
 }
 
+/// A part of a request that is large or slow.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Header,
+    Body,
+    Time,
+}
+
+impl Part {
+    /// Its name as a fact.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Header => "header",
+            Self::Body => "body",
+            Self::Time => "time",
+        }
+    }
+}
+
 /// A request as it is to be sent.
 struct Asked {
     what: String,
+    part: Part,
     request: Request,
     way: Way,
     holds: String,
@@ -168,6 +190,7 @@ async fn send(run: &Run, asked: Asked) -> Borne {
     };
     Borne {
         what: asked.what,
+        part: asked.part,
         answer,
         took: started.elapsed(),
         holds: asked.holds,
@@ -186,8 +209,9 @@ async fn large_and_slow(world: &mut World, _: Args) -> StepResult {
     run.stack.may(Act::Load).await?;
     let rough = run.profile.thresholds.rough.clone();
     let long = "x".repeat(rough.header_bytes);
-    let asked = |what: String, request, way| Asked {
+    let asked = |part, what: String, request, way| Asked {
         what,
+        part,
         request,
         way,
         holds: String::new(),
@@ -199,21 +223,25 @@ async fn large_and_slow(world: &mut World, _: Args) -> StepResult {
     let (bytes, pieces) = (SLOW_BYTES, SLOW_PIECES);
     let mut all = vec![
         asked(
+            Part::Header,
             format!("a cookie of {} bytes beside the session's", long.len()),
             cookie,
             Way::AtOnce,
         ),
         asked(
+            Part::Header,
             format!("a token with a header field of {} bytes", long.len()),
             with_token(world, &run, &nonce())?.header("x-verify-long", &long),
             Way::AtOnce,
         ),
         asked(
+            Part::Time,
             format!("a head that takes {} ms", rough.slow_ms),
             in_session(world, &run, "/")?,
             Way::Slowly { bytes, pieces: 1 },
         ),
         asked(
+            Part::Time,
             format!("a prompt in {pieces} pieces in {} ms", rough.slow_ms),
             with_token(world, &run, &nonce())?,
             Way::Slowly { bytes: 0, pieces },
@@ -223,6 +251,7 @@ async fn large_and_slow(world: &mut World, _: Args) -> StepResult {
         let end = nonce();
         let prompt = format!("{} {end}", "words ".repeat(rough.body_bytes / 6));
         all.push(Asked {
+            part: Part::Body,
             what: format!("a prompt of {} bytes", prompt.len()),
             request: with_token(world, &run, &prompt)?,
             way: Way::AtOnce,
@@ -237,6 +266,16 @@ async fn large_and_slow(world: &mut World, _: Args) -> StepResult {
     Ok(())
 }
 
+/// What came of these, and what of them is large or slow.
+fn seen(wrong: &[&Borne]) -> Seen {
+    let lines: Vec<String> = wrong.iter().map(|borne| borne.summary()).collect();
+    let parts: Vec<&str> = wrong.iter().map(|borne| borne.part.name()).collect();
+    let answers = wrong.iter().filter_map(|borne| borne.answer.as_ref().ok());
+    Seen::from(lines.join("\n"))
+        .fact("parts", parts.join(" "))
+        .worst(answers)
+}
+
 async fn all_served(world: &mut World, _: Args) -> StepResult {
     let run = world.run()?;
     let served = |borne: &&Borne| {
@@ -247,16 +286,15 @@ async fn all_served(world: &mut World, _: Args) -> StepResult {
         };
         borne.answer.as_ref().is_ok_and(holds)
     };
-    let wrong: Vec<String> = { world.scene.borne.iter() }
+    let wrong: Vec<&Borne> = { world.scene.borne.iter() }
         .filter(|borne| !served(borne))
-        .map(Borne::summary)
         .collect();
     expect(
         Blame::Candidate,
         !world.scene.borne.is_empty() && wrong.is_empty(),
         "send requests as large and as slow as users' are",
         "each is served",
-        wrong.join("\n"),
+        seen(&wrong),
     )
 }
 
@@ -270,25 +308,29 @@ async fn beyond(world: &mut World, _: Args) -> StepResult {
     let header = in_session(world, &run, "/")?.header("x-verify-long", &long);
     let all = [
         (
+            Part::Header,
             format!("a header field of {} bytes", long.len()),
             header,
             Way::ByHand,
         ),
         (
+            Part::Body,
             format!("a session's body of {length} bytes"),
             posted,
             Way::Announced(length),
         ),
         (
+            Part::Body,
             format!("a token's body of {length} bytes"),
             with_token(world, &run, &nonce())?,
             Way::Announced(length),
         ),
     ];
     let mut borne = Vec::new();
-    for (what, request, way) in all {
+    for (part, what, request, way) in all {
         let asked = Asked {
             what,
+            part,
             request,
             way,
             holds: String::new(),
@@ -312,9 +354,8 @@ async fn all_refused(world: &mut World, _: Args) -> StepResult {
             && borne.took <= limit
             && next.is_some_and(|next| kept_out(&run, next).is_none())
     };
-    let wrong: Vec<String> = { world.scene.borne.iter() }
+    let wrong: Vec<&Borne> = { world.scene.borne.iter() }
         .filter(|borne| !refused(borne))
-        .map(Borne::summary)
         .collect();
     expect(
         Blame::Candidate,
@@ -324,6 +365,6 @@ async fn all_refused(world: &mut World, _: Args) -> StepResult {
             "400, 413, 414 or 431 within {} ms, and the next request is served",
             limit.as_millis()
         ),
-        wrong.join("\n"),
+        seen(&wrong),
     )
 }

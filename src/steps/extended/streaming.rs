@@ -25,13 +25,13 @@ const BLANK: &[u8] = b"\n\n";
 steps! {
     /// Asks for a streamed answer with the scenario's token. The upstream holds back all but the
     /// first piece, then the last one, then nothing. Skips where the upstream is no double.
-    When "^the token asks for a streamed answer, whose pieces the upstream holds back$" => asks;
+    When "^the token asks for a streamed answer, whose pieces the upstream holds back$" => asks, "stream.asked";
     /// One event had arrived when the upstream had sent one piece and waited.
-    Then "^the first piece arrives before the upstream sends the second$" => first;
+    Then "^the first piece arrives before the upstream sends the second$" => first, "stream.first";
     /// All events but the last had arrived when the upstream waited with the last piece.
-    Then "^all but the last arrive before the upstream sends the last$" => most;
+    Then "^all but the last arrive before the upstream sends the last$" => most, "stream.most";
     /// `text/event-stream`, every event, the text in order, and the profile's last event.
-    Then "^the stream comes to its end, every piece in order$" => ended;
+    Then "^the stream comes to its end, every piece in order$" => ended, "stream.ended";
 }
 
 /// A stream that is being read.

@@ -15,11 +15,11 @@ use crate::{
 steps! {
     /// Opens a second tab in the session's window, and types the admin page's address there. Only a
     /// real browser has tabs.
-    When "^a second tab of the same window asks for the admin page$" => second_tab_asks;
+    When "^a second tab of the same window asks for the admin page$" => second_tab_asks, "tab.asked";
     /// The site answers with the page at once, and the tab shows it.
-    Then "^the second tab shows the admin page, without a login$" => second_tab_shows;
+    Then "^the second tab shows the admin page, without a login$" => second_tab_shows, "tab.shown";
     /// Types the address under which the first tab saw the page; the way ends at the login form, and the tab shows nothing of the page.
-    Then "^the second tab, asked for the admin page again, shows the login form$" => second_tab_has_ended;
+    Then "^the second tab, asked for the admin page again, shows the login form$" => second_tab_has_ended, "tab.ended";
 }
 
 /// The document that a browser shows.

@@ -21,14 +21,14 @@ steps! {
     /// Calls the profile's tracker on the public port for a stranger each time: with every
     /// method, written otherwise, as another host, by headers that move a request; without a
     /// session and in the scenario's.
-    When "^outsiders call the tracking endpoint in every way they know$" => calls;
+    When "^outsiders call the tracking endpoint in every way they know$" => calls, "tracker.called";
     /// None of the strangers is active in Redis, and no tracking line names one.
-    Then "^none of the strangers becomes active$" => none_active;
+    Then "^none of the strangers becomes active$" => none_active, "tracker.stranger";
     /// Without a session none of the calls is answered with 200.
-    Then "^no call without a session is answered with 200$" => none_answered;
+    Then "^no call without a session is answered with 200$" => none_answered, "tracker.answered";
     /// Control: the admin's key is deleted, the session asks for a context, and the gateway
     /// makes the key again by its own call, with a tracking pair in the same window.
-    Then "^the gateway's own call in the context \"(?P<context>[^\"]+)\" does make its user active$" => own_call;
+    Then "^the gateway's own call in the context \"(?P<context>[^\"]+)\" does make its user active$" => own_call, "tracker.own-call";
 }
 
 /// Ways to write a path that some server on the way takes for the same. They were read in
@@ -286,7 +286,7 @@ pub(super) async fn tracked_request(
         !kept_out(run, &response) && response.status < 500,
         format!("ask for the context {context} as {}", session.email),
         "an answer of what is behind it",
-        response.summary(),
+        &response,
     )?;
     let sent = Sent {
         nonce,

@@ -16,7 +16,7 @@ use crate::{
         run::{Run, Sent, Token},
         session::Session,
         tracking::pair_of_request,
-        world::{Blame, StepError, StepResult, World, expect},
+        world::{Blame, Coded as _, Seen, StepError, StepResult, World, expect},
     },
 };
 
@@ -44,7 +44,9 @@ pub async fn visitor(run: &Run, odd: Odd) -> Result<Visitor, StepError> {
             Ok((session, _)) => Some(session),
             Err(failure) => {
                 let did = format!("log in as {}", odd.email);
-                return Err(StepError::candidate(did, "a session", failure.seen));
+                return Err(
+                    StepError::candidate(did, "a session", failure.seen()).code("login.failed")
+                );
             }
         },
     };
@@ -110,7 +112,7 @@ impl Visitor {
     }
 
     /// The user is let in, or refused, now.
-    async fn must_be(&self, run: &Run, wanted: &str, when: &str) -> StepResult {
+    async fn must_be(&self, run: &Run, wanted: &str, when: &str, code: &str) -> StepResult {
         let (_, seen) = self.is_let_in(run).await?;
         expect(
             Blame::Candidate,
@@ -119,6 +121,7 @@ impl Visitor {
             wanted,
             seen,
         )
+        .code(code)
     }
 
     /// Uses the token and the session, and looks at every trace that only this user may leave.
@@ -136,16 +139,18 @@ impl Visitor {
             status == 200,
             &did,
             "the token is answered with 200",
-            status,
-        )?;
+            Seen::from(status).fact("status", status),
+        )
+        .code("address.token")?;
         if let Some((status, sent)) = self.visits(run).await? {
             expect(
                 Blame::Candidate,
                 status < 400,
                 &did,
                 "the session is let in",
-                status,
-            )?;
+                Seen::from(status).fact("status", status),
+            )
+            .code("address.token")?;
             pair_of_request(world, run, &sent).await?;
         }
         let [key, metadata] = run.active_keys(email);
@@ -174,7 +179,8 @@ impl Visitor {
                 if exists { "exists" } else { "(nil)" },
                 stored.as_deref().unwrap_or("(nil)")
             ),
-        )?;
+        )
+        .code("address.redis")?;
         for neighbour in &self.odd.neighbours {
             let [key, _] = run.active_keys(neighbour);
             let exists = run.redis.exists(&key).await?;
@@ -184,7 +190,8 @@ impl Visitor {
                 &did,
                 format!("{key} does not exist"),
                 "it exists",
-            )?;
+            )
+            .code("address.neighbour")?;
         }
         self.is_told(world, run, &did, &mark).await
     }
@@ -207,6 +214,7 @@ impl Visitor {
             format!("the upstream is told {}", expected(run, email)),
             format!("{told:?}"),
         )
+        .code("address.told")
     }
 
     /// Bans this user, and lifts the ban, and looks at the neighbours meanwhile.
@@ -221,8 +229,9 @@ impl Visitor {
             answer.ok(),
             format!("ban {email}"),
             "200, JSON",
-            answer.summary(),
-        )?;
+            &answer.hop.response,
+        )
+        .code("address.ban")?;
         let key = run.ban_key(email);
         let exists = run.redis.exists(&key).await?;
         expect(
@@ -231,16 +240,20 @@ impl Visitor {
             format!("ban {email}"),
             format!("{key} exists"),
             "(nil)",
-        )?;
-        self.must_be(run, "refused", "after the ban").await?;
+        )
+        .code("address.ban")?;
+        self.must_be(run, "refused", "after the ban", "address.refused")
+            .await?;
         for (token, neighbour) in self.neighbours.iter().zip(&self.odd.neighbours) {
             let (status, _) = self.asks(run, token).await?;
             let did = format!("come as {neighbour} while {email} is banned");
-            expect(Blame::Candidate, status == 200, did, "200", status)?;
+            let seen = Seen::from(status).fact("status", status);
+            expect(Blame::Candidate, status == 200, did, "200", seen).code("address.neighbour")?;
         }
         if let Some(neighbour) = self.odd.neighbours.first() {
             operate(run, "unban user", neighbour).await?;
-            self.must_be(run, "refused", &format!("after {neighbour} was unbanned"))
+            let when = format!("after {neighbour} was unbanned");
+            self.must_be(run, "refused", &when, "address.refused")
                 .await?;
         }
         let answer = operate(run, "unban user", email).await?;
@@ -255,8 +268,9 @@ impl Visitor {
                 answer.summary(),
                 if exists { "exists" } else { "(nil)" }
             ),
-        )?;
-        self.must_be(run, "let in", "after the ban was lifted")
-            .await
+        )
+        .code("address.unban")?;
+        let when = "after the ban was lifted";
+        self.must_be(run, "let in", when, "address.unbanned").await
     }
 }

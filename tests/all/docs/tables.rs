@@ -10,7 +10,10 @@ use verify::{
     mutation::{Catalogue, Mutant},
     plan::{Bundle, Checklist, ItemId, Lang, Phase, Priority, Rule},
     schema::Document,
-    steps::registry::{self, Keyword},
+    steps::{
+        codes,
+        registry::{self, Keyword},
+    },
 };
 
 use crate::support::root;
@@ -22,6 +25,7 @@ pub const PARTS: &[&str] = &[
     "environment",
     "items",
     "steps",
+    "codes",
     "rules",
     "catalogue",
     "schema report",
@@ -39,6 +43,7 @@ pub fn part(name: &str) -> String {
         "environment" => commands::environment(),
         "items" => items(),
         "steps" => steps(),
+        "codes" => codes(),
         "rules" => rules(),
         "catalogue" => catalogue(),
         _ => {
@@ -156,6 +161,15 @@ fn steps() -> String {
         ));
     }
     text
+}
+
+fn codes() -> String {
+    let rows = codes::all().into_iter();
+    let row = |(code, told): (&str, &str)| {
+        let told: Vec<&str> = told.lines().map(str::trim).collect();
+        [format!("`{code}`"), told.join(" ")]
+    };
+    table(["code", "what holds where it does not fail"], rows.map(row))
 }
 
 fn rules() -> String {
