@@ -178,10 +178,8 @@ fn codes(scenario: &Scenario<'_>, style: Style) -> String {
         "Codes that its failure can have",
         "失敗時のコード",
     );
-    let codes: Vec<(String, String)> = (scenario.codes.iter())
-        .map(|(code, told)| ((*code).to_owned(), line(told)))
-        .collect();
-    list(&style.paint(BOLD, label), &codes, style)
+    let codes: Vec<&str> = scenario.codes.keys().copied().collect();
+    block(label, &codes.join(", "), style)
 }
 
 fn mutants(found: Option<&Mutants<'_>>, style: Style) -> String {

@@ -181,7 +181,7 @@ fn an_edit_that_does_not_fit_is_refused() {
 fn failed() -> Outcome {
     Outcome::Failed(Failure {
         seen: "no line".to_owned(),
-        ..Failure::default()..Failure::default()
+        ..Failure::default()
     })
 }
 

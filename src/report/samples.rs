@@ -296,7 +296,7 @@ pub fn label_rule() -> Rule {
         when: vec![Sign {
             items: vec![ItemPattern::Phase(Some(3))],
             says: Some(r"\[MCP\|Int\]".to_owned()),
-            evidence: None,
+            ..Sign::default()
         }],
         unless: Vec::new(),
         explains: vec![ItemPattern::Phase(Some(3))],

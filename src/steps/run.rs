@@ -8,7 +8,12 @@ use std::{
 
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
-use super::{extended::trouble::Trouble, session::Session, watch::Watch, world::{Coded as _, StepError}};
+use super::{
+    extended::trouble::Trouble,
+    session::Session,
+    watch::Watch,
+    world::{Coded as _, StepError},
+};
 use crate::{
     doubles::{journal::Entry, litellm::pass_through::ANSWERED},
     engine::{Recorder, RunPlan},

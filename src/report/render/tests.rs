@@ -228,7 +228,7 @@ fn what_would_fill_the_screen_is_shortened_there_and_whole_in_the_file() {
     let seen: Vec<String> = (0..500).map(|number| format!("line {number}")).collect();
     let failure = Failure {
         seen: seen.join("\n"),
-        ..Failure::default()..Failure::default()
+        ..Failure::default()
     };
     let report = Sample::default()
         .with("1.4", Outcome::Failed(failure))

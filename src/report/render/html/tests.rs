@@ -251,6 +251,7 @@ fn a_matrix_of_mutants_stands_on_the_page_where_there_is_one() {
         complaints: Vec::new(),
         cause: None,
         named: Vec::new(),
+        codes: [].into(),
         noticed_by_other: None,
         duration_ms: 1.0,
         again: false,
