@@ -8,10 +8,11 @@ use cucumber::{
     parser, writer,
 };
 
-use super::event::{Failure, Outcome, RunEvent, StepRecord, StepStatus};
 use crate::{
+    model::event::{Failure, Outcome, RunEvent, StepRecord, StepStatus},
     plan::ItemId,
     steps::{
+        late::Deferred,
         run::Run,
         world::{StepError, World},
     },
@@ -35,15 +36,6 @@ pub struct Bridge {
     deferred: Vec<Deferred>,
     /// When the event that is handled happened: it may be handled a little later.
     now: SystemTime,
-}
-
-/// An item that has passed so far and is looked at again at the end of the run.
-#[derive(Debug)]
-pub struct Deferred {
-    /// Which.
-    pub item: ItemId,
-    /// How long its scenario took, in milliseconds.
-    pub duration_ms: f64,
 }
 
 struct Current {

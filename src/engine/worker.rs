@@ -15,15 +15,17 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use super::{
-    Recorder, RunPlan,
     bridge::{Bridge, item_of},
-    event::{NEEDS_BROWSER, Outcome, RunEvent},
     seal::{GatewaySeen, Message, SealKey, Sealer},
 };
 use crate::{
     evidence::Redactor,
+    model::{
+        event::{NEEDS_BROWSER, Outcome, RunEvent},
+        run::Component,
+    },
     plan::ItemId,
-    report::Component,
+    run::{Recorder, RunPlan},
     stack::{
         Service, Stack, StackError,
         docker::{
@@ -145,12 +147,15 @@ pub async fn work() -> Result<(), WorkerError> {
     lay_inputs(&mut job).map_err(WorkerError::Inputs)?;
     let redactor = Arc::new(Redactor::new());
     let sealer = Sealer::new(&job.key, io::stdout());
-    let recorder = Recorder::new(sealer, Arc::clone(&redactor)).counting_from(job.exec_at);
-    let alive = show_life(&recorder);
-    run(job, &recorder, redactor, looked).await?;
+    let events = sealer.clone();
+    let recorder = Recorder::new(move |event| events.event(event), Arc::clone(&redactor))
+        .counting_from(job.exec_at);
+    let parent = Parent { sealer, looked };
+    let alive = parent.show_life();
+    run(job, &recorder, redactor, &parent).await?;
     // Nothing comes after the last message.
     *alive.lock().unwrap_or_else(PoisonError::into_inner) = false;
-    recorder.message(&Message::Done);
+    parent.sealer.tell(&Message::Done);
     Ok(())
 }
 
@@ -167,7 +172,7 @@ async fn run(
     job: Job,
     recorder: &Recorder,
     redactor: Arc<Redactor>,
-    looked: Arc<Notify>,
+    parent: &Parent,
 ) -> Result<(), WorkerError> {
     let started = Instant::now();
     // Features are parsed and step patterns compiled while the services come up.
@@ -193,7 +198,7 @@ async fn run(
         at_ms: Some(recorder.now_ms()),
     });
     let recorder = recorder.clone();
-    go_through(stack, job.plan, features, recorder, redactor, looked).await
+    go_through(stack, job.plan, features, recorder, redactor, parent).await
 }
 
 /// Ends this process when its standard input is closed: the parent holds the other end for as
@@ -214,39 +219,48 @@ fn end_with_parent(inputs: PathBuf) -> Arc<Notify> {
     looked
 }
 
-/// Shows the parent that this process runs, from a thread that waits for nothing else.
-fn show_life(recorder: &Recorder) -> Arc<Mutex<bool>> {
-    let recorder = recorder.clone();
-    let alive = Arc::new(Mutex::new(true));
-    let told = Arc::clone(&alive);
-    std::thread::spawn(move || {
-        loop {
-            std::thread::sleep(ALIVE_EVERY);
-            let alive = told.lock().unwrap_or_else(PoisonError::into_inner);
-            if !*alive {
-                break;
-            }
-            recorder.message(&Message::Alive);
-        }
-    });
-    alive
+/// The process that started this one.
+struct Parent {
+    sealer: Sealer,
+    /// Notified when it has looked at the gateway's processes.
+    looked: Arc<Notify>,
 }
 
-/// Has the parent look at the gateway's processes from outside, before they are ended.
-async fn be_looked_at(stack: &dyn Stack, recorder: &Recorder, looked: &Notify) {
-    if let Some(what) = stack.posed() {
-        recorder.message(&Message::Integrity(what));
+impl Parent {
+    /// Shows that this process runs, from a thread that waits for nothing else.
+    fn show_life(&self) -> Arc<Mutex<bool>> {
+        let sealer = self.sealer.clone();
+        let alive = Arc::new(Mutex::new(true));
+        let told = Arc::clone(&alive);
+        std::thread::spawn(move || {
+            loop {
+                std::thread::sleep(ALIVE_EVERY);
+                let alive = told.lock().unwrap_or_else(PoisonError::into_inner);
+                if !*alive {
+                    break;
+                }
+                sealer.tell(&Message::Alive);
+            }
+        });
+        alive
     }
-    // A service that cannot be looked into is not said to run: the parent says what it sees.
-    let Ok(state) = stack.state(Service::Gateway).await else {
-        return;
-    };
-    recorder.message(&Message::Gateway(GatewaySeen {
-        main: state.running.then_some(state.main),
-        workers: state.workers,
-    }));
-    // A parent that does not answer is gone, or ends the run.
-    let _ = tokio::time::timeout(LOOK_DEADLINE, looked.notified()).await;
+
+    /// Has it look at the gateway's processes from outside, before they are ended.
+    async fn look(&self, stack: &dyn Stack) {
+        if let Some(what) = stack.posed() {
+            self.sealer.tell(&Message::Integrity(what));
+        }
+        // A service that cannot be looked into is not said to run: the parent says what it sees.
+        let Ok(state) = stack.state(Service::Gateway).await else {
+            return;
+        };
+        self.sealer.tell(&Message::Gateway(GatewaySeen {
+            main: state.running.then_some(state.main),
+            workers: state.workers,
+        }));
+        // A parent that does not answer is gone, or ends the run.
+        let _ = tokio::time::timeout(LOOK_DEADLINE, self.looked.notified()).await;
+    }
 }
 
 /// Everything between up and down, on any kind of stack.
@@ -256,7 +270,7 @@ async fn go_through(
     features: Vec<gherkin::Feature>,
     recorder: Recorder,
     redactor: Arc<Redactor>,
-    looked: Arc<Notify>,
+    parent: &Parent,
 ) -> Result<(), WorkerError> {
     learn(&redactor, &*stack);
     let components = {
@@ -287,7 +301,7 @@ async fn go_through(
     // Its events are all that it does; a panic in it is a missing version in the report.
     let _ = components.await;
     run.end_chromium().await;
-    be_looked_at(&*stack, &run.recorder, &looked).await;
+    parent.look(&*stack).await;
     stack.down().await;
     Ok(())
 }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    stack::Service,
+    model::service::Service,
     yaml::{self, YamlError},
 };
 

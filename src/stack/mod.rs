@@ -6,14 +6,13 @@
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::Path, time::Duration};
 
 use async_trait::async_trait;
-use schemars::JsonSchema;
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
 
+pub use crate::model::service::{Endpoints, Instance, LogChunk, LogCursor, Service, StackError};
 use crate::{
+    model::run::Component,
     plan::ItemId,
     probe::{chromium::ShutEyes, redis::Redis},
-    report::Component,
 };
 
 pub mod docker;
@@ -25,119 +24,6 @@ pub mod procfs;
 pub mod programs;
 pub mod redis_acl;
 pub mod sandbox;
-
-/// A part of the stack.
-#[derive(
-    Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Service {
-    /// nginx with the configuration under test.
-    Gateway,
-    /// oauth2-proxy.
-    Auth,
-    /// Redis.
-    Redis,
-    /// LiteLLM or its double.
-    Upstream,
-    /// Auth0 or its double.
-    Idp,
-}
-
-impl Service {
-    /// Every part.
-    pub const ALL: [Self; 5] = [
-        Self::Gateway,
-        Self::Auth,
-        Self::Redis,
-        Self::Upstream,
-        Self::Idp,
-    ];
-
-    /// Its name in reports, features and on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Gateway => "gateway",
-            Self::Auth => "auth",
-            Self::Redis => "redis",
-            Self::Upstream => "upstream",
-            Self::Idp => "idp",
-        }
-    }
-
-    /// The part that is called `name`.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|service| service.name() == name)
-    }
-}
-
-impl fmt::Display for Service {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// What a stack was asked for and could not do. Never the candidate's fault.
-#[derive(Debug, thiserror::Error)]
-pub enum StackError {
-    /// A file or process of a service could not be reached.
-    #[error("{what} on {service} failed: {source}")]
-    Io {
-        /// What was tried, on which file.
-        what: String,
-        /// Which service.
-        service: Service,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A service did not do what it must for the stack to be of use.
-    #[error("{service}: {what}")]
-    Service {
-        /// Which service.
-        service: Service,
-        /// What was waited for, and what was seen.
-        what: String,
-    },
-    /// The run was not allowed to do that to a deployment.
-    #[error("{what}: needs {flag}")]
-    NotAllowed {
-        /// What would have been done.
-        what: String,
-        /// The flag that allows it.
-        flag: &'static str,
-    },
-    /// This kind of stack does not do that.
-    #[error("a {kind} stack cannot {what}")]
-    Unsupported {
-        /// The kind.
-        kind: &'static str,
-        /// What was asked.
-        what: &'static str,
-    },
-}
-
-/// Where the services answer, as seen by whoever drives the run.
-#[derive(Clone, Debug)]
-pub struct Endpoints {
-    /// Host name and port as the gateway's world has them, and where they really listen.
-    pub addresses: BTreeMap<(String, u16), SocketAddr>,
-    /// The control port of the double of LiteLLM, where it is one.
-    pub upstream: Option<SocketAddr>,
-    /// The control port of the double of Auth0, where it is one.
-    pub idp: Option<SocketAddr>,
-    /// oauth2-proxy.
-    pub auth: SocketAddr,
-}
-
-impl Endpoints {
-    /// Where `host:port` of a URL is reached.
-    #[must_use]
-    pub fn resolve(&self, host: &str, port: u16) -> Option<SocketAddr> {
-        self.addresses.get(&(host.to_owned(), port)).copied()
-    }
-}
 
 /// What a stack knows that must not be shown.
 #[derive(Debug)]
@@ -174,15 +60,6 @@ pub struct ServiceState {
     pub workers: Vec<Instance>,
     /// How often it was restarted without being asked to.
     pub restarts: u32,
-}
-
-/// One process, told apart from a later one with the same number by its start.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
-pub struct Instance {
-    /// Its process id.
-    pub pid: u32,
-    /// Its start, in clock ticks since boot.
-    pub started: u64,
 }
 
 impl fmt::Display for ServiceState {
@@ -232,21 +109,6 @@ impl fmt::Display for Socket {
             self.local, self.remote, self.state
         )
     }
-}
-
-/// A place in the logs of a service: what comes later is read from here.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LogCursor(pub BTreeMap<String, u64>);
-
-/// What one log got since a cursor.
-#[derive(Clone, Debug)]
-pub struct LogChunk {
-    /// The log: `stderr`, `stdout` or the path of a file.
-    pub source: String,
-    /// Whether `docker compose logs` would show it.
-    pub in_service_log: bool,
-    /// The bytes, as written.
-    pub bytes: Vec<u8>,
 }
 
 /// Which of the two versions of the gateway's files.

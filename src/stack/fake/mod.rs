@@ -34,10 +34,10 @@ use super::{
 use crate::{
     engine::Recorder,
     evidence::EvidenceKind,
+    model::run::Component,
     plan::ItemId,
     probe::{chromium::ShutEyes, redis::Redis},
     profile::Profile,
-    report::Component,
 };
 
 /// What the evidence of an item is called that read something through the blinded sense.

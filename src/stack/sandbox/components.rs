@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Stdio};
 
 use crate::{
     digest::sha256,
-    report::Component,
+    model::run::Component,
     stack::{Service, StackError, programs::Programs, version_in},
 };
 

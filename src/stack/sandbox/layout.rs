@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    engine::GatewayFiles,
+    model::input::GatewayFiles,
     stack::{Service, Version, programs},
 };
 

@@ -45,7 +45,9 @@ use super::{
     Endpoints, LogChunk, LogCursor, Output, Secrets, Service, ServiceState, SideBySide, Socket,
     Stack, StackError, Version, keys::Keys, programs::Programs, redis_acl,
 };
-use crate::{engine::GatewayFiles, probe::redis::Redis, profile::Profile, report::Component};
+use crate::{
+    model::input::GatewayFiles, model::run::Component, probe::redis::Redis, profile::Profile,
+};
 
 /// How long a supporting service has to answer after its start.
 const READY_DEADLINE: Duration = Duration::from_secs(10);

@@ -25,7 +25,7 @@ use crate::{
         auth0::{self, Auth0},
         litellm::{self, LiteLlm},
     },
-    engine::GatewayFiles,
+    model::input::GatewayFiles,
     profile::Profile,
     stack::{
         Service, StackError,

@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{READY_DEADLINE, launch, layout, local, process::Process, services, settle_in, tools};
 use crate::{
-    engine::GatewayFiles,
+    model::input::GatewayFiles,
     stack::{Service, SideBySide, StackError, Version, measure::Client, programs::Programs},
 };
 

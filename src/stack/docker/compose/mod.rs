@@ -24,11 +24,11 @@ pub use undo::{Undone, undo};
 use super::{components, engine::EngineError, labels, pair, watchdog::Watchdog};
 use crate::{
     digest::sha256,
-    engine::GatewayFiles,
     ledger::{self, Deployment, Ledger, LedgerError},
+    model::input::GatewayFiles,
+    model::run::Component,
     probe::redis::Redis,
     profile::Profile,
-    report::Component,
     stack::{
         Act, Endpoints, LogChunk, LogCursor, Output, Secrets, Service, ServiceState, SideBySide,
         Socket, Stack, StackError, Version,

@@ -26,10 +26,10 @@ use super::{
     watchdog::Watchdog,
 };
 use crate::{
-    engine::GatewayFiles,
+    model::input::GatewayFiles,
+    model::run::Component,
     probe::{self, redis::Redis},
     profile::Profile,
-    report::Component,
     stack::{
         Endpoints, LogChunk, LogCursor, Output, Secrets, Service, ServiceState, SideBySide, Socket,
         Stack, StackError, Version, keys::Keys, redis_acl,

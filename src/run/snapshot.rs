@@ -21,11 +21,12 @@ use rustix::{
     fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat},
     io::Errno,
 };
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::GatewayFiles;
-use crate::{digest::sha256, report::InputFile};
+use crate::{
+    digest::sha256,
+    model::input::{GatewayFiles, InputFile, InputRole},
+};
 
 /// The largest file, in bytes: far above any configuration, module or page.
 pub const FILE_LIMIT: u64 = 16 * 1024 * 1024;
@@ -36,79 +37,20 @@ pub const ENTRY_LIMIT: usize = 5_000;
 /// The deepest folder: each level holds a descriptor while it is read.
 pub const DEPTH_LIMIT: usize = 16;
 
-/// What an input file is to a run.
-#[derive(
-    Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum InputRole {
-    /// The configuration under test.
-    Candidate,
-    /// The configuration that it replaces.
-    Baseline,
-    /// The candidate's Lua modules.
-    Lua,
-    /// The candidate's pages.
-    Html,
-    /// Further `resty.*` modules.
-    Lualib,
-    /// The baseline's Lua modules.
-    BaselineLua,
-    /// The baseline's pages.
-    BaselineHtml,
-    /// The configuration of oauth2-proxy.
-    AuthProxy,
-    /// The plan bundle.
-    Plan,
-    /// The profile.
-    Profile,
-    /// The settings file.
-    Config,
-}
-
-impl InputRole {
-    /// The flag that names it.
-    #[must_use]
-    pub fn flag(self) -> &'static str {
-        match self {
-            Self::Candidate => "--candidate",
-            Self::Baseline => "--baseline",
-            Self::Lua => "--lua",
-            Self::Html => "--html",
-            Self::Lualib => "--lualib",
-            Self::BaselineLua => "--baseline-lua",
-            Self::BaselineHtml => "--baseline-html",
-            Self::AuthProxy => "--auth-proxy",
-            Self::Plan => "--plan",
-            Self::Profile => "--profile",
-            Self::Config => "--config",
-        }
-    }
-
-    /// Whether it is a folder.
-    #[must_use]
-    pub fn is_folder(self) -> bool {
-        !matches!(
-            self,
-            Self::Candidate | Self::Baseline | Self::AuthProxy | Self::Profile | Self::Config
-        )
-    }
-
-    /// Where [`Snapshot::lay`] puts it; profile and settings are in the run plan.
-    fn place(self) -> Option<&'static str> {
-        Some(match self {
-            Self::Candidate => "candidate.conf",
-            Self::Baseline => "baseline.conf",
-            Self::Lua => "lua",
-            Self::Html => "html",
-            Self::Lualib => "lualib",
-            Self::BaselineLua => "baseline_lua",
-            Self::BaselineHtml => "baseline_html",
-            Self::AuthProxy => "oauth2-proxy.cfg",
-            Self::Plan => "features",
-            Self::Profile | Self::Config => return None,
-        })
-    }
+/// Where [`Snapshot::lay`] puts what has a role; profile and settings are in the run plan.
+fn place(role: InputRole) -> Option<&'static str> {
+    Some(match role {
+        InputRole::Candidate => "candidate.conf",
+        InputRole::Baseline => "baseline.conf",
+        InputRole::Lua => "lua",
+        InputRole::Html => "html",
+        InputRole::Lualib => "lualib",
+        InputRole::BaselineLua => "baseline_lua",
+        InputRole::BaselineHtml => "baseline_html",
+        InputRole::AuthProxy => "oauth2-proxy.cfg",
+        InputRole::Plan => "features",
+        InputRole::Profile | InputRole::Config => return None,
+    })
 }
 
 /// An input that is refused: exit 2.
@@ -423,6 +365,13 @@ impl Snapshot {
         both
     }
 
+    /// The text of a role that is a file, lossily decoded.
+    #[must_use]
+    pub fn text_of(&self, role: InputRole) -> String {
+        let bytes = self.of(role).next().map(|file| &*file.bytes);
+        String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
+    }
+
     /// The files of a role.
     pub fn of(&self, role: InputRole) -> impl Iterator<Item = &SnapshotFile> {
         self.files.iter().filter(move |file| file.role == role)
@@ -435,12 +384,12 @@ impl Snapshot {
     /// What cannot be written, a file that is there already, a path that leaves its folder.
     pub fn lay(&self, root: &Path) -> io::Result<(GatewayFiles, PathBuf)> {
         for role in &self.folders {
-            if let Some(place) = role.place() {
+            if let Some(place) = place(*role) {
                 make_folder(&root.join(place))?;
             }
         }
         for file in &self.files {
-            let Some(place) = file.role.place() else {
+            let Some(place) = place(file.role) else {
                 continue;
             };
             let top = root.join(place);
@@ -463,7 +412,7 @@ impl Snapshot {
             };
             write(&target, file)?;
         }
-        let at = |role: InputRole| root.join(role.place().unwrap_or_default());
+        let at = |role: InputRole| root.join(place(role).unwrap_or_default());
         let maybe = |role| self.folders.contains(&role).then(|| at(role));
         let files = GatewayFiles {
             candidate: at(InputRole::Candidate),

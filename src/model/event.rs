@@ -7,12 +7,16 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{
+    lint::Finding,
+    run::{Component, RunInfo},
+};
 use crate::{
     evidence::Evidence,
-    lint::Finding,
     plan::{ItemId, Phase, Rule},
-    report::{Component, RunInfo},
 };
+
+pub use super::run::RunEnd;
 
 /// Why what only a real browser can go through was skipped.
 pub const NEEDS_BROWSER: &str = "needs --browser chromium";
@@ -108,29 +112,6 @@ pub enum RunEvent {
         duration_ms: f64,
         /// How the run ended.
         end: RunEnd,
-    },
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "end", rename_all = "snake_case")]
-pub enum RunEnd {
-    /// Everything chosen was gone through.
-    Completed,
-    /// A person or a service manager stopped it.
-    Interrupted {
-        /// The signal's name.
-        signal: String,
-    },
-    /// The harness or its environment failed in the middle.
-    Broken {
-        /// What was seen.
-        reason: String,
-    },
-    /// Something came between the worker and its parent: nothing that was told of this run counts.
-    Integrity {
-        /// What was seen.
-        reason: String,
     },
 }
 
