@@ -8,7 +8,7 @@ use std::{
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::programs::{Refused, beside};
+use super::executable::{Refused, beside};
 
 /// The command that installs it.
 pub const PROVISION: &str = "scripts/provision --with-litellm";

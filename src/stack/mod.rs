@@ -12,10 +12,11 @@ pub use crate::model::service::{Endpoints, Instance, LogChunk, LogCursor, Servic
 use crate::{
     model::run::Component,
     plan::ItemId,
-    probe::{chromium::ShutEyes, redis::Redis},
+    probe::{chromium::ShutEyes, log::LogSource, redis::Redis},
 };
 
 pub mod docker;
+mod executable;
 pub mod fake;
 pub mod keys;
 pub mod litellm;
@@ -291,6 +292,25 @@ pub trait Stack: Send + Sync {
     async fn side_by_side(&self) -> Result<Box<dyn SideBySide>, StackError>;
     /// Ends everything.
     async fn down(&self);
+}
+
+#[async_trait]
+impl<S: Stack + ?Sized> LogSource for S {
+    async fn log_cursor(&self, service: Service) -> Result<LogCursor, StackError> {
+        Stack::log_cursor(self, service).await
+    }
+
+    async fn log_since(
+        &self,
+        service: Service,
+        cursor: &LogCursor,
+    ) -> Result<Vec<LogChunk>, StackError> {
+        Stack::log_since(self, service, cursor).await
+    }
+
+    async fn log_settled(&self, service: Service) -> Result<(), StackError> {
+        Stack::log_settled(self, service).await
+    }
 }
 
 /// The first word with a digit and a dot in what a program says when asked for its version.

@@ -37,7 +37,7 @@ pub use tab::Tab;
 
 use self::pipe::Pipe;
 use super::http::{Http, NoAnswer};
-use crate::stack::Endpoints;
+use crate::model::service::Endpoints;
 
 /// How long Chromium has to end when it is asked to.
 const END_DEADLINE: Duration = Duration::from_secs(5);

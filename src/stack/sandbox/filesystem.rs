@@ -5,11 +5,13 @@ use std::{
     collections::BTreeSet,
     ffi::OsString,
     fs, io,
-    os::fd::OwnedFd,
+    os::fd::{AsFd as _, OwnedFd},
     path::{Path, PathBuf},
 };
 
-use super::{confine::in_memory, layout};
+use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
+
+use super::layout;
 
 /// Where the system's programs and libraries are; the first is a folder everywhere.
 const SYSTEM: [&str; 7] = [
@@ -79,6 +81,18 @@ const HOSTS: &str = "127.0.0.1 localhost openresty oauth2-proxy redis litellm au
 const NAME_SERVER: &str = "nameserver 127.0.0.11\n";
 
 const NAME_SERVICES: &str = "passwd: files\ngroup: files\nhosts: files dns\nservices: files\n";
+
+/// A file without a name that holds this.
+pub fn in_memory(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
+    let file = memfd_create(name, MemfdFlags::CLOEXEC)?;
+    let mut rest = content;
+    while !rest.is_empty() {
+        let written = rustix::io::write(file.as_fd(), rest)?;
+        rest = rest.get(written..).unwrap_or_default();
+    }
+    seek(file.as_fd(), SeekFrom::Start(0))?;
+    Ok(file)
+}
 
 /// Arguments of bubblewrap.
 #[derive(Default)]

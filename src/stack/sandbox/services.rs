@@ -1,23 +1,17 @@
 //! What each service of the sandbox is started with, and when it answers.
 
-use std::{
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path};
 
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream, UdpSocket},
+    net::{TcpListener, UdpSocket},
     task::JoinHandle,
 };
 
 use super::{
-    POLL, READY_DEADLINE,
-    confine::{Limits, Sees},
-    layout, local, names, nginx,
-    process::Spec,
-    upstream,
+    answers::failed,
+    confine::{Limits, Sees, Spec},
+    layout::{self, AUTH_PORT, IDP_PORT, REDIS_PORT, UPSTREAM_PORT, local},
+    names, nginx, upstream,
 };
 use crate::{
     doubles::{
@@ -35,18 +29,10 @@ use crate::{
     },
 };
 
-pub const REDIS_PORT: u16 = 6379;
-pub const AUTH_PORT: u16 = 4180;
-pub const UPSTREAM_PORT: u16 = 4000;
-pub const IDP_PORT: u16 = 9000;
-
 const CLIENT_ID: &str = "verify-gateway";
 /// Another than the admin of the plan, so that who takes the one for the other is noticed.
 const SUPER_ADMIN: &str = "super.admin@example.com";
 const ISSUER: &str = "http://auth0:9000/";
-
-/// The ports of the services round the gateway.
-pub const PORTS: [u16; 4] = [REDIS_PORT, AUTH_PORT, UPSTREAM_PORT, IDP_PORT];
 
 /// The gateway's environment, by the gateway's contract.
 pub fn gateway_env(keys: &Keys, profile: &Profile) -> Vec<(String, String)> {
@@ -205,10 +191,6 @@ async fn serve(service: Service, port: u16, router: axum::Router) -> Result<Runn
     Ok(doubles::serve(listener, router).await)
 }
 
-pub(super) fn failed(service: Service, what: String) -> StackError {
-    StackError::Service { service, what }
-}
-
 /// Redis, in memory only.
 pub fn redis(programs: &Programs, profile: &Profile, keys: &Keys) -> Spec {
     let socket = layout::redis_socket().display().to_string();
@@ -354,77 +336,4 @@ pub fn auth(files: &GatewayFiles, profile: &Profile, keys: &Keys) -> Result<Spec
         ],
         limits: Limits::OF_HELPERS,
     })
-}
-
-/// Waits until Redis answers a PING.
-pub async fn redis_answers() -> Result<(), StackError> {
-    let asked = Asked {
-        service: Service::Redis,
-        port: REDIS_PORT,
-        words: "PING\r\n".to_owned(),
-        expected: "+PONG",
-        deadline: READY_DEADLINE,
-    };
-    asked.answers().await
-}
-
-/// Waits until oauth2-proxy answers on /ping.
-pub async fn auth_answers() -> Result<(), StackError> {
-    let asked = Asked {
-        service: Service::Auth,
-        port: AUTH_PORT,
-        words: "GET /ping HTTP/1.0\r\n\r\n".to_owned(),
-        expected: " 200 ",
-        deadline: READY_DEADLINE,
-    };
-    asked.answers().await
-}
-
-/// What a service is asked to see whether it is up.
-pub(super) struct Asked {
-    pub service: Service,
-    pub port: u16,
-    pub words: String,
-    /// What its answer holds then.
-    pub expected: &'static str,
-    /// How long it has.
-    pub deadline: Duration,
-}
-
-impl Asked {
-    /// Waits until the answer is as expected.
-    pub async fn answers(&self) -> Result<(), StackError> {
-        let started = Instant::now();
-        loop {
-            match exchange(self.port, self.words.as_bytes()).await {
-                Ok(answer) if answer.contains(self.expected) => return Ok(()),
-                seen if started.elapsed() > self.deadline => {
-                    return Err(self.no_answer(&format!("{seen:?}")));
-                }
-                _ => tokio::time::sleep(POLL).await,
-            }
-        }
-    }
-
-    fn no_answer(&self, seen: &str) -> StackError {
-        failed(
-            self.service,
-            format!(
-                "no answer on port {} within {} s (last: {seen}); it said: {}",
-                self.port,
-                self.deadline.as_secs(),
-                layout::last_words(self.service)
-            ),
-        )
-    }
-}
-
-async fn exchange(port: u16, ask: &[u8]) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(local(port)).await?;
-    stream.write_all(ask).await?;
-    let mut buffer = [0_u8; 256];
-    let read = tokio::time::timeout(READY_DEADLINE, stream.read(&mut buffer))
-        .await
-        .map_err(|_| std::io::ErrorKind::TimedOut)??;
-    Ok(String::from_utf8_lossy(buffer.get(..read).unwrap_or_default()).into_owned())
 }
