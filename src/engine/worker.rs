@@ -18,6 +18,8 @@ use super::{
     bridge::{Bridge, item_of},
     seal::{GatewaySeen, Message, SealKey, Sealer},
 };
+#[cfg(feature = "fault-injection")]
+use crate::stack::fake::{Fake, Injection};
 use crate::{
     evidence::Redactor,
     model::{
@@ -32,7 +34,6 @@ use crate::{
             compose::{self, Compose},
             containers::{self, Containers},
         },
-        fake::{Fake, Twist},
         programs::Programs,
         sandbox::Sandbox,
     },
@@ -71,8 +72,9 @@ pub struct Job {
 pub enum Place {
     /// As processes in private namespaces: the worker is inside them.
     Sandbox(Programs),
-    /// The same, with a twist: for the harness's own tests.
-    Fake(Programs, Twist),
+    /// The same, with something wrong.
+    #[cfg(feature = "fault-injection")]
+    Fake(Programs, Injection),
     /// As containers of the run's own.
     Containers(containers::Setup),
     /// On a deployment that runs already.
@@ -85,6 +87,7 @@ impl Place {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Sandbox(_) => "sandbox",
+            #[cfg(feature = "fault-injection")]
             Self::Fake(..) => "fake",
             Self::Containers(_) => "containers",
             Self::Compose(_) => "compose",
@@ -94,19 +97,33 @@ impl Place {
     /// The programs of the sandbox that it takes place in, where it does.
     pub(super) fn sandboxed(&self) -> Option<&Programs> {
         match self {
-            Self::Sandbox(programs) | Self::Fake(programs, _) => Some(programs),
+            Self::Sandbox(programs) => Some(programs),
+            #[cfg(feature = "fault-injection")]
+            Self::Fake(programs, _) => Some(programs),
             Self::Containers(_) | Self::Compose(_) => None,
         }
     }
 
+    /// The same with something wrong, where it is a sandbox.
+    #[cfg(feature = "fault-injection")]
+    #[must_use]
+    pub fn with(self, injection: Option<Injection>) -> Self {
+        match (self, injection) {
+            (Self::Sandbox(programs), Some(injection)) => Self::Fake(programs, injection),
+            (place, _) => place,
+        }
+    }
+
+    #[cfg_attr(not(feature = "fault-injection"), allow(unused_variables))]
     async fn up(self, plan: &RunPlan, recorder: &Recorder) -> Result<Arc<dyn Stack>, StackError> {
         let files = plan.files.clone();
         Ok(match self {
             Self::Sandbox(programs) => Arc::new(Sandbox::up(programs, files, &plan.profile).await?),
-            Self::Fake(programs, twist) => {
-                let profile = twist.profile(&plan.profile);
+            #[cfg(feature = "fault-injection")]
+            Self::Fake(programs, injection) => {
+                let profile = injection.profile(&plan.profile);
                 let real = Arc::new(Sandbox::up(programs, files, &profile).await?);
-                Arc::new(Fake::with(real, twist, &profile, recorder.clone()).await?)
+                Arc::new(Fake::with(real, injection, &profile, recorder.clone()).await?)
             }
             Self::Containers(setup) => {
                 Arc::new(Containers::up(&setup, &plan.run.id, files, &plan.profile).await?)

@@ -164,11 +164,13 @@ pub struct Users {
     #[serde(default)]
     pub odd: Vec<String>,
     /// Who else there is, where a stack is to have other people on it.
+    #[cfg(feature = "fault-injection")]
     #[serde(skip)]
     pub guests: Option<Guests>,
 }
 
 /// People who are not the run's.
+#[cfg(feature = "fault-injection")]
 #[derive(Clone, Debug)]
 pub struct Guests {
     /// Has admin rights, too.
@@ -180,13 +182,21 @@ pub struct Guests {
 impl Users {
     /// All of them.
     pub fn emails(&self) -> impl Iterator<Item = &str> {
-        let guests = self.guests.iter();
-        let guests = guests.flat_map(|guests| guests.users.iter().chain([&guests.admin]));
-        [&self.admin, &self.test, &self.plain]
-            .into_iter()
-            .chain(&self.odd)
-            .chain(guests)
-            .map(String::as_str)
+        let own = [&self.admin, &self.test, &self.plain];
+        let all = own.into_iter().chain(&self.odd);
+        #[cfg(feature = "fault-injection")]
+        let all = all.chain(
+            (self.guests.iter()).flat_map(|guests| guests.users.iter().chain([&guests.admin])),
+        );
+        all.map(String::as_str)
+    }
+
+    /// Those with admin rights.
+    pub fn admins(&self) -> Vec<&str> {
+        let all = std::iter::once(&self.admin);
+        #[cfg(feature = "fault-injection")]
+        let all = all.chain(self.guests.iter().map(|guests| &guests.admin));
+        all.map(String::as_str).collect()
     }
 }
 

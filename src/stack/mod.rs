@@ -9,14 +9,17 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 
 pub use crate::model::service::{Endpoints, Instance, LogChunk, LogCursor, Service, StackError};
+#[cfg(feature = "fault-injection")]
+use crate::probe::chromium::ShutEyes;
 use crate::{
     model::run::Component,
     plan::ItemId,
-    probe::{chromium::ShutEyes, log::LogSource, redis::Redis},
+    probe::{log::LogSource, redis::Redis},
 };
 
 pub mod docker;
 mod executable;
+#[cfg(feature = "fault-injection")]
 pub mod fake;
 pub mod keys;
 pub mod litellm;
@@ -189,7 +192,8 @@ pub trait Stack: Send + Sync {
     fn internal(&self) -> SocketAddr;
     /// The way to Redis.
     fn redis(&self) -> Redis;
-    /// What makes the real browser blind, for the harness's own tests.
+    /// What makes the real browser blind.
+    #[cfg(feature = "fault-injection")]
     fn shut_eyes(&self) -> Option<ShutEyes> {
         None
     }

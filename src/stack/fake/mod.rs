@@ -32,12 +32,12 @@ use super::{
     SideBySide, Socket, Stack, StackError, Version,
 };
 use crate::{
-    engine::Recorder,
     evidence::EvidenceKind,
     model::run::Component,
     plan::ItemId,
     probe::{chromium::ShutEyes, redis::Redis},
     profile::Profile,
+    run::Recorder,
 };
 
 /// What the evidence of an item is called that read something through the blinded sense.
@@ -62,7 +62,7 @@ const OTHER_LOG: &str = "\
 /// What is not as in a real run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Twist {
+pub enum Injection {
     /// The harness is blind in one sense.
     Blind(Sense),
     /// A service comes to grief.
@@ -71,7 +71,7 @@ pub enum Twist {
     Traffic,
 }
 
-impl Twist {
+impl Injection {
     /// The profile of the stack that it is about: with other people, where they are needed.
     #[must_use]
     pub fn profile(self, profile: &Profile) -> Profile {
@@ -83,7 +83,7 @@ impl Twist {
     }
 }
 
-/// A real stack with a twist.
+/// A real stack with something wrong.
 pub struct Fake {
     inner: Arc<dyn Stack>,
     sense: Option<Sense>,
@@ -124,23 +124,23 @@ impl Reads {
 }
 
 impl Fake {
-    /// `inner`, with a twist.
+    /// `inner`, with something wrong.
     ///
     /// # Errors
     /// Where the server that stands in for a lost journal cannot listen.
     pub async fn with(
         inner: Arc<dyn Stack>,
-        twist: Twist,
+        injection: Injection,
         profile: &Profile,
         recorder: Recorder,
     ) -> Result<Self, StackError> {
-        let (sense, trouble) = match twist {
-            Twist::Blind(sense) => (Some(sense), None),
-            Twist::Trouble(trouble) => (None, Some(trouble)),
-            Twist::Traffic => (None, None),
+        let (sense, trouble) = match injection {
+            Injection::Blind(sense) => (Some(sense), None),
+            Injection::Trouble(trouble) => (None, Some(trouble)),
+            Injection::Traffic => (None, None),
         };
-        let traffic = match twist {
-            Twist::Traffic => Some(Traffic::start(&*inner, profile)?),
+        let traffic = match injection {
+            Injection::Traffic => Some(Traffic::start(&*inner, profile)?),
             _ => None,
         };
         let reads = Arc::new(Reads {
@@ -220,7 +220,7 @@ impl Stack for Fake {
             return redis;
         }
         let reads = Arc::clone(&self.reads);
-        redis.seen_through(Arc::new(move |command, value| {
+        redis.filtered(Arc::new(move |command, value| {
             let nothing = sense::nothing_for(command);
             if nothing.is_some() {
                 reads.note();

@@ -36,16 +36,12 @@ const ISSUER: &str = "http://auth0:9000/";
 
 /// The gateway's environment, by the gateway's contract.
 pub fn gateway_env(keys: &Keys, profile: &Profile) -> Vec<(String, String)> {
-    let admin = &profile.users.admin;
-    let guests = profile.users.guests.as_ref();
-    let admins = std::iter::once(admin).chain(guests.map(|guests| &guests.admin));
-    let admins: Vec<&str> = admins.map(String::as_str).collect();
     let tz = std::env::var("TZ").unwrap_or_default();
     let mut env: Vec<(String, String)> = [
         ("PATH", "/usr/local/bin:/usr/bin:/bin"),
         ("REDIS_HOST", "127.0.0.1"),
         ("REDIS_PORT", "6379"),
-        ("ADMIN_EMAILS", &admins.join(",")),
+        ("ADMIN_EMAILS", &profile.users.admins().join(",")),
         ("ADMIN_DOMAINS", ""),
         ("SUPER_ADMIN_EMAIL", SUPER_ADMIN),
     ]
