@@ -47,11 +47,9 @@ impl std::fmt::Debug for SealKey {
     }
 }
 
-/// What a worker tells.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Message {
-    /// Something happened.
     Event(Box<RunEvent>),
     /// Nothing did, and the worker runs.
     Alive,
@@ -68,7 +66,6 @@ pub enum Message {
 pub struct GatewaySeen {
     /// The main process, where it runs.
     pub main: Option<Instance>,
-    /// Its children.
     pub workers: Vec<Instance>,
 }
 
@@ -98,7 +95,6 @@ impl Sealer {
         self.write(message);
     }
 
-    /// Writes what happened.
     pub fn event(&self, event: &RunEvent) {
         #[derive(Serialize)]
         #[serde(rename_all = "snake_case")]
@@ -128,38 +124,21 @@ impl Sealer {
 pub enum SealError {
     /// It has no seal, or a wrong one.
     #[error("message {number} does not carry the seal of this run")]
-    Seal {
-        /// Which was expected.
-        number: u64,
-    },
-    /// Another was expected.
+    Seal { number: u64 },
     #[error("message {found} came where message {expected} was expected")]
-    Number {
-        /// Which was expected.
-        expected: u64,
-        /// Which came.
-        found: u64,
-    },
-    /// It has no end.
+    Number { expected: u64, found: u64 },
     #[error("message {number} is longer than {} MiB", LONGEST / 1024 / 1024)]
-    Long {
-        /// Which was expected.
-        number: u64,
-    },
+    Long { number: u64 },
     /// It is sealed, and not a message of this version.
     #[error("message {number} cannot be read: {source}")]
     Json {
-        /// Which.
         number: u64,
         /// What is wrong with it.
         source: serde_json::Error,
     },
     /// The last one came already.
     #[error("message {number} came after the last")]
-    AfterLast {
-        /// Which.
-        number: u64,
-    },
+    AfterLast { number: u64 },
     /// The pipe cannot be read.
     #[error("the worker cannot be heard: {0}")]
     Io(#[from] io::Error),

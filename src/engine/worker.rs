@@ -56,7 +56,6 @@ pub const REAL_BROWSER: &str = "browser";
 pub struct Job {
     /// What is to be run, with paths as they are for the worker.
     pub plan: RunPlan,
-    /// Where.
     pub place: Place,
     /// When the program was started: events tell their moment from then on.
     pub exec_at: SystemTime,

@@ -94,13 +94,10 @@ pub fn sha256_of(inputs: &[InputFile], role: InputRole) -> Option<String> {
 /// The gateway's files, absolute paths of things that exist.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct GatewayFiles {
-    /// The configuration under test.
     pub candidate: PathBuf,
     /// The configuration that it replaces.
     pub baseline: PathBuf,
-    /// The candidate's Lua modules.
     pub lua: PathBuf,
-    /// The candidate's pages.
     pub html: PathBuf,
     /// The configuration of oauth2-proxy, a template that the stack fills.
     pub auth_proxy: PathBuf,

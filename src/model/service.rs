@@ -24,7 +24,6 @@ pub enum Service {
 }
 
 impl Service {
-    /// Every part.
     pub const ALL: [Self; 5] = [
         Self::Gateway,
         Self::Auth,
@@ -66,15 +65,12 @@ pub enum StackError {
     Io {
         /// What was tried, on which file.
         what: String,
-        /// Which service.
         service: Service,
-        /// What the system said.
         source: std::io::Error,
     },
     /// A service did not do what it must for the stack to be of use.
     #[error("{service}: {what}")]
     Service {
-        /// Which service.
         service: Service,
         /// What was waited for, and what was seen.
         what: String,
@@ -90,9 +86,7 @@ pub enum StackError {
     /// This kind of stack does not do that.
     #[error("a {kind} stack cannot {what}")]
     Unsupported {
-        /// The kind.
         kind: &'static str,
-        /// What was asked.
         what: &'static str,
     },
 }
@@ -106,7 +100,6 @@ pub struct Endpoints {
     pub upstream: Option<SocketAddr>,
     /// The control port of the double of Auth0, where it is one.
     pub idp: Option<SocketAddr>,
-    /// oauth2-proxy.
     pub auth: SocketAddr,
 }
 
@@ -121,7 +114,6 @@ impl Endpoints {
 /// One process, told apart from a later one with the same number by its start.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub struct Instance {
-    /// Its process id.
     pub pid: u32,
     /// Its start, in clock ticks since boot.
     pub started: u64,

@@ -24,9 +24,7 @@ pub struct RunPlan {
     pub rules: Vec<Rule>,
     /// The plan bundle's folder, absolute.
     pub bundle: PathBuf,
-    /// The gateway's surface.
     pub profile: Profile,
-    /// The gateway's files.
     pub files: GatewayFiles,
     /// The content of these files and of the bundle, as it was read before the run.
     pub snapshot: Arc<Snapshot>,

@@ -52,7 +52,6 @@ impl Recorder {
         self.began.elapsed().unwrap_or_default().as_secs_f64() * 1e3
     }
 
-    /// Hands one event on.
     pub fn tell(&self, event: &RunEvent) {
         (self.out)(event);
     }

@@ -59,7 +59,6 @@ fn place(role: InputRole) -> Option<&'static str> {
 pub struct SnapshotError {
     /// What it was read as.
     pub role: InputRole,
-    /// The file or folder.
     pub path: PathBuf,
     /// What is wrong with it.
     pub problem: Problem,
@@ -68,7 +67,6 @@ pub struct SnapshotError {
 /// Why an input is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// The system refused it.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] io::Error),
     /// A folder where a file must be.
@@ -98,7 +96,6 @@ pub enum Problem {
     /// Deeper than [`DEPTH_LIMIT`].
     #[error("is deeper than {DEPTH_LIMIT} folders")]
     Deep,
-    /// Nothing in it.
     #[error("is empty")]
     Empty,
 }
@@ -109,7 +106,6 @@ impl From<Errno> for Problem {
     }
 }
 
-/// One input file.
 #[derive(Clone, Eq, PartialEq, Serialize, Deserialize)]
 pub struct SnapshotFile {
     /// What it is to the run.
@@ -120,7 +116,6 @@ pub struct SnapshotFile {
     pub given: PathBuf,
     /// SHA-256 of `bytes`, lower-case hex.
     pub sha256: String,
-    /// Its content.
     #[serde(with = "as_base64")]
     pub bytes: Vec<u8>,
     /// Whether it may be executed.

@@ -32,14 +32,12 @@ pub struct Litellm {
     pub base: PathBuf,
     /// The folder with `config.yaml`, a template, and `verify_proxy.py`.
     pub files: PathBuf,
-    /// Its version.
     pub version: String,
 }
 
 /// There is none that can be used.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum MissingLitellm {
-    /// It is not installed.
     #[error("LiteLLM is not installed; run {PROVISION}")]
     NotInstalled,
     /// Others could have changed it.
@@ -75,7 +73,6 @@ impl Litellm {
         })
     }
 
-    /// Its Python.
     #[must_use]
     pub fn program(&self) -> PathBuf {
         self.home.join("bin/python")

@@ -3,7 +3,13 @@
 //! A [`Stack`] is what probes and steps know of such a place. Every kind answers the same
 //! questions, so the same features run on every kind.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -29,8 +35,26 @@ pub mod programs;
 pub mod redis_acl;
 pub mod sandbox;
 
+/// What a stack is, from its start to its end.
+#[derive(Clone, Debug)]
+pub struct StackInfo {
+    /// `sandbox`, `containers`, ...
+    pub kind: &'static str,
+    pub endpoints: Endpoints,
+    pub secrets: Secrets,
+    /// Where the gateway's configuration is deployed, on the gateway.
+    pub config: PathBuf,
+    /// Whether other people use the gateway while the run goes on. Where not, everything that
+    /// happens to it is the run's own doing.
+    pub shared: bool,
+    /// Whether the candidate is deployed already, so that only what it does can be looked at.
+    pub runs_candidate: bool,
+    /// Whether the upstream is the real LiteLLM, behind a journal.
+    pub real_upstream: bool,
+}
+
 /// What a stack knows that must not be shown.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Secrets {
     /// The key that the gateway signs JWTs with, where it is known.
     pub jwt_secret: Option<SecretString>,
@@ -44,7 +68,6 @@ pub struct Secrets {
     pub others: Vec<SecretString>,
 }
 
-/// What a command did.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// The exit status of the program itself, `None` where a signal ended it.
@@ -120,7 +143,6 @@ impl fmt::Display for Socket {
 pub enum Version {
     /// The configuration that is replaced.
     Baseline,
-    /// The configuration under test.
     Candidate,
 }
 
@@ -144,7 +166,6 @@ pub enum Act<'a> {
     WriteFile(&'a Path),
     /// Replace the deployed configuration, whose backup goes here.
     Deploy(&'a Path),
-    /// Restart the gateway.
     Restart,
     /// Have the gateway read its configuration again.
     Reload,
@@ -152,17 +173,13 @@ pub enum Act<'a> {
     Break(Service),
     /// Write a line to a log.
     WriteLog,
-    /// Log this user in.
     LogIn(&'a str),
     /// Keep a session of this user, by its key in Redis.
     KeepSession(&'a str),
     /// Visit the gateway in a session of this user, which it remembers.
     Visit(&'a str),
-    /// Ask for a token.
     AskToken {
-        /// Its name.
         name: &'a str,
-        /// Who asks.
         email: &'a str,
     },
     /// A token of this id was made.
@@ -182,36 +199,17 @@ pub enum Act<'a> {
 /// The gateway with everything round it.
 #[async_trait]
 pub trait Stack: Send + Sync {
-    /// The kind's name: `sandbox`, ...
-    fn kind(&self) -> &'static str;
-    /// Where the services answer.
-    fn endpoints(&self) -> &Endpoints;
-    /// What must not be shown.
-    fn secrets(&self) -> &Secrets;
+    fn info(&self) -> &StackInfo;
     /// The gateway's internal port (:8080), where `/health` is asked. A restart may move it.
     fn internal(&self) -> SocketAddr;
-    /// The way to Redis.
     fn redis(&self) -> Redis;
     /// What makes the real browser blind.
     #[cfg(feature = "fault-injection")]
     fn shut_eyes(&self) -> Option<ShutEyes> {
         None
     }
-    /// Whether other people use the gateway while the run goes on. Where not, everything that
-    /// happens to it is the run's own doing.
-    fn is_shared(&self) -> bool {
-        false
-    }
-    /// Whether the upstream is the real LiteLLM, behind a journal.
-    fn has_real_upstream(&self) -> bool {
-        false
-    }
     /// Told before each item, and when none runs any more.
     async fn begins(&self, _item: Option<ItemId>) {}
-    /// Whether the candidate is deployed already, so that only what it does can be looked at.
-    fn runs_candidate(&self) -> bool {
-        false
-    }
     /// To be asked before anything that changes the gateway's world: a stack that is the run's
     /// own allows everything, a deployment only what it was told to. What is allowed there is
     /// written down first, so that it can be undone.
@@ -227,8 +225,6 @@ pub trait Stack: Send + Sync {
     }
     /// The programs that take part.
     async fn components(&self) -> Result<Vec<Component>, StackError>;
-    /// Where the gateway's configuration is deployed, on the gateway.
-    fn config_path(&self) -> &Path;
     /// Puts the Lua modules and pages of a version in place. The configuration is written
     /// by [`Stack::write_file`].
     async fn deploy_assets(&self, version: Version) -> Result<(), StackError>;
@@ -274,7 +270,7 @@ pub trait Stack: Send + Sync {
         false
     }
     /// The file that a service's own log output goes to, where there is one.
-    fn service_log(&self, _service: Service) -> Option<std::path::PathBuf> {
+    fn service_log(&self, _service: Service) -> Option<PathBuf> {
         None
     }
     /// Whether the gateway took the place of a service that verdicts rest on.
@@ -296,6 +292,36 @@ pub trait Stack: Send + Sync {
     async fn side_by_side(&self) -> Result<Box<dyn SideBySide>, StackError>;
     /// Ends everything.
     async fn down(&self);
+}
+
+impl dyn Stack + '_ {
+    pub fn kind(&self) -> &'static str {
+        self.info().kind
+    }
+
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.info().endpoints
+    }
+
+    pub fn secrets(&self) -> &Secrets {
+        &self.info().secrets
+    }
+
+    pub fn config_path(&self) -> &Path {
+        &self.info().config
+    }
+
+    pub fn is_shared(&self) -> bool {
+        self.info().shared
+    }
+
+    pub fn runs_candidate(&self) -> bool {
+        self.info().runs_candidate
+    }
+
+    pub fn has_real_upstream(&self) -> bool {
+        self.info().real_upstream
+    }
 }
 
 #[async_trait]

@@ -31,7 +31,6 @@ pub fn chromium() -> Option<Found> {
 /// One program or module that the sandbox needs.
 #[derive(Clone, Debug)]
 pub struct Need {
-    /// What it is called.
     pub name: &'static str,
     /// Where it was found, or why it is refused.
     pub found: Option<Found>,
@@ -48,11 +47,8 @@ pub struct Programs {
     pub nginx: PathBuf,
     /// Whether it is OpenResty: it brings its own Lua modules.
     pub openresty: bool,
-    /// Redis.
     pub redis: PathBuf,
-    /// oauth2-proxy.
     pub oauth2_proxy: PathBuf,
-    /// bubblewrap.
     pub bwrap: PathBuf,
     /// `prlimit` of util-linux.
     pub prlimit: PathBuf,

@@ -6,10 +6,8 @@ use secrecy::ExposeSecret as _;
 use super::keys::Keys;
 use crate::{digest::sha256, profile::SessionKeys};
 
-/// oauth2-proxy's user.
 pub const AUTH: &str = "auth";
 
-/// `verify`'s own user.
 pub const VERIFY: &str = "verify";
 
 /// Which rules a Redis knows.

@@ -28,8 +28,8 @@ pub use self::{
     trouble::{Fault, Trouble},
 };
 use super::{
-    Act, Endpoints, Instance, LogChunk, LogCursor, Output, Secrets, Service, ServiceState,
-    SideBySide, Socket, Stack, StackError, Version,
+    Act, Instance, LogChunk, LogCursor, Output, Service, ServiceState, SideBySide, Socket, Stack,
+    StackError, StackInfo, Version,
 };
 use crate::{
     evidence::EvidenceKind,
@@ -92,7 +92,7 @@ pub struct Fake {
     /// What happened and was not told yet: title and body of its evidence.
     struck: Arc<Mutex<Option<(&'static str, String)>>>,
     traffic: Mutex<Option<Traffic>>,
-    endpoints: Endpoints,
+    info: StackInfo,
     reads: Arc<Reads>,
     /// The double's journal in its place, where that is what is lost.
     _lost: Option<LostJournal>,
@@ -148,10 +148,12 @@ impl Fake {
             recorder,
             now: Mutex::new((None, 0)),
         });
-        let mut endpoints = inner.endpoints().clone();
+        let mut info = inner.info().clone();
+        info.kind = "fake";
+        info.shared = traffic.is_some();
         let journal = match sense {
-            Some(Sense::UpstreamJournal) => Some((Service::Upstream, &mut endpoints.upstream)),
-            Some(Sense::IdpJournal) => Some((Service::Idp, &mut endpoints.idp)),
+            Some(Sense::UpstreamJournal) => Some((Service::Upstream, &mut info.endpoints.upstream)),
+            Some(Sense::IdpJournal) => Some((Service::Idp, &mut info.endpoints.idp)),
             _ => None,
         };
         let mut lost = None;
@@ -174,7 +176,7 @@ impl Fake {
             trouble: Mutex::new(trouble),
             struck: Arc::default(),
             traffic: Mutex::new(traffic),
-            endpoints,
+            info,
             reads,
             _lost: lost,
         })
@@ -198,16 +200,8 @@ impl Fake {
 
 #[async_trait]
 impl Stack for Fake {
-    fn kind(&self) -> &'static str {
-        "fake"
-    }
-
-    fn endpoints(&self) -> &Endpoints {
-        &self.endpoints
-    }
-
-    fn secrets(&self) -> &Secrets {
-        self.inner.secrets()
+    fn info(&self) -> &StackInfo {
+        &self.info
     }
 
     fn internal(&self) -> SocketAddr {
@@ -232,10 +226,6 @@ impl Stack for Fake {
     fn shut_eyes(&self) -> Option<ShutEyes> {
         let reads = Arc::clone(&self.reads);
         (self.sense == Some(Sense::Browser)).then(|| ShutEyes::new(move || reads.note()))
-    }
-
-    fn is_shared(&self) -> bool {
-        (self.traffic.lock().unwrap_or_else(PoisonError::into_inner)).is_some()
     }
 
     async fn begins(&self, item: Option<ItemId>) {
@@ -270,14 +260,6 @@ impl Stack for Fake {
         }
     }
 
-    fn has_real_upstream(&self) -> bool {
-        self.inner.has_real_upstream()
-    }
-
-    fn runs_candidate(&self) -> bool {
-        self.inner.runs_candidate()
-    }
-
     async fn may(&self, act: Act<'_>) -> Result<(), StackError> {
         self.inner.may(act).await
     }
@@ -288,10 +270,6 @@ impl Stack for Fake {
 
     async fn components(&self) -> Result<Vec<Component>, StackError> {
         self.inner.components().await
-    }
-
-    fn config_path(&self) -> &Path {
-        self.inner.config_path()
     }
 
     async fn deploy_assets(&self, version: Version) -> Result<(), StackError> {

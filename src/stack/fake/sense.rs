@@ -30,7 +30,6 @@ pub enum Sense {
 }
 
 impl Sense {
-    /// Every one of them.
     pub const ALL: [Self; 10] = [
         Self::LogCut,
         Self::LogOther,

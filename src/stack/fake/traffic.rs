@@ -140,7 +140,6 @@ impl Drop for Traffic {
     }
 }
 
-/// Those people.
 struct Crowd {
     http: Http,
     profile: Profile,

@@ -51,7 +51,6 @@ pub struct Asked {
     pub words: String,
     /// What its answer holds then.
     pub expected: &'static str,
-    /// How long it has.
     pub deadline: Duration,
 }
 

@@ -89,27 +89,20 @@ impl Limits {
     };
 }
 
-/// What to start.
 #[derive(Clone, Debug)]
 pub struct Spec {
     /// The service that it plays.
     pub service: Service,
-    /// The program.
     pub program: PathBuf,
-    /// Its arguments.
     pub args: Vec<String>,
-    /// Its whole environment.
     pub env: Vec<(String, String)>,
     /// What it sees of the run's files.
     pub sees: Vec<Sees>,
-    /// What it may use.
     pub limits: Limits,
 }
 
-/// The programs that confine.
 #[derive(Clone, Debug)]
 pub struct Tools {
-    /// bubblewrap.
     pub bwrap: PathBuf,
     /// `prlimit` of util-linux.
     pub prlimit: PathBuf,

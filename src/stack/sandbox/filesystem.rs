@@ -94,7 +94,6 @@ pub fn in_memory(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
     Ok(file)
 }
 
-/// Arguments of bubblewrap.
 #[derive(Default)]
 pub struct Arguments {
     args: Vec<OsString>,
@@ -103,7 +102,6 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Some as they are.
     pub fn add<const N: usize>(&mut self, args: [&str; N]) {
         self.args.extend(args.map(OsString::from));
     }

@@ -38,7 +38,6 @@ const LUA: &str = "/usr/local/openresty/lualib/custom";
 /// Where the pages are deployed.
 const HTML: &str = "/usr/local/openresty/nginx/html";
 
-/// The sandbox's own loopback.
 pub fn local(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }

@@ -37,8 +37,8 @@ pub use side_by_side::member;
 
 use self::{confine::Tools, process::Process, services::Doubles};
 use super::{
-    Endpoints, LogChunk, LogCursor, Output, Secrets, Service, ServiceState, SideBySide, Socket,
-    Stack, StackError, Version, keys::Keys, programs::Programs, redis_acl,
+    Endpoints, LogChunk, LogCursor, Output, Service, ServiceState, SideBySide, Socket, Stack,
+    StackError, StackInfo, Version, keys::Keys, programs::Programs, redis_acl,
 };
 use crate::{
     model::input::GatewayFiles, model::run::Component, probe::redis::Redis, profile::Profile,
@@ -49,9 +49,8 @@ use crate::{
 pub struct Sandbox {
     programs: Programs,
     files: GatewayFiles,
-    endpoints: Endpoints,
+    info: StackInfo,
     redis: Redis,
-    secrets: Secrets,
     processes: BTreeMap<Service, Mutex<Process>>,
     doubles: Mutex<Doubles>,
     gateway_env: Vec<(String, String)>,
@@ -113,12 +112,19 @@ impl Sandbox {
         .chain(real_upstream.map(|process| (Service::Upstream, process)))
         .map(|(service, process)| (service, Mutex::new(process)));
         Ok(Self {
-            programs,
             files,
-            endpoints: endpoints(profile),
             redis: Redis::at_socket(&layout::redis_socket())
                 .as_user(redis_acl::VERIFY, keys.redis_verify.clone()),
-            secrets: keys.into_secrets(),
+            info: StackInfo {
+                kind: "sandbox",
+                endpoints: endpoints(profile),
+                config: layout::CONFIG.into(),
+                shared: false,
+                runs_candidate: false,
+                real_upstream: programs.litellm.is_some(),
+                secrets: keys.into_secrets(),
+            },
+            programs,
             processes: processes.collect(),
             doubles: Mutex::new(doubles),
             gateway_env,
@@ -163,12 +169,8 @@ fn endpoints(profile: &Profile) -> Endpoints {
 
 #[async_trait]
 impl Stack for Sandbox {
-    fn kind(&self) -> &'static str {
-        "sandbox"
-    }
-
-    fn endpoints(&self) -> &Endpoints {
-        &self.endpoints
+    fn info(&self) -> &StackInfo {
+        &self.info
     }
 
     fn internal(&self) -> SocketAddr {
@@ -179,20 +181,8 @@ impl Stack for Sandbox {
         self.redis.clone()
     }
 
-    fn secrets(&self) -> &Secrets {
-        &self.secrets
-    }
-
-    fn has_real_upstream(&self) -> bool {
-        self.programs.litellm.is_some()
-    }
-
     async fn components(&self) -> Result<Vec<Component>, StackError> {
         components::found(&self.programs).await
-    }
-
-    fn config_path(&self) -> &Path {
-        Path::new(layout::CONFIG)
     }
 
     async fn deploy_assets(&self, version: Version) -> Result<(), StackError> {

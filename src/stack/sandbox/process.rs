@@ -142,7 +142,6 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts it.
     pub async fn start(tools: &Tools, spec: Spec) -> Result<Self, StackError> {
         let (child, status, pid) = spawn(tools, &spec).await?;
         Ok(Self {
