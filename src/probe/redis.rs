@@ -398,6 +398,7 @@ fn lossy(bytes: Vec<u8>) -> String {
 }
 
 /// A command's first word.
+#[cfg(feature = "fault-injection")]
 fn name(command: &Cmd) -> String {
     match command.args_iter().next() {
         Some(Arg::Simple(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
