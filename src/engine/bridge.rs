@@ -48,7 +48,6 @@ struct Current {
 }
 
 impl Bridge {
-    /// A bridge for a run.
     #[must_use]
     pub fn new(run: Arc<Run>) -> Self {
         Self {

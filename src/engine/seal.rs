@@ -133,18 +133,14 @@ pub enum SealError {
     #[error("message {number} cannot be read: {source}")]
     Json {
         number: u64,
-        /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// The last one came already.
     #[error("message {number} came after the last")]
     AfterLast { number: u64 },
-    /// The pipe cannot be read.
     #[error("the worker cannot be heard: {0}")]
     Io(#[from] io::Error),
 }
 
-/// Reads messages and checks them.
 pub struct Opener<R> {
     key: Key,
     number: u64,

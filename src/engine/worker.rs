@@ -65,7 +65,6 @@ pub struct Job {
     pub folder: PathBuf,
 }
 
-/// Where a run takes place.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
@@ -140,13 +139,11 @@ pub enum WorkerError {
     /// The parent says nothing that can be read.
     #[error("the job cannot be read: {0}")]
     Job(#[from] io::Error),
-    /// The inputs cannot be written.
     #[error("the inputs cannot be laid: {0}")]
     Inputs(io::Error),
     /// A feature file cannot be parsed.
     #[error("{0}")]
     Feature(String),
-    /// The probes cannot be made.
     #[error("{0}")]
     Probes(String),
 }
@@ -407,7 +404,6 @@ async fn scenarios(run: &Arc<Run>, features: Vec<gherkin::Feature>) -> Bridge {
     .await
 }
 
-/// Features that were parsed already.
 struct Given;
 
 impl Parser<Vec<gherkin::Feature>> for Given {

@@ -15,7 +15,6 @@ use crate::digest::sha256;
 pub enum InputRole {
     /// The configuration under test.
     Candidate,
-    /// The configuration that it replaces.
     Baseline,
     /// The candidate's Lua modules.
     Lua,
@@ -38,7 +37,6 @@ pub enum InputRole {
 }
 
 impl InputRole {
-    /// The flag that names it.
     #[must_use]
     pub fn flag(self) -> &'static str {
         match self {
@@ -56,7 +54,6 @@ impl InputRole {
         }
     }
 
-    /// Whether it is a folder.
     #[must_use]
     pub fn is_folder(self) -> bool {
         !matches!(
@@ -95,7 +92,6 @@ pub fn sha256_of(inputs: &[InputFile], role: InputRole) -> Option<String> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct GatewayFiles {
     pub candidate: PathBuf,
-    /// The configuration that it replaces.
     pub baseline: PathBuf,
     pub lua: PathBuf,
     pub html: PathBuf,

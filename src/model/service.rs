@@ -77,12 +77,7 @@ pub enum StackError {
     },
     /// The run was not allowed to do that to a deployment.
     #[error("{what}: needs {flag}")]
-    NotAllowed {
-        /// What would have been done.
-        what: String,
-        /// The flag that allows it.
-        flag: &'static str,
-    },
+    NotAllowed { what: String, flag: &'static str },
     /// This kind of stack does not do that.
     #[error("a {kind} stack cannot {what}")]
     Unsupported {

@@ -117,7 +117,6 @@ impl Recorder {
         self.keep(item, evidence);
     }
 
-    /// A text without any secret.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         self.redactor.redact(text)

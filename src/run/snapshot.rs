@@ -57,14 +57,11 @@ fn place(role: InputRole) -> Option<&'static str> {
 #[derive(Debug, thiserror::Error)]
 #[error("{} {}: {problem}", role.flag(), path.display())]
 pub struct SnapshotError {
-    /// What it was read as.
     pub role: InputRole,
     pub path: PathBuf,
-    /// What is wrong with it.
     pub problem: Problem,
 }
 
-/// Why an input is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
     #[error("cannot be read: {0}")]
@@ -118,7 +115,6 @@ pub struct SnapshotFile {
     pub sha256: String,
     #[serde(with = "as_base64")]
     pub bytes: Vec<u8>,
-    /// Whether it may be executed.
     pub executable: bool,
 }
 
@@ -138,7 +134,6 @@ pub struct Snapshot {
     /// How many files and folders were read.
     #[serde(skip)]
     entries: usize,
-    /// How many bytes they hold.
     #[serde(skip)]
     held: u64,
 }
@@ -367,7 +362,6 @@ impl Snapshot {
         String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
     }
 
-    /// The files of a role.
     pub fn of(&self, role: InputRole) -> impl Iterator<Item = &SnapshotFile> {
         self.files.iter().filter(move |file| file.role == role)
     }

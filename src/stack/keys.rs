@@ -15,12 +15,10 @@ pub struct Keys {
     pub shared: SecretString,
     /// oauth2-proxy's secret at the identity provider.
     pub client: SecretString,
-    /// The key of oauth2-proxy's cookies.
     pub cookie: SecretString,
     /// What opens the control path of the doubles.
     pub control: SecretString,
     pub redis_auth: SecretString,
-    /// `verify`'s own password at Redis.
     pub redis_verify: SecretString,
     /// Of each user, by e-mail.
     pub passwords: BTreeMap<String, SecretString>,

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use super::executable::{Refused, beside};
 
-/// The command that installs it.
 pub const PROVISION: &str = "scripts/provision --with-litellm";
 
 /// The folder of its configuration, as it is shipped.
@@ -40,7 +39,6 @@ pub struct Litellm {
 pub enum MissingLitellm {
     #[error("LiteLLM is not installed; run {PROVISION}")]
     NotInstalled,
-    /// Others could have changed it.
     #[error("LiteLLM: {0}")]
     Refused(#[from] Refused),
 }

@@ -76,10 +76,8 @@ pub struct Output {
     pub text: String,
 }
 
-/// The processes of a service.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServiceState {
-    /// Whether the main process lives.
     pub running: bool,
     /// The main process: for nginx the master. A restart gives another.
     pub main: Instance,
@@ -141,7 +139,6 @@ impl fmt::Display for Socket {
 /// Which of the two versions of the gateway's files.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Version {
-    /// The configuration that is replaced.
     Baseline,
     Candidate,
 }
@@ -188,11 +185,9 @@ pub enum Act<'a> {
     Mint(&'a str),
     /// Ban this user or lift the ban.
     Ban(&'a str),
-    /// Change this key in Redis.
     WriteKey(&'a str),
     /// Send many requests at once, and hold Redis back for a moment.
     Load,
-    /// Start gateways beside this one.
     StartBeside,
 }
 
@@ -223,7 +218,6 @@ pub trait Stack: Send + Sync {
     fn given_session(&self, _email: &str) -> Option<SecretString> {
         None
     }
-    /// The programs that take part.
     async fn components(&self) -> Result<Vec<Component>, StackError>;
     /// Puts the Lua modules and pages of a version in place. The configuration is written
     /// by [`Stack::write_file`].
@@ -244,7 +238,6 @@ pub trait Stack: Send + Sync {
     async fn restart(&self, service: Service) -> Result<(), StackError>;
     /// Ends a service at once. Its processes are gone when this returns.
     async fn kill(&self, service: Service) -> Result<(), StackError>;
-    /// The processes of a service.
     async fn state(&self, service: Service) -> Result<ServiceState, StackError>;
     /// The TCP sockets of a service's network namespace, each with the process of the
     /// service that holds it, if one does.

@@ -59,7 +59,6 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Which rules this Redis knows.
     #[must_use]
     pub fn redis_dialect(&self) -> Dialect {
         let said = std::process::Command::new(&self.redis)

@@ -10,7 +10,6 @@ pub const AUTH: &str = "auth";
 
 pub const VERIFY: &str = "verify";
 
-/// Which rules a Redis knows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Dialect {
     /// Redis 6.0 and 6.2: commands without their subcommands' categories, keys without a

@@ -65,7 +65,6 @@ const OTHER_LOG: &str = "\
 pub enum Injection {
     /// The harness is blind in one sense.
     Blind(Sense),
-    /// A service comes to grief.
     Trouble(Trouble),
     /// Other people use the gateway, too.
     Traffic,
@@ -87,7 +86,6 @@ impl Injection {
 pub struct Fake {
     inner: Arc<dyn Stack>,
     sense: Option<Sense>,
-    /// What is still to happen.
     trouble: Mutex<Option<Trouble>>,
     /// What happened and was not told yet: title and body of its evidence.
     struck: Arc<Mutex<Option<(&'static str, String)>>>,

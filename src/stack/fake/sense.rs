@@ -17,7 +17,6 @@ pub enum Sense {
     IdpJournal,
     /// Redis answers nil whatever is looked up.
     Redis,
-    /// The socket table is empty.
     Sockets,
     /// No process is found.
     StatesGone,

@@ -10,7 +10,6 @@ use crate::{
 
 use super::layout;
 
-/// Every program with its version.
 pub async fn found(programs: &Programs) -> Result<Vec<Component>, StackError> {
     let auth_program = layout::shipped("bin/oauth2-proxy");
     let (gateway, redis, auth, hashes) = tokio::join!(

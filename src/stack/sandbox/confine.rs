@@ -53,7 +53,6 @@ pub enum Sees {
     WriteAt(PathBuf, &'static str),
 }
 
-/// What a program may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Of each process, in bytes.
@@ -91,7 +90,6 @@ impl Limits {
 
 #[derive(Clone, Debug)]
 pub struct Spec {
-    /// The service that it plays.
     pub service: Service,
     pub program: PathBuf,
     pub args: Vec<String>,

@@ -38,7 +38,6 @@ const FROM_ETC: [&str; 12] = [
 /// The size of `/dev/shm`, in bytes: as in a container.
 const SHARED_MEMORY: u64 = 64 * 1024 * 1024;
 
-/// The devices that there are.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
 /// What standard input, output and error are called in `/dev`.
@@ -125,7 +124,6 @@ impl Arguments {
         self.args.push(path.into());
     }
 
-    /// The folders above a path.
     pub fn way_to(&mut self, path: &Path) {
         let above: Vec<&Path> = path.ancestors().skip(1).collect();
         for folder in above.into_iter().rev().skip(1) {

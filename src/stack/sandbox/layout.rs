@@ -26,7 +26,6 @@ const LAST_WORDS: u64 = 16 * 1024;
 
 /// OpenResty's prefix: where the configuration expects itself.
 pub const PREFIX: &str = "/usr/local/openresty";
-/// Where the configuration is deployed.
 pub const CONFIG: &str = "/usr/local/openresty/nginx/conf/nginx.conf";
 /// The folder of the configuration, and OpenResty's Lua modules.
 pub const CONF: &str = "/usr/local/openresty/nginx/conf";
@@ -35,7 +34,6 @@ pub const LUALIB: &str = "/usr/local/openresty/lualib";
 pub const GATEWAY_RUN: &str = "/var/run";
 /// Where the gateway's Lua modules are deployed.
 const LUA: &str = "/usr/local/openresty/lualib/custom";
-/// Where the pages are deployed.
 const HTML: &str = "/usr/local/openresty/nginx/html";
 
 pub fn local(port: u16) -> SocketAddr {

@@ -70,7 +70,6 @@ impl Watch {
         }
     }
 
-    /// The gateway was started anew.
     pub fn follow(&self, main: u32) {
         self.main.store(main, Ordering::Relaxed);
     }

@@ -44,7 +44,6 @@ use crate::{
     model::input::GatewayFiles, model::run::Component, probe::redis::Redis, profile::Profile,
 };
 
-/// The stack inside the sandbox.
 #[derive(Debug)]
 pub struct Sandbox {
     programs: Programs,

@@ -159,7 +159,6 @@ impl Process {
         self.pid
     }
 
-    /// Whether its main process lives.
     pub fn running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }

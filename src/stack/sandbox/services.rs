@@ -134,7 +134,6 @@ impl Doubles {
         Ok(())
     }
 
-    /// Stops one of the doubles.
     pub async fn stop(&mut self, service: Service) {
         let double = match service {
             Service::Idp => self.idp.take(),

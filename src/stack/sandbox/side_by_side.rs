@@ -40,7 +40,6 @@ struct Setup {
     env: Vec<(String, String)>,
 }
 
-/// What a member is asked.
 #[derive(Serialize, Deserialize)]
 struct Block {
     path: String,
