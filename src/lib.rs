@@ -4,11 +4,16 @@
 //! items. A run starts the gateway with everything round it, goes through the items, and
 //! folds what it saw into a report with one of the plan's verdicts.
 //!
-//! The way of the data, which imports follow and never cross:
-//!
 //! ```text
 //! Settings -> RunPlan -> Stack -> steps -> Evidence, RunEvent -> verdict::fold -> RunReport
 //!                                                        -> report renderers, gate::decide
+//! ```
+//!
+//! Each layer imports those to its left (`tests/all/layers.rs`):
+//!
+//! ```text
+//! evidence, plan - model - profile - run - doubles, probe - ledger - stack - steps - engine
+//!                      \- verdict - gate - lint, mutation, report - compare, history, explain - cli
 //! ```
 
 pub mod cli;
@@ -23,12 +28,14 @@ pub mod history;
 pub mod input;
 pub mod ledger;
 pub mod lint;
+pub mod model;
 pub mod mutation;
 pub mod plan;
 pub mod probe;
 pub mod profile;
 pub mod report;
 pub mod rollback;
+pub mod run;
 pub mod schema;
 pub mod stack;
 pub mod steps;

@@ -13,7 +13,6 @@ use crate::{
     gate,
     plan::{self, ItemId},
     schema::Document,
-    stack::fake::{Sense, Trouble},
 };
 
 /// What `--help` says after the options.
@@ -189,16 +188,12 @@ pub struct RunArgs {
     pub repeat: Option<u32>,
 
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub files: FileArgs,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub how: HowArgs,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub deployment: DeploymentArgs,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub output: OutputArgs,
 }
 
@@ -271,10 +266,8 @@ pub struct MutateArgs {
     #[arg(long)]
     pub allow_scripts: bool,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub files: FileArgs,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub output: OutputArgs,
 }
 
@@ -282,7 +275,6 @@ pub struct MutateArgs {
 #[derive(Clone, Debug, Default, Args)]
 pub struct RollbackArgs {
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub deployment: DeploymentArgs,
     /// The gateway's surface: a name in fixtures/profiles, or a file [default: plan].
     #[arg(
@@ -296,7 +288,6 @@ pub struct RollbackArgs {
     #[arg(long, value_name = "DIR", env = "VERIFY_PLAN", hide_env_values = true)]
     pub plan: Option<PathBuf>,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub output: OutputArgs,
 }
 
@@ -336,7 +327,6 @@ pub struct LintArgs {
     #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
     pub verbose: u8,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub files: FileArgs,
 }
 
@@ -447,20 +437,10 @@ pub struct HowArgs {
     /// How long a run may take before it is broken off [default: 60 with --stack sandbox and without a real LiteLLM or browser, else 180].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400), env = "VERIFY_DEADLINE", hide_env_values = true)]
     pub deadline: Option<u32>,
-    /// For the harness's own tests: a sandbox in which the harness is blind in one sense.
-    #[arg(long, value_name = "SENSE", hide = true)]
-    pub blind: Option<Sense>,
-    /// For the harness's own tests: a sandbox in which a service comes to grief.
-    #[arg(
-        long,
-        value_name = "SERVICE:FAULT@PHASE",
-        hide = true,
-        conflicts_with = "blind"
-    )]
-    pub trouble: Option<Trouble>,
-    /// For the harness's own tests: a sandbox whose gateway other people use, too.
-    #[arg(long, hide = true, conflicts_with_all = ["blind", "trouble"])]
-    pub foreign_traffic: bool,
+    /// What is to be wrong.
+    #[cfg(feature = "fault-injection")]
+    #[command(flatten)]
+    pub faults: super::faults::FaultArgs,
 }
 
 /// The flags that say what comes out.
@@ -512,7 +492,6 @@ pub struct GateArgs {
     #[arg(long, value_name = "ID")]
     pub run: Option<String>,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub files: GateFiles,
 }
 

@@ -8,6 +8,8 @@ mod doctor;
 mod error;
 mod explain;
 mod failed;
+#[cfg(feature = "fault-injection")]
+mod faults;
 mod formats;
 mod history;
 mod inputs;

@@ -62,7 +62,6 @@ pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError
         other: args.compare.as_deref().map(plan).transpose()?,
         place: process.runtime.block_on(place::find(
             StackKind::Sandbox,
-            None,
             UpstreamKind::Double,
             SandboxKind::default(),
         ))?,

@@ -12,7 +12,6 @@ use crate::{
     engine::Place,
     stack::{
         docker::{Engine, EngineError, containers, labels},
-        fake::Twist,
         litellm::{self, Litellm},
         programs::{self, Programs},
         sandbox::protection,
@@ -24,21 +23,17 @@ pub const COMPOSE_FILE: &str = "docker-compose.test.yml";
 
 /// The place of a run. `auto` takes containers where an engine answers and the images are
 /// there or can be pulled, else the sandbox, and says in one line why. Only a sandbox can
-/// have a `twist` or the real LiteLLM.
+/// have the real LiteLLM.
 ///
 /// # Errors
 /// What a stack needs and is not there: exit 4.
 pub async fn find(
     kind: StackKind,
-    twist: Option<Twist>,
     upstream: UpstreamKind,
     sandbox: SandboxKind,
 ) -> Result<Place, CliError> {
     match kind {
-        StackKind::Sandbox => Ok(match twist {
-            Some(twist) => Place::Fake(programs(upstream, sandbox)?, twist),
-            None => Place::Sandbox(programs(upstream, sandbox)?),
-        }),
+        StackKind::Sandbox => Ok(Place::Sandbox(programs(upstream, sandbox)?)),
         StackKind::Auto if upstream == UpstreamKind::Litellm => {
             out::complain("stack: sandbox (--upstream litellm goes with it)");
             Ok(Place::Sandbox(programs(upstream, sandbox)?))

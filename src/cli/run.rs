@@ -200,10 +200,12 @@ fn repeat(
                 let (place, held) = deployment::prepare(settings, &mut inputs).await?;
                 Ok((place, Some(held)))
             }
-            kind => Ok((
-                place::find(kind, settings.twist, settings.upstream, settings.sandbox).await?,
-                None,
-            )),
+            kind => {
+                let place = place::find(kind, settings.upstream, settings.sandbox).await?;
+                #[cfg(feature = "fault-injection")]
+                let place = place.with(settings.injection);
+                Ok((place, None))
+            }
         }
     })?;
     let (of_files, profile) = (settings.clone(), inputs.profile.clone());

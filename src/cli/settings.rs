@@ -20,10 +20,7 @@ use crate::{
     digest::sha256,
     plan::{self, Choice},
     report::FileRef,
-    stack::{
-        docker::compose::{Allowed, Named},
-        fake::Twist,
-    },
+    stack::docker::compose::{Allowed, Named},
     trust::{self, Group},
     yaml,
 };
@@ -83,8 +80,9 @@ pub struct Settings {
     pub lang: plan::Lang,
     /// How many runs.
     pub repeat: u32,
-    /// What is not as it is in a real run: for the harness's own tests.
-    pub twist: Option<Twist>,
+    /// What is to be wrong.
+    #[cfg(feature = "fault-injection")]
+    pub injection: Option<crate::stack::fake::Injection>,
     /// Whether candidate and baseline were named, and not left to their defaults.
     pub named: NamedFiles,
     /// Which deployment, and what may be done there.
@@ -280,11 +278,10 @@ impl Settings {
                 "a deployment's upstream is its own, and that of the containers is an image",
             ));
         }
-        let blind = how.blind.map(Twist::Blind);
-        let twist = blind
-            .or(how.trouble.map(Twist::Trouble))
-            .or(how.foreign_traffic.then_some(Twist::Traffic));
-        if twist.is_some() && stack != StackKind::Sandbox {
+        #[cfg(feature = "fault-injection")]
+        let injection = how.faults.injection();
+        #[cfg(feature = "fault-injection")]
+        if injection.is_some() && stack != StackKind::Sandbox {
             return Err(CliError::usage(
                 "--blind, --trouble and --foreign-traffic go with --stack sandbox",
             ));
@@ -355,7 +352,8 @@ impl Settings {
             formats: Formats::find(output.format, file.format)?,
             lang: output.lang.or(file.lang).unwrap_or_default().into(),
             repeat: args.repeat.unwrap_or(1),
-            twist,
+            #[cfg(feature = "fault-injection")]
+            injection,
             named,
             deployment: DeploymentSettings {
                 which: Named {

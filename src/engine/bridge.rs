@@ -8,10 +8,11 @@ use cucumber::{
     parser, writer,
 };
 
-use super::event::{Failure, Outcome, RunEvent, StepRecord, StepStatus};
 use crate::{
+    model::event::{Failure, Outcome, RunEvent, StepRecord, StepStatus},
     plan::ItemId,
     steps::{
+        late::Deferred,
         run::Run,
         world::{StepError, World},
     },
@@ -37,15 +38,6 @@ pub struct Bridge {
     now: SystemTime,
 }
 
-/// An item that has passed so far and is looked at again at the end of the run.
-#[derive(Debug)]
-pub struct Deferred {
-    /// Which.
-    pub item: ItemId,
-    /// How long its scenario took, in milliseconds.
-    pub duration_ms: f64,
-}
-
 struct Current {
     item: ItemId,
     feature: String,
@@ -56,7 +48,6 @@ struct Current {
 }
 
 impl Bridge {
-    /// A bridge for a run.
     #[must_use]
     pub fn new(run: Arc<Run>) -> Self {
         Self {

@@ -4,18 +4,18 @@
 //! it when a signal or the deadline comes. The worker's half is [`worker`].
 
 pub mod bridge;
-pub mod event;
 mod outside;
-mod recorder;
-mod run_plan;
 mod seal;
-pub mod snapshot;
 pub mod worker;
 
-pub use recorder::Recorder;
-pub use run_plan::{GatewayFiles, RunPlan};
+pub use crate::{
+    model::{
+        event,
+        input::{GatewayFiles, InputRole},
+    },
+    run::{Recorder, RunPlan, Snapshot, SnapshotError, snapshot},
+};
 pub use seal::GatewaySeen;
-pub use snapshot::{InputRole, Snapshot, SnapshotError};
 pub use worker::Place;
 
 use std::{
@@ -190,7 +190,8 @@ async fn drive(
 /// Starts a worker, in a sandbox where the run takes place in one.
 fn spawn(plan: &RunPlan, place: &Place) -> io::Result<(Child, Option<sandbox::Group>)> {
     if let Some(programs) = place.sandboxed() {
-        let mut launch = sandbox::launch(programs, plan)?;
+        let baseline = plan.snapshot.text_of(InputRole::Baseline);
+        let mut launch = sandbox::launch(programs, &plan.profile.site.host, &baseline)?;
         return Ok((launch.command.spawn()?, launch.group));
     }
     let child = Command::new(std::env::current_exe()?)

@@ -23,7 +23,6 @@ pub struct Outside {
     containers: Option<String>,
 }
 
-/// A process below the root.
 struct Seen {
     stat: Stat,
     /// Its numbers, from this process's namespace to its own.

@@ -1,7 +1,10 @@
 //! What a worker tells its parent: numbered messages, each sealed with a key of the run, so that a
 //! message which the worker did not write, or which is missing, is noticed.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use aws_lc_rs::{
     hmac::{HMAC_SHA256, Key, sign, verify},
@@ -11,8 +14,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD as BASE64};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _};
 
-use super::event::RunEvent;
-use crate::stack::Instance;
+use crate::model::{event::RunEvent, service::Instance};
 
 /// The longest message that is read, in bytes: a picture of a page is the largest thing in one.
 const LONGEST: u64 = 16 * 1024 * 1024;
@@ -45,11 +47,9 @@ impl std::fmt::Debug for SealKey {
     }
 }
 
-/// What a worker tells.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Message {
-    /// Something happened.
     Event(Box<RunEvent>),
     /// Nothing did, and the worker runs.
     Alive,
@@ -66,7 +66,6 @@ pub enum Message {
 pub struct GatewaySeen {
     /// The main process, where it runs.
     pub main: Option<Instance>,
-    /// Its children.
     pub workers: Vec<Instance>,
 }
 
@@ -74,51 +73,49 @@ fn sealed(number: u64, json: &[u8]) -> Vec<u8> {
     [number.to_string().as_bytes(), b" ", json].concat()
 }
 
-/// Writes messages.
+/// Writes messages. Its clones number them together.
+#[derive(Clone)]
 pub struct Sealer {
     key: Key,
-    number: u64,
-    out: Box<dyn Write + Send>,
+    /// The next number, and where it goes.
+    out: Arc<Mutex<(u64, Box<dyn Write + Send>)>>,
 }
 
 impl Sealer {
-    /// A sealer that writes to `out`.
     pub fn new(key: &SealKey, out: impl Write + Send + 'static) -> Self {
         Self {
             key: key.key(),
-            number: 0,
-            out: Box::new(out),
+            out: Arc::new(Mutex::new((0, Box::new(out)))),
         }
     }
 
-    /// Writes one.
-    ///
-    /// # Errors
-    /// Where the other end is closed.
-    pub fn tell(&mut self, message: &Message) -> io::Result<()> {
-        self.write(message)
+    /// Writes one. Where nobody reads any more, the run is over anyway: the parent is gone and
+    /// takes the namespace along.
+    pub fn tell(&self, message: &Message) {
+        self.write(message);
     }
 
-    /// Writes what happened.
-    ///
-    /// # Errors
-    /// Where the other end is closed.
-    pub fn event(&mut self, event: &RunEvent) -> io::Result<()> {
+    pub fn event(&self, event: &RunEvent) {
         #[derive(Serialize)]
         #[serde(rename_all = "snake_case")]
         enum Borrowed<'a> {
             Event(&'a RunEvent),
         }
-        self.write(&Borrowed::Event(event))
+        self.write(&Borrowed::Event(event));
     }
 
-    fn write(&mut self, message: &impl Serialize) -> io::Result<()> {
-        let body = sealed(self.number, &serde_json::to_vec(message)?);
-        self.number += 1;
+    fn write(&self, message: &impl Serialize) {
+        let mut guard = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let (number, out) = &mut *guard;
+        let Ok(json) = serde_json::to_vec(message) else {
+            return;
+        };
+        let body = sealed(*number, &json);
+        *number += 1;
         let seal = BASE64.encode(sign(&self.key, &body));
-        self.out
-            .write_all(&[seal.as_bytes(), b" ", &body, b"\n"].concat())?;
-        self.out.flush()
+        let _ = out
+            .write_all(&[seal.as_bytes(), b" ", &body, b"\n"].concat())
+            .and_then(|()| out.flush());
     }
 }
 
@@ -127,44 +124,23 @@ impl Sealer {
 pub enum SealError {
     /// It has no seal, or a wrong one.
     #[error("message {number} does not carry the seal of this run")]
-    Seal {
-        /// Which was expected.
-        number: u64,
-    },
-    /// Another was expected.
+    Seal { number: u64 },
     #[error("message {found} came where message {expected} was expected")]
-    Number {
-        /// Which was expected.
-        expected: u64,
-        /// Which came.
-        found: u64,
-    },
-    /// It has no end.
+    Number { expected: u64, found: u64 },
     #[error("message {number} is longer than {} MiB", LONGEST / 1024 / 1024)]
-    Long {
-        /// Which was expected.
-        number: u64,
-    },
+    Long { number: u64 },
     /// It is sealed, and not a message of this version.
     #[error("message {number} cannot be read: {source}")]
     Json {
-        /// Which.
         number: u64,
-        /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// The last one came already.
     #[error("message {number} came after the last")]
-    AfterLast {
-        /// Which.
-        number: u64,
-    },
-    /// The pipe cannot be read.
+    AfterLast { number: u64 },
     #[error("the worker cannot be heard: {0}")]
     Io(#[from] io::Error),
 }
 
-/// Reads messages and checks them.
 pub struct Opener<R> {
     key: Key,
     number: u64,
@@ -265,8 +241,6 @@ fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use super::*;
 
     #[derive(Clone, Default)]
@@ -284,9 +258,9 @@ mod tests {
 
     fn lines(key: &SealKey, messages: &[Message]) -> Vec<Vec<u8>> {
         let out = Shared::default();
-        let mut sealer = Sealer::new(key, out.clone());
+        let sealer = Sealer::new(key, out.clone());
         for message in messages {
-            sealer.tell(message).unwrap();
+            sealer.tell(message);
         }
         let bytes = out.0.lock().unwrap().clone();
         bytes

@@ -15,22 +15,25 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use super::{
-    Recorder, RunPlan,
     bridge::{Bridge, item_of},
-    event::{NEEDS_BROWSER, Outcome, RunEvent},
     seal::{GatewaySeen, Message, SealKey, Sealer},
 };
+#[cfg(feature = "fault-injection")]
+use crate::stack::fake::{Fake, Injection};
 use crate::{
     evidence::Redactor,
+    model::{
+        event::{NEEDS_BROWSER, Outcome, RunEvent},
+        run::Component,
+    },
     plan::ItemId,
-    report::Component,
+    run::{Recorder, RunPlan},
     stack::{
         Service, Stack, StackError,
         docker::{
             compose::{self, Compose},
             containers::{self, Containers},
         },
-        fake::{Fake, Twist},
         programs::Programs,
         sandbox::Sandbox,
     },
@@ -53,7 +56,6 @@ pub const REAL_BROWSER: &str = "browser";
 pub struct Job {
     /// What is to be run, with paths as they are for the worker.
     pub plan: RunPlan,
-    /// Where.
     pub place: Place,
     /// When the program was started: events tell their moment from then on.
     pub exec_at: SystemTime,
@@ -63,14 +65,14 @@ pub struct Job {
     pub folder: PathBuf,
 }
 
-/// Where a run takes place.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// As processes in private namespaces: the worker is inside them.
     Sandbox(Programs),
-    /// The same, with a twist: for the harness's own tests.
-    Fake(Programs, Twist),
+    /// The same, with something wrong.
+    #[cfg(feature = "fault-injection")]
+    Fake(Programs, Injection),
     /// As containers of the run's own.
     Containers(containers::Setup),
     /// On a deployment that runs already.
@@ -83,6 +85,7 @@ impl Place {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Sandbox(_) => "sandbox",
+            #[cfg(feature = "fault-injection")]
             Self::Fake(..) => "fake",
             Self::Containers(_) => "containers",
             Self::Compose(_) => "compose",
@@ -92,19 +95,33 @@ impl Place {
     /// The programs of the sandbox that it takes place in, where it does.
     pub(super) fn sandboxed(&self) -> Option<&Programs> {
         match self {
-            Self::Sandbox(programs) | Self::Fake(programs, _) => Some(programs),
+            Self::Sandbox(programs) => Some(programs),
+            #[cfg(feature = "fault-injection")]
+            Self::Fake(programs, _) => Some(programs),
             Self::Containers(_) | Self::Compose(_) => None,
         }
     }
 
+    /// The same with something wrong, where it is a sandbox.
+    #[cfg(feature = "fault-injection")]
+    #[must_use]
+    pub fn with(self, injection: Option<Injection>) -> Self {
+        match (self, injection) {
+            (Self::Sandbox(programs), Some(injection)) => Self::Fake(programs, injection),
+            (place, _) => place,
+        }
+    }
+
+    #[cfg_attr(not(feature = "fault-injection"), allow(unused_variables))]
     async fn up(self, plan: &RunPlan, recorder: &Recorder) -> Result<Arc<dyn Stack>, StackError> {
         let files = plan.files.clone();
         Ok(match self {
             Self::Sandbox(programs) => Arc::new(Sandbox::up(programs, files, &plan.profile).await?),
-            Self::Fake(programs, twist) => {
-                let profile = twist.profile(&plan.profile);
+            #[cfg(feature = "fault-injection")]
+            Self::Fake(programs, injection) => {
+                let profile = injection.profile(&plan.profile);
                 let real = Arc::new(Sandbox::up(programs, files, &profile).await?);
-                Arc::new(Fake::with(real, twist, &profile, recorder.clone()).await?)
+                Arc::new(Fake::with(real, injection, &profile, recorder.clone()).await?)
             }
             Self::Containers(setup) => {
                 Arc::new(Containers::up(&setup, &plan.run.id, files, &plan.profile).await?)
@@ -122,13 +139,11 @@ pub enum WorkerError {
     /// The parent says nothing that can be read.
     #[error("the job cannot be read: {0}")]
     Job(#[from] io::Error),
-    /// The inputs cannot be written.
     #[error("the inputs cannot be laid: {0}")]
     Inputs(io::Error),
     /// A feature file cannot be parsed.
     #[error("{0}")]
     Feature(String),
-    /// The probes cannot be made.
     #[error("{0}")]
     Probes(String),
 }
@@ -145,12 +160,15 @@ pub async fn work() -> Result<(), WorkerError> {
     lay_inputs(&mut job).map_err(WorkerError::Inputs)?;
     let redactor = Arc::new(Redactor::new());
     let sealer = Sealer::new(&job.key, io::stdout());
-    let recorder = Recorder::new(sealer, Arc::clone(&redactor)).counting_from(job.exec_at);
-    let alive = show_life(&recorder);
-    run(job, &recorder, redactor, looked).await?;
+    let events = sealer.clone();
+    let recorder = Recorder::new(move |event| events.event(event), Arc::clone(&redactor))
+        .counting_from(job.exec_at);
+    let parent = Parent { sealer, looked };
+    let alive = parent.show_life();
+    run(job, &recorder, redactor, &parent).await?;
     // Nothing comes after the last message.
     *alive.lock().unwrap_or_else(PoisonError::into_inner) = false;
-    recorder.message(&Message::Done);
+    parent.sealer.tell(&Message::Done);
     Ok(())
 }
 
@@ -167,7 +185,7 @@ async fn run(
     job: Job,
     recorder: &Recorder,
     redactor: Arc<Redactor>,
-    looked: Arc<Notify>,
+    parent: &Parent,
 ) -> Result<(), WorkerError> {
     let started = Instant::now();
     // Features are parsed and step patterns compiled while the services come up.
@@ -193,7 +211,7 @@ async fn run(
         at_ms: Some(recorder.now_ms()),
     });
     let recorder = recorder.clone();
-    go_through(stack, job.plan, features, recorder, redactor, looked).await
+    go_through(stack, job.plan, features, recorder, redactor, parent).await
 }
 
 /// Ends this process when its standard input is closed: the parent holds the other end for as
@@ -214,39 +232,48 @@ fn end_with_parent(inputs: PathBuf) -> Arc<Notify> {
     looked
 }
 
-/// Shows the parent that this process runs, from a thread that waits for nothing else.
-fn show_life(recorder: &Recorder) -> Arc<Mutex<bool>> {
-    let recorder = recorder.clone();
-    let alive = Arc::new(Mutex::new(true));
-    let told = Arc::clone(&alive);
-    std::thread::spawn(move || {
-        loop {
-            std::thread::sleep(ALIVE_EVERY);
-            let alive = told.lock().unwrap_or_else(PoisonError::into_inner);
-            if !*alive {
-                break;
-            }
-            recorder.message(&Message::Alive);
-        }
-    });
-    alive
+/// The process that started this one.
+struct Parent {
+    sealer: Sealer,
+    /// Notified when it has looked at the gateway's processes.
+    looked: Arc<Notify>,
 }
 
-/// Has the parent look at the gateway's processes from outside, before they are ended.
-async fn be_looked_at(stack: &dyn Stack, recorder: &Recorder, looked: &Notify) {
-    if let Some(what) = stack.posed() {
-        recorder.message(&Message::Integrity(what));
+impl Parent {
+    /// Shows that this process runs, from a thread that waits for nothing else.
+    fn show_life(&self) -> Arc<Mutex<bool>> {
+        let sealer = self.sealer.clone();
+        let alive = Arc::new(Mutex::new(true));
+        let told = Arc::clone(&alive);
+        std::thread::spawn(move || {
+            loop {
+                std::thread::sleep(ALIVE_EVERY);
+                let alive = told.lock().unwrap_or_else(PoisonError::into_inner);
+                if !*alive {
+                    break;
+                }
+                sealer.tell(&Message::Alive);
+            }
+        });
+        alive
     }
-    // A service that cannot be looked into is not said to run: the parent says what it sees.
-    let Ok(state) = stack.state(Service::Gateway).await else {
-        return;
-    };
-    recorder.message(&Message::Gateway(GatewaySeen {
-        main: state.running.then_some(state.main),
-        workers: state.workers,
-    }));
-    // A parent that does not answer is gone, or ends the run.
-    let _ = tokio::time::timeout(LOOK_DEADLINE, looked.notified()).await;
+
+    /// Has it look at the gateway's processes from outside, before they are ended.
+    async fn look(&self, stack: &dyn Stack) {
+        if let Some(what) = stack.posed() {
+            self.sealer.tell(&Message::Integrity(what));
+        }
+        // A service that cannot be looked into is not said to run: the parent says what it sees.
+        let Ok(state) = stack.state(Service::Gateway).await else {
+            return;
+        };
+        self.sealer.tell(&Message::Gateway(GatewaySeen {
+            main: state.running.then_some(state.main),
+            workers: state.workers,
+        }));
+        // A parent that does not answer is gone, or ends the run.
+        let _ = tokio::time::timeout(LOOK_DEADLINE, self.looked.notified()).await;
+    }
 }
 
 /// Everything between up and down, on any kind of stack.
@@ -256,7 +283,7 @@ async fn go_through(
     features: Vec<gherkin::Feature>,
     recorder: Recorder,
     redactor: Arc<Redactor>,
-    looked: Arc<Notify>,
+    parent: &Parent,
 ) -> Result<(), WorkerError> {
     learn(&redactor, &*stack);
     let components = {
@@ -287,7 +314,7 @@ async fn go_through(
     // Its events are all that it does; a panic in it is a missing version in the report.
     let _ = components.await;
     run.end_chromium().await;
-    be_looked_at(&*stack, &run.recorder, &looked).await;
+    parent.look(&*stack).await;
     stack.down().await;
     Ok(())
 }
@@ -377,7 +404,6 @@ async fn scenarios(run: &Arc<Run>, features: Vec<gherkin::Feature>) -> Bridge {
     .await
 }
 
-/// Features that were parsed already.
 struct Given;
 
 impl Parser<Vec<gherkin::Feature>> for Given {

@@ -9,14 +9,13 @@
 //! [`Inputs::read`] reads the files; [`lint`] is pure.
 
 mod config;
-mod finding;
 mod inputs;
 mod lua;
 pub mod render;
 mod rules;
 pub mod sarif;
 
-pub use finding::{Finding, Level};
+pub use crate::model::lint::{Finding, Level};
 pub use inputs::{Files, Inputs};
 
 /// Everything that is found, by file and line.

@@ -234,7 +234,7 @@ mod tests {
             raw::Raw,
         };
         let address = endless(head, more).await;
-        let endpoints = crate::stack::Endpoints {
+        let endpoints = crate::model::service::Endpoints {
             addresses: std::collections::BTreeMap::new(),
             upstream: None,
             idp: None,

@@ -12,7 +12,7 @@ use serde_json::Value;
 use url::Url;
 
 pub use super::connection::Connection;
-use crate::stack::{Endpoints, Service};
+use crate::model::service::{Endpoints, Service};
 
 /// How long a response may take.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);

@@ -12,7 +12,7 @@ use crate::{
         journal::Entry,
         litellm::hold::{Progress, Streams},
     },
-    stack::Service,
+    model::service::Service,
 };
 
 /// A double's journal.

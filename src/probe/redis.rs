@@ -74,14 +74,16 @@ impl Address {
 }
 
 /// What stands between Redis and who reads its answers: from a command's name and the answer to
-/// what is seen of it. For the harness's own tests.
-pub type Glass = Arc<dyn Fn(&str, Value) -> Value + Send + Sync>;
+/// what is seen of it.
+#[cfg(feature = "fault-injection")]
+pub type Filter = Arc<dyn Fn(&str, Value) -> Value + Send + Sync>;
 
 /// The stack's Redis.
 #[derive(Clone)]
 pub struct Redis {
     way: Way,
-    glass: Option<Glass>,
+    #[cfg(feature = "fault-injection")]
+    filter: Option<Filter>,
 }
 
 impl std::fmt::Debug for Redis {
@@ -113,7 +115,8 @@ impl Redis {
     fn in_place(place: Place) -> Self {
         Self {
             way: Way::Address(Address { place, user: None }),
-            glass: None,
+            #[cfg(feature = "fault-injection")]
+            filter: None,
         }
     }
 
@@ -131,15 +134,17 @@ impl Redis {
     pub fn by_cli(cli: Arc<dyn RedisCli>) -> Self {
         Self {
             way: Way::Cli(cli),
-            glass: None,
+            #[cfg(feature = "fault-injection")]
+            filter: None,
         }
     }
 
-    /// The same, with every answer seen through a glass.
+    /// The same, with every answer filtered.
+    #[cfg(feature = "fault-injection")]
     #[must_use]
-    pub fn seen_through(self, glass: Glass) -> Self {
+    pub fn filtered(self, filter: Filter) -> Self {
         Self {
-            glass: Some(glass),
+            filter: Some(filter),
             ..self
         }
     }
@@ -174,8 +179,9 @@ impl Redis {
                     .map_err(error)?
             }
         };
-        let value = match &self.glass {
-            Some(glass) => glass(&name(command), value),
+        #[cfg(feature = "fault-injection")]
+        let value = match &self.filter {
+            Some(filter) => filter(&name(command), value),
             None => value,
         };
         T::from_redis_value(value).map_err(|wrong| error(wrong.into()))
@@ -392,6 +398,7 @@ fn lossy(bytes: Vec<u8>) -> String {
 }
 
 /// A command's first word.
+#[cfg(feature = "fault-injection")]
 fn name(command: &Cmd) -> String {
     match command.args_iter().next() {
         Some(Arg::Simple(bytes)) => String::from_utf8_lossy(bytes).into_owned(),

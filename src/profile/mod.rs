@@ -1,26 +1,23 @@
 //! The gateway's surface as data: hosts, paths, bodies, JSON pointers, Redis keys, log
 //! patterns, thresholds.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    stack::Service,
-    yaml::{self, YamlError},
-};
+use crate::model::service::Service;
 
-mod guard;
-mod like;
+mod deviations;
+mod limits;
+mod load;
 mod operation;
-mod otherwise;
-pub mod rough;
+mod security;
 
-pub use guard::{Identity, InternalPort, Tracker};
-pub use like::Like;
+pub use deviations::{Ban, Jwt, RevokedToken, StoredToken, WhenBanned};
+pub use limits::{Rough, Streamed};
 pub use operation::{Operation, Values, fill, fill_value};
-pub use otherwise::{Ban, Jwt, RevokedToken, StoredToken, WhenBanned};
+pub use security::{Identity, InternalPort, Tracker};
 
 /// A gateway's surface.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -76,6 +73,14 @@ pub struct Profile {
     /// Where its parts are found in a deployment that runs.
     #[serde(default)]
     pub deployment: Deployment,
+}
+
+/// Profiles that another may be like.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Like {
+    /// The shipped profile `plan`.
+    Plan,
 }
 
 /// Where a gateway's parts are in a deployment by Docker Compose.
@@ -159,11 +164,13 @@ pub struct Users {
     #[serde(default)]
     pub odd: Vec<String>,
     /// Who else there is, where a stack is to have other people on it.
+    #[cfg(feature = "fault-injection")]
     #[serde(skip)]
     pub guests: Option<Guests>,
 }
 
 /// People who are not the run's.
+#[cfg(feature = "fault-injection")]
 #[derive(Clone, Debug)]
 pub struct Guests {
     /// Has admin rights, too.
@@ -175,13 +182,21 @@ pub struct Guests {
 impl Users {
     /// All of them.
     pub fn emails(&self) -> impl Iterator<Item = &str> {
-        let guests = self.guests.iter();
-        let guests = guests.flat_map(|guests| guests.users.iter().chain([&guests.admin]));
-        [&self.admin, &self.test, &self.plain]
-            .into_iter()
-            .chain(&self.odd)
-            .chain(guests)
-            .map(String::as_str)
+        let own = [&self.admin, &self.test, &self.plain];
+        let all = own.into_iter().chain(&self.odd);
+        #[cfg(feature = "fault-injection")]
+        let all = all.chain(
+            (self.guests.iter()).flat_map(|guests| guests.users.iter().chain([&guests.admin])),
+        );
+        all.map(String::as_str)
+    }
+
+    /// Those with admin rights.
+    pub fn admins(&self) -> Vec<&str> {
+        let all = std::iter::once(&self.admin);
+        #[cfg(feature = "fault-injection")]
+        let all = all.chain(self.guests.iter().map(|guests| &guests.admin));
+        all.map(String::as_str).collect()
     }
 }
 
@@ -380,7 +395,7 @@ pub struct Llm {
     pub user_body: Vec<String>,
     /// How an answer is asked for and given piece by piece.
     #[serde(default)]
-    pub stream: rough::Streamed,
+    pub stream: Streamed,
 }
 
 /// A location of the API of the language models.
@@ -412,7 +427,7 @@ pub struct Thresholds {
     pub restart_deadline_ms: u64,
     /// Those of rough weather.
     #[serde(default)]
-    pub rough: rough::Rough,
+    pub rough: Rough,
 }
 
 impl Profile {
@@ -422,27 +437,6 @@ impl Profile {
             if let Some(path) = &context.without_database {
                 context.path.clone_from(path);
             }
-        }
-    }
-
-    /// Reads a profile.
-    ///
-    /// # Errors
-    ///
-    /// When the file is not one: FILE:LINE:COLUMN, and what was probably meant.
-    pub fn load(path: &Path) -> Result<Self, YamlError> {
-        Self::parse(&yaml::text(path)?, path)
-    }
-
-    /// Reads the text of the profile at `path`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Profile::load`].
-    pub fn parse(text: &str, path: &Path) -> Result<Self, YamlError> {
-        match yaml::parse::<like::Head>(text, path)?.like {
-            Some(_) => like::complete(text, path),
-            None => yaml::parse(text, path),
         }
     }
 }

@@ -7,23 +7,18 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::{Secrets, Service, StackError};
 use crate::profile::Profile;
 
-/// The run's own secrets.
 pub struct Keys {
     /// The key that JWTs are signed with.
     pub jwt: SecretString,
-    /// LiteLLM's master key.
     pub master: SecretString,
     /// The key that the gateway uses at LiteLLM.
     pub shared: SecretString,
     /// oauth2-proxy's secret at the identity provider.
     pub client: SecretString,
-    /// The key of oauth2-proxy's cookies.
     pub cookie: SecretString,
     /// What opens the control path of the doubles.
     pub control: SecretString,
-    /// oauth2-proxy's password at Redis.
     pub redis_auth: SecretString,
-    /// `verify`'s own password at Redis.
     pub redis_verify: SecretString,
     /// Of each user, by e-mail.
     pub passwords: BTreeMap<String, SecretString>,

@@ -8,9 +8,8 @@ use std::{
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::programs::{Refused, beside};
+use super::executable::{Refused, beside};
 
-/// The command that installs it.
 pub const PROVISION: &str = "scripts/provision --with-litellm";
 
 /// The folder of its configuration, as it is shipped.
@@ -32,17 +31,14 @@ pub struct Litellm {
     pub base: PathBuf,
     /// The folder with `config.yaml`, a template, and `verify_proxy.py`.
     pub files: PathBuf,
-    /// Its version.
     pub version: String,
 }
 
 /// There is none that can be used.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum MissingLitellm {
-    /// It is not installed.
     #[error("LiteLLM is not installed; run {PROVISION}")]
     NotInstalled,
-    /// Others could have changed it.
     #[error("LiteLLM: {0}")]
     Refused(#[from] Refused),
 }
@@ -75,7 +71,6 @@ impl Litellm {
         })
     }
 
-    /// Its Python.
     #[must_use]
     pub fn program(&self) -> PathBuf {
         self.home.join("bin/python")

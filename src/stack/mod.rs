@@ -3,20 +3,29 @@
 //! A [`Stack`] is what probes and steps know of such a place. Every kind answers the same
 //! questions, so the same features run on every kind.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use schemars::JsonSchema;
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
 
+pub use crate::model::service::{Endpoints, Instance, LogChunk, LogCursor, Service, StackError};
+#[cfg(feature = "fault-injection")]
+use crate::probe::chromium::ShutEyes;
 use crate::{
+    model::run::Component,
     plan::ItemId,
-    probe::{chromium::ShutEyes, redis::Redis},
-    report::Component,
+    probe::{log::LogSource, redis::Redis},
 };
 
 pub mod docker;
+mod executable;
+#[cfg(feature = "fault-injection")]
 pub mod fake;
 pub mod keys;
 pub mod litellm;
@@ -26,121 +35,26 @@ pub mod programs;
 pub mod redis_acl;
 pub mod sandbox;
 
-/// A part of the stack.
-#[derive(
-    Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Service {
-    /// nginx with the configuration under test.
-    Gateway,
-    /// oauth2-proxy.
-    Auth,
-    /// Redis.
-    Redis,
-    /// LiteLLM or its double.
-    Upstream,
-    /// Auth0 or its double.
-    Idp,
-}
-
-impl Service {
-    /// Every part.
-    pub const ALL: [Self; 5] = [
-        Self::Gateway,
-        Self::Auth,
-        Self::Redis,
-        Self::Upstream,
-        Self::Idp,
-    ];
-
-    /// Its name in reports, features and on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Gateway => "gateway",
-            Self::Auth => "auth",
-            Self::Redis => "redis",
-            Self::Upstream => "upstream",
-            Self::Idp => "idp",
-        }
-    }
-
-    /// The part that is called `name`.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|service| service.name() == name)
-    }
-}
-
-impl fmt::Display for Service {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// What a stack was asked for and could not do. Never the candidate's fault.
-#[derive(Debug, thiserror::Error)]
-pub enum StackError {
-    /// A file or process of a service could not be reached.
-    #[error("{what} on {service} failed: {source}")]
-    Io {
-        /// What was tried, on which file.
-        what: String,
-        /// Which service.
-        service: Service,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A service did not do what it must for the stack to be of use.
-    #[error("{service}: {what}")]
-    Service {
-        /// Which service.
-        service: Service,
-        /// What was waited for, and what was seen.
-        what: String,
-    },
-    /// The run was not allowed to do that to a deployment.
-    #[error("{what}: needs {flag}")]
-    NotAllowed {
-        /// What would have been done.
-        what: String,
-        /// The flag that allows it.
-        flag: &'static str,
-    },
-    /// This kind of stack does not do that.
-    #[error("a {kind} stack cannot {what}")]
-    Unsupported {
-        /// The kind.
-        kind: &'static str,
-        /// What was asked.
-        what: &'static str,
-    },
-}
-
-/// Where the services answer, as seen by whoever drives the run.
+/// What a stack is, from its start to its end.
 #[derive(Clone, Debug)]
-pub struct Endpoints {
-    /// Host name and port as the gateway's world has them, and where they really listen.
-    pub addresses: BTreeMap<(String, u16), SocketAddr>,
-    /// The control port of the double of LiteLLM, where it is one.
-    pub upstream: Option<SocketAddr>,
-    /// The control port of the double of Auth0, where it is one.
-    pub idp: Option<SocketAddr>,
-    /// oauth2-proxy.
-    pub auth: SocketAddr,
-}
-
-impl Endpoints {
-    /// Where `host:port` of a URL is reached.
-    #[must_use]
-    pub fn resolve(&self, host: &str, port: u16) -> Option<SocketAddr> {
-        self.addresses.get(&(host.to_owned(), port)).copied()
-    }
+pub struct StackInfo {
+    /// `sandbox`, `containers`, ...
+    pub kind: &'static str,
+    pub endpoints: Endpoints,
+    pub secrets: Secrets,
+    /// Where the gateway's configuration is deployed, on the gateway.
+    pub config: PathBuf,
+    /// Whether other people use the gateway while the run goes on. Where not, everything that
+    /// happens to it is the run's own doing.
+    pub shared: bool,
+    /// Whether the candidate is deployed already, so that only what it does can be looked at.
+    pub runs_candidate: bool,
+    /// Whether the upstream is the real LiteLLM, behind a journal.
+    pub real_upstream: bool,
 }
 
 /// What a stack knows that must not be shown.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Secrets {
     /// The key that the gateway signs JWTs with, where it is known.
     pub jwt_secret: Option<SecretString>,
@@ -154,7 +68,6 @@ pub struct Secrets {
     pub others: Vec<SecretString>,
 }
 
-/// What a command did.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// The exit status of the program itself, `None` where a signal ended it.
@@ -163,10 +76,8 @@ pub struct Output {
     pub text: String,
 }
 
-/// The processes of a service.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServiceState {
-    /// Whether the main process lives.
     pub running: bool,
     /// The main process: for nginx the master. A restart gives another.
     pub main: Instance,
@@ -174,15 +85,6 @@ pub struct ServiceState {
     pub workers: Vec<Instance>,
     /// How often it was restarted without being asked to.
     pub restarts: u32,
-}
-
-/// One process, told apart from a later one with the same number by its start.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
-pub struct Instance {
-    /// Its process id.
-    pub pid: u32,
-    /// Its start, in clock ticks since boot.
-    pub started: u64,
 }
 
 impl fmt::Display for ServiceState {
@@ -234,27 +136,10 @@ impl fmt::Display for Socket {
     }
 }
 
-/// A place in the logs of a service: what comes later is read from here.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LogCursor(pub BTreeMap<String, u64>);
-
-/// What one log got since a cursor.
-#[derive(Clone, Debug)]
-pub struct LogChunk {
-    /// The log: `stderr`, `stdout` or the path of a file.
-    pub source: String,
-    /// Whether `docker compose logs` would show it.
-    pub in_service_log: bool,
-    /// The bytes, as written.
-    pub bytes: Vec<u8>,
-}
-
 /// Which of the two versions of the gateway's files.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Version {
-    /// The configuration that is replaced.
     Baseline,
-    /// The configuration under test.
     Candidate,
 }
 
@@ -278,7 +163,6 @@ pub enum Act<'a> {
     WriteFile(&'a Path),
     /// Replace the deployed configuration, whose backup goes here.
     Deploy(&'a Path),
-    /// Restart the gateway.
     Restart,
     /// Have the gateway read its configuration again.
     Reload,
@@ -286,17 +170,13 @@ pub enum Act<'a> {
     Break(Service),
     /// Write a line to a log.
     WriteLog,
-    /// Log this user in.
     LogIn(&'a str),
     /// Keep a session of this user, by its key in Redis.
     KeepSession(&'a str),
     /// Visit the gateway in a session of this user, which it remembers.
     Visit(&'a str),
-    /// Ask for a token.
     AskToken {
-        /// Its name.
         name: &'a str,
-        /// Who asks.
         email: &'a str,
     },
     /// A token of this id was made.
@@ -305,46 +185,26 @@ pub enum Act<'a> {
     Mint(&'a str),
     /// Ban this user or lift the ban.
     Ban(&'a str),
-    /// Change this key in Redis.
     WriteKey(&'a str),
     /// Send many requests at once, and hold Redis back for a moment.
     Load,
-    /// Start gateways beside this one.
     StartBeside,
 }
 
 /// The gateway with everything round it.
 #[async_trait]
 pub trait Stack: Send + Sync {
-    /// The kind's name: `sandbox`, ...
-    fn kind(&self) -> &'static str;
-    /// Where the services answer.
-    fn endpoints(&self) -> &Endpoints;
-    /// What must not be shown.
-    fn secrets(&self) -> &Secrets;
+    fn info(&self) -> &StackInfo;
     /// The gateway's internal port (:8080), where `/health` is asked. A restart may move it.
     fn internal(&self) -> SocketAddr;
-    /// The way to Redis.
     fn redis(&self) -> Redis;
-    /// What makes the real browser blind, for the harness's own tests.
+    /// What makes the real browser blind.
+    #[cfg(feature = "fault-injection")]
     fn shut_eyes(&self) -> Option<ShutEyes> {
         None
     }
-    /// Whether other people use the gateway while the run goes on. Where not, everything that
-    /// happens to it is the run's own doing.
-    fn is_shared(&self) -> bool {
-        false
-    }
-    /// Whether the upstream is the real LiteLLM, behind a journal.
-    fn has_real_upstream(&self) -> bool {
-        false
-    }
     /// Told before each item, and when none runs any more.
     async fn begins(&self, _item: Option<ItemId>) {}
-    /// Whether the candidate is deployed already, so that only what it does can be looked at.
-    fn runs_candidate(&self) -> bool {
-        false
-    }
     /// To be asked before anything that changes the gateway's world: a stack that is the run's
     /// own allows everything, a deployment only what it was told to. What is allowed there is
     /// written down first, so that it can be undone.
@@ -358,10 +218,7 @@ pub trait Stack: Send + Sync {
     fn given_session(&self, _email: &str) -> Option<SecretString> {
         None
     }
-    /// The programs that take part.
     async fn components(&self) -> Result<Vec<Component>, StackError>;
-    /// Where the gateway's configuration is deployed, on the gateway.
-    fn config_path(&self) -> &Path;
     /// Puts the Lua modules and pages of a version in place. The configuration is written
     /// by [`Stack::write_file`].
     async fn deploy_assets(&self, version: Version) -> Result<(), StackError>;
@@ -381,7 +238,6 @@ pub trait Stack: Send + Sync {
     async fn restart(&self, service: Service) -> Result<(), StackError>;
     /// Ends a service at once. Its processes are gone when this returns.
     async fn kill(&self, service: Service) -> Result<(), StackError>;
-    /// The processes of a service.
     async fn state(&self, service: Service) -> Result<ServiceState, StackError>;
     /// The TCP sockets of a service's network namespace, each with the process of the
     /// service that holds it, if one does.
@@ -407,7 +263,7 @@ pub trait Stack: Send + Sync {
         false
     }
     /// The file that a service's own log output goes to, where there is one.
-    fn service_log(&self, _service: Service) -> Option<std::path::PathBuf> {
+    fn service_log(&self, _service: Service) -> Option<PathBuf> {
         None
     }
     /// Whether the gateway took the place of a service that verdicts rest on.
@@ -429,6 +285,55 @@ pub trait Stack: Send + Sync {
     async fn side_by_side(&self) -> Result<Box<dyn SideBySide>, StackError>;
     /// Ends everything.
     async fn down(&self);
+}
+
+impl dyn Stack + '_ {
+    pub fn kind(&self) -> &'static str {
+        self.info().kind
+    }
+
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.info().endpoints
+    }
+
+    pub fn secrets(&self) -> &Secrets {
+        &self.info().secrets
+    }
+
+    pub fn config_path(&self) -> &Path {
+        &self.info().config
+    }
+
+    pub fn is_shared(&self) -> bool {
+        self.info().shared
+    }
+
+    pub fn runs_candidate(&self) -> bool {
+        self.info().runs_candidate
+    }
+
+    pub fn has_real_upstream(&self) -> bool {
+        self.info().real_upstream
+    }
+}
+
+#[async_trait]
+impl<S: Stack + ?Sized> LogSource for S {
+    async fn log_cursor(&self, service: Service) -> Result<LogCursor, StackError> {
+        Stack::log_cursor(self, service).await
+    }
+
+    async fn log_since(
+        &self,
+        service: Service,
+        cursor: &LogCursor,
+    ) -> Result<Vec<LogChunk>, StackError> {
+        Stack::log_since(self, service, cursor).await
+    }
+
+    async fn log_settled(&self, service: Service) -> Result<(), StackError> {
+        Stack::log_settled(self, service).await
+    }
 }
 
 /// The first word with a digit and a dot in what a program says when asked for its version.

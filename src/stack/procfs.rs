@@ -26,7 +26,6 @@ pub struct Stat {
 }
 
 impl Stat {
-    /// Reads a line.
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         // The name, in brackets, may hold anything: what follows the last one counts.

@@ -1,15 +1,12 @@
 //! The programs and Lua modules that the sandbox stack is made of: where they are, or how to get them.
 
-use std::{
-    env,
-    ffi::OsStr,
-    path::{Path, PathBuf},
-};
+use std::{env, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{litellm::Litellm, redis_acl::Dialect};
-use crate::trust;
+use super::{executable::beside, litellm::Litellm, redis_acl::Dialect};
+
+pub use super::executable::{Found, Refused, on_path};
 
 /// The command that installs whatever is missing.
 pub const PROVISION: &str = "scripts/provision";
@@ -31,23 +28,9 @@ pub fn chromium() -> Option<Found> {
     CHROMIUM.iter().find_map(|name| on_path(name))
 }
 
-/// A program that is there: where, or why it is refused.
-pub type Found = Result<PathBuf, Refused>;
-
-/// A program that others could have changed.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{program} is refused: {why}")]
-pub struct Refused {
-    /// Where it was found.
-    pub program: String,
-    /// Who can change it.
-    pub why: String,
-}
-
 /// One program or module that the sandbox needs.
 #[derive(Clone, Debug)]
 pub struct Need {
-    /// What it is called.
     pub name: &'static str,
     /// Where it was found, or why it is refused.
     pub found: Option<Found>,
@@ -64,11 +47,8 @@ pub struct Programs {
     pub nginx: PathBuf,
     /// Whether it is OpenResty: it brings its own Lua modules.
     pub openresty: bool,
-    /// Redis.
     pub redis: PathBuf,
-    /// oauth2-proxy.
     pub oauth2_proxy: PathBuf,
-    /// bubblewrap.
     pub bwrap: PathBuf,
     /// `prlimit` of util-linux.
     pub prlimit: PathBuf,
@@ -79,7 +59,6 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Which rules this Redis knows.
     #[must_use]
     pub fn redis_dialect(&self) -> Dialect {
         let said = std::process::Command::new(&self.redis)
@@ -197,44 +176,6 @@ pub fn lua_modules() -> Vec<(&'static str, PathBuf, &'static str)> {
         .collect()
 }
 
-/// The first program of that name on PATH or in a folder of system programs. Entries of PATH that
-/// depend on the current directory are skipped.
-#[must_use]
-pub fn on_path(name: &str) -> Option<Found> {
-    on(&env::var_os("PATH")?, name)
-}
-
-fn on(path: &OsStr, name: &str) -> Option<Found> {
-    env::split_paths(path)
-        .chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from))
-        .filter(|dir| dir.is_absolute())
-        .map(|dir| dir.join(name))
-        .find(|file| is_executable(file))
-        .map(trusted)
-}
-
-fn trusted(program: PathBuf) -> Found {
-    match trust::check_program(&program) {
-        Ok(()) => Ok(program),
-        Err(why) => Err(Refused {
-            program: program.display().to_string(),
-            why,
-        }),
-    }
-}
-
-fn is_executable(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    file.metadata()
-        .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
-}
-
-/// A program beside the executable, where `scripts/provision` links what it makes.
-pub(super) fn beside(name: &str) -> Option<Found> {
-    let program = env::current_exe().ok()?.parent()?.join(name);
-    is_executable(&program).then(|| trusted(program))
-}
-
 /// Everything that the sandbox needs, found or not.
 #[must_use]
 pub fn survey() -> Vec<Need> {
@@ -321,35 +262,5 @@ pub fn find() -> Result<Programs, Missing> {
             })
         }
         _ => Err(Missing(missing)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt as _};
-
-    use super::*;
-
-    #[test]
-    fn entries_of_path_that_depend_on_the_current_directory_are_skipped() {
-        // Cargo runs unit tests in the package's folder.
-        assert!(Path::new("scripts/provision").exists());
-        for path in ["scripts", "./scripts", "", ":scripts:"] {
-            assert_eq!(on(OsStr::new(path), "provision"), None, "{path}");
-        }
-    }
-
-    #[test]
-    fn a_program_in_a_folder_that_everybody_can_write_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let program = dir.path().join("redis-server");
-        fs::write(&program, "").unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        let found = || on(dir.path().as_os_str(), "redis-server").unwrap();
-        assert_eq!(found(), Ok(program.clone()));
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        let why = found().unwrap_err().to_string();
-        assert!(why.contains("redis-server is refused"), "{why}");
-        assert!(why.contains("writable by everybody"), "{why}");
     }
 }

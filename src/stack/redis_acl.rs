@@ -6,13 +6,10 @@ use secrecy::ExposeSecret as _;
 use super::keys::Keys;
 use crate::{digest::sha256, profile::SessionKeys};
 
-/// oauth2-proxy's user.
 pub const AUTH: &str = "auth";
 
-/// `verify`'s own user.
 pub const VERIFY: &str = "verify";
 
-/// Which rules a Redis knows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Dialect {
     /// Redis 6.0 and 6.2: commands without their subcommands' categories, keys without a

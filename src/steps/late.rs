@@ -2,10 +2,19 @@
 
 use super::run::Run;
 use crate::{
-    engine::{bridge::Deferred, event::Outcome},
     evidence::EvidenceKind,
+    model::event::Outcome,
+    plan::ItemId,
     steps::world::{Blame, Coded as _, expect},
 };
+
+/// An item that has passed so far and is looked at again at the end of the run.
+#[derive(Debug)]
+pub struct Deferred {
+    pub item: ItemId,
+    /// How long its scenario took, in milliseconds.
+    pub duration_ms: f64,
+}
 
 /// Looks again at everything that must stay as it is, and tells how the items ended that
 /// waited for it.

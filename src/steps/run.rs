@@ -193,7 +193,9 @@ impl Run {
         let start = || async {
             let endpoints = self.stack.endpoints();
             let started = Chromium::start(program, endpoints, self.http.clone()).await;
-            started.map(|chromium| Arc::new(chromium.looking_with(self.stack.shut_eyes())))
+            #[cfg(feature = "fault-injection")]
+            let started = started.map(|chromium| chromium.looking_with(self.stack.shut_eyes()));
+            started.map(Arc::new)
         };
         self.chromium.get_or_init(start).await.clone().map(Some)
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     engine::event::{Outcome, RunEnd, RunEvent},
-    lint,
+    model::lint,
     plan::{Item, ItemId, Phase, Rule},
     report::{
         Cause, Component, ItemReport, PhaseSummary, Rollback, RunInfo, RunReport, SCHEMA_VERSION,

@@ -20,6 +20,7 @@ mod gate;
 mod hostile;
 mod hostile_text;
 mod html;
+mod layers;
 mod lint;
 mod litellm;
 mod own_plan;

@@ -37,7 +37,7 @@ pub use tab::Tab;
 
 use self::pipe::Pipe;
 use super::http::{Http, NoAnswer};
-use crate::stack::Endpoints;
+use crate::model::service::Endpoints;
 
 /// How long Chromium has to end when it is asked to.
 const END_DEADLINE: Duration = Duration::from_secs(5);
@@ -119,10 +119,12 @@ pub enum BrowseError {
     Browser(#[from] ChromiumError),
 }
 
-/// Makes a browser blind, for the harness's own tests: every page is empty when it is looked at.
+/// Makes a browser blind: every page is empty when it is looked at.
+#[cfg(feature = "fault-injection")]
 #[derive(Clone)]
 pub struct ShutEyes(Arc<dyn Fn() + Send + Sync>);
 
+#[cfg(feature = "fault-injection")]
 impl ShutEyes {
     /// `looked` is called whenever a page is looked at, and not seen.
     pub fn new(looked: impl Fn() + Send + Sync + 'static) -> Self {
@@ -133,6 +135,7 @@ impl ShutEyes {
 /// Headless Chromium, running.
 pub struct Chromium {
     pipe: Arc<Pipe>,
+    #[cfg(feature = "fault-injection")]
     shut_eyes: Option<ShutEyes>,
     child: Mutex<Option<Child>>,
     http: Http,
@@ -182,6 +185,7 @@ impl Chromium {
         };
         Ok(Self {
             pipe,
+            #[cfg(feature = "fault-injection")]
             shut_eyes: None,
             child: Mutex::new(Some(child)),
             http,
@@ -189,7 +193,8 @@ impl Chromium {
         })
     }
 
-    /// The same, but blind where the harness's own tests make it so.
+    /// The same, but blind where this is not nothing.
+    #[cfg(feature = "fault-injection")]
     #[must_use]
     pub fn looking_with(mut self, shut_eyes: Option<ShutEyes>) -> Self {
         self.shut_eyes = shut_eyes;
@@ -208,6 +213,7 @@ impl Chromium {
         let context = Arc::new(Context {
             id: text(&made, "browserContextId")?,
             pipe: Arc::clone(&self.pipe),
+            #[cfg(feature = "fault-injection")]
             shut_eyes: self.shut_eyes.clone(),
         });
         Tab::open(context, self.http.clone()).await
@@ -278,6 +284,7 @@ fn rules(endpoints: &Endpoints) -> String {
 struct Context {
     id: String,
     pipe: Arc<Pipe>,
+    #[cfg(feature = "fault-injection")]
     shut_eyes: Option<ShutEyes>,
 }
 

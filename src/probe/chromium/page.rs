@@ -59,12 +59,6 @@ impl Tab {
         Ok(made["executionContextId"].clone())
     }
 
-    /// Whether nothing of the page is to be seen: whoever asks looks at it.
-    fn is_blind(&self) -> bool {
-        let shut = self.shut_eyes();
-        shut.inspect(|shut| (shut.0)()).is_some()
-    }
-
     /// Puts a page with this text into the tab, and tells whether it is seen there: what makes
     /// believe that the browser shows what is there.
     ///

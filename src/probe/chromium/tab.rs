@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use url::Url;
 
 use super::{
-    BrowseError, ChromiumError, Context, ShutEyes, cookies,
+    BrowseError, ChromiumError, Context, cookies,
     exchanges::{Exchange, Exchanges, State},
     pipe::Event,
     text,
@@ -102,8 +102,14 @@ impl Tab {
         pipe.call(Some(&self.session), method, params).await
     }
 
-    pub(super) fn shut_eyes(&self) -> Option<&ShutEyes> {
-        self.context.shut_eyes.as_ref()
+    /// Whether nothing of the page is to be seen: whoever asks looks at it.
+    pub(super) fn is_blind(&self) -> bool {
+        #[cfg(feature = "fault-injection")]
+        if let Some(shut) = &self.context.shut_eyes {
+            (shut.0)();
+            return true;
+        }
+        false
     }
 
     /// The tab's main frame, which has its target's name.

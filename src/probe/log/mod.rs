@@ -11,7 +11,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::stack::{LogChunk, LogCursor, Service, Stack, StackError};
+use async_trait::async_trait;
+
+use crate::model::service::{LogChunk, LogCursor, Service, StackError};
+
+/// Where the logs of services are read.
+#[async_trait]
+pub trait LogSource: Send + Sync {
+    /// The end of the logs of a service as they are now.
+    async fn log_cursor(&self, service: Service) -> Result<LogCursor, StackError>;
+    /// What the logs of a service got since `cursor`.
+    async fn log_since(
+        &self,
+        service: Service,
+        cursor: &LogCursor,
+    ) -> Result<Vec<LogChunk>, StackError>;
+    /// Returns when everything that a service wrote up to now can be read.
+    async fn log_settled(&self, service: Service) -> Result<(), StackError>;
+}
 
 /// How long the log is left alone at least, while a line is waited for.
 const POLL: Duration = Duration::from_millis(1);
@@ -34,7 +51,10 @@ impl Window {
     ///
     /// # Errors
     /// Where the log cannot be read.
-    pub async fn open(stack: &dyn Stack, service: Service) -> Result<Self, StackError> {
+    pub async fn open(
+        stack: &(impl LogSource + ?Sized),
+        service: Service,
+    ) -> Result<Self, StackError> {
         Ok(Self {
             service,
             cursor: stack.log_cursor(service).await?,
@@ -54,7 +74,10 @@ impl Window {
     ///
     /// # Errors
     /// Where the log cannot be read.
-    pub async fn chunks(&self, stack: &dyn Stack) -> Result<Vec<LogChunk>, StackError> {
+    pub async fn chunks(
+        &self,
+        stack: &(impl LogSource + ?Sized),
+    ) -> Result<Vec<LogChunk>, StackError> {
         stack.log_since(self.service, &self.cursor).await
     }
 
@@ -65,7 +88,7 @@ impl Window {
     /// Where the log cannot be read.
     pub async fn access_lines(
         &self,
-        stack: &dyn Stack,
+        stack: &(impl LogSource + ?Sized),
         mark: &str,
     ) -> Result<Vec<String>, StackError> {
         let chunks = self.chunks(stack).await?;
@@ -85,7 +108,10 @@ impl Window {
     ///
     /// # Errors
     /// Where the log cannot be read.
-    pub async fn records(&self, stack: &dyn Stack) -> Result<Vec<Record>, StackError> {
+    pub async fn records(
+        &self,
+        stack: &(impl LogSource + ?Sized),
+    ) -> Result<Vec<Record>, StackError> {
         Growing::of(self).finish(stack).await
     }
 
@@ -96,7 +122,7 @@ impl Window {
     /// Where the log cannot be read.
     pub async fn wait(
         &self,
-        stack: &dyn Stack,
+        stack: &(impl LogSource + ?Sized),
         deadline: Duration,
         enough: impl Fn(&[Record]) -> bool,
     ) -> Result<Vec<Record>, StackError> {
@@ -145,7 +171,7 @@ impl Growing {
     }
 
     /// Takes in what can be read by now; some may still be on its way.
-    async fn read(&mut self, stack: &dyn Stack) -> Result<(), StackError> {
+    async fn read(&mut self, stack: &(impl LogSource + ?Sized)) -> Result<(), StackError> {
         for chunk in stack.log_since(self.service, &self.cursor).await? {
             self.take(chunk);
         }
@@ -177,7 +203,10 @@ impl Growing {
     }
 
     /// Every record up to now, log by log.
-    async fn finish(mut self, stack: &dyn Stack) -> Result<Vec<Record>, StackError> {
+    async fn finish(
+        mut self,
+        stack: &(impl LogSource + ?Sized),
+    ) -> Result<Vec<Record>, StackError> {
         stack.log_settled(self.service).await?;
         self.read(stack).await?;
         self.records

@@ -1,23 +1,8 @@
 //! What a window shows, on a log that grows while it is read.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    net::SocketAddr,
-    path::Path,
-    sync::Mutex,
-    time::Duration,
-};
-
-use async_trait::async_trait;
+use std::{collections::VecDeque, sync::Mutex};
 
 use super::*;
-use crate::{
-    probe::redis::Redis,
-    report::Component,
-    stack::{
-        Endpoints, LogChunk, Output, Secrets, ServiceState, SideBySide, Socket, Stack, Version,
-    },
-};
 
 /// Long enough for every wait here that ends, much shorter than one that does not.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,7 +26,7 @@ impl Paper {
 }
 
 #[async_trait]
-impl Stack for Paper {
+impl LogSource for Paper {
     async fn log_cursor(&self, service: Service) -> Result<LogCursor, StackError> {
         assert_eq!(service, Service::Gateway);
         let length = self.written.lock().unwrap().len() as u64;
@@ -73,59 +58,6 @@ impl Stack for Paper {
         }
         Ok(())
     }
-
-    fn kind(&self) -> &'static str {
-        "paper"
-    }
-    fn endpoints(&self) -> &Endpoints {
-        unimplemented!()
-    }
-    fn secrets(&self) -> &Secrets {
-        unimplemented!()
-    }
-    fn internal(&self) -> SocketAddr {
-        unimplemented!()
-    }
-    fn redis(&self) -> Redis {
-        unimplemented!()
-    }
-    async fn components(&self) -> Result<Vec<Component>, StackError> {
-        unimplemented!()
-    }
-    fn config_path(&self) -> &Path {
-        unimplemented!()
-    }
-    async fn deploy_assets(&self, _: Version) -> Result<(), StackError> {
-        unimplemented!()
-    }
-    async fn gateway_exec(&self, _: &[&str]) -> Result<Output, StackError> {
-        unimplemented!()
-    }
-    async fn read_file(&self, _: Service, _: &Path) -> Result<Vec<u8>, StackError> {
-        unimplemented!()
-    }
-    async fn write_file(&self, _: Service, _: &Path, _: &[u8]) -> Result<(), StackError> {
-        unimplemented!()
-    }
-    async fn restart(&self, _: Service) -> Result<(), StackError> {
-        unimplemented!()
-    }
-    async fn kill(&self, _: Service) -> Result<(), StackError> {
-        unimplemented!()
-    }
-    async fn state(&self, _: Service) -> Result<ServiceState, StackError> {
-        unimplemented!()
-    }
-    async fn sockets(&self, _: Service) -> Result<Vec<Socket>, StackError> {
-        unimplemented!()
-    }
-    async fn append_log(&self, _: Service, _: &str) -> Result<Vec<String>, StackError> {
-        unimplemented!()
-    }
-    async fn side_by_side(&self) -> Result<Box<dyn SideBySide>, StackError> {
-        unimplemented!()
-    }
-    async fn down(&self) {}
 }
 
 fn messages(records: &[Record]) -> Vec<&str> {

@@ -7,7 +7,7 @@ use super::{
     images::{Image, ROLE},
 };
 use crate::{
-    report::Component,
+    model::run::Component,
     stack::{Service, StackError, version_in},
 };
 

@@ -28,16 +28,16 @@ pub use self::{
     trouble::{Fault, Trouble},
 };
 use super::{
-    Act, Endpoints, Instance, LogChunk, LogCursor, Output, Secrets, Service, ServiceState,
-    SideBySide, Socket, Stack, StackError, Version,
+    Act, Instance, LogChunk, LogCursor, Output, Service, ServiceState, SideBySide, Socket, Stack,
+    StackError, StackInfo, Version,
 };
 use crate::{
-    engine::Recorder,
     evidence::EvidenceKind,
+    model::run::Component,
     plan::ItemId,
     probe::{chromium::ShutEyes, redis::Redis},
     profile::Profile,
-    report::Component,
+    run::Recorder,
 };
 
 /// What the evidence of an item is called that read something through the blinded sense.
@@ -62,16 +62,15 @@ const OTHER_LOG: &str = "\
 /// What is not as in a real run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Twist {
+pub enum Injection {
     /// The harness is blind in one sense.
     Blind(Sense),
-    /// A service comes to grief.
     Trouble(Trouble),
     /// Other people use the gateway, too.
     Traffic,
 }
 
-impl Twist {
+impl Injection {
     /// The profile of the stack that it is about: with other people, where they are needed.
     #[must_use]
     pub fn profile(self, profile: &Profile) -> Profile {
@@ -83,16 +82,15 @@ impl Twist {
     }
 }
 
-/// A real stack with a twist.
+/// A real stack with something wrong.
 pub struct Fake {
     inner: Arc<dyn Stack>,
     sense: Option<Sense>,
-    /// What is still to happen.
     trouble: Mutex<Option<Trouble>>,
     /// What happened and was not told yet: title and body of its evidence.
     struck: Arc<Mutex<Option<(&'static str, String)>>>,
     traffic: Mutex<Option<Traffic>>,
-    endpoints: Endpoints,
+    info: StackInfo,
     reads: Arc<Reads>,
     /// The double's journal in its place, where that is what is lost.
     _lost: Option<LostJournal>,
@@ -124,23 +122,23 @@ impl Reads {
 }
 
 impl Fake {
-    /// `inner`, with a twist.
+    /// `inner`, with something wrong.
     ///
     /// # Errors
     /// Where the server that stands in for a lost journal cannot listen.
     pub async fn with(
         inner: Arc<dyn Stack>,
-        twist: Twist,
+        injection: Injection,
         profile: &Profile,
         recorder: Recorder,
     ) -> Result<Self, StackError> {
-        let (sense, trouble) = match twist {
-            Twist::Blind(sense) => (Some(sense), None),
-            Twist::Trouble(trouble) => (None, Some(trouble)),
-            Twist::Traffic => (None, None),
+        let (sense, trouble) = match injection {
+            Injection::Blind(sense) => (Some(sense), None),
+            Injection::Trouble(trouble) => (None, Some(trouble)),
+            Injection::Traffic => (None, None),
         };
-        let traffic = match twist {
-            Twist::Traffic => Some(Traffic::start(&*inner, profile)?),
+        let traffic = match injection {
+            Injection::Traffic => Some(Traffic::start(&*inner, profile)?),
             _ => None,
         };
         let reads = Arc::new(Reads {
@@ -148,10 +146,12 @@ impl Fake {
             recorder,
             now: Mutex::new((None, 0)),
         });
-        let mut endpoints = inner.endpoints().clone();
+        let mut info = inner.info().clone();
+        info.kind = "fake";
+        info.shared = traffic.is_some();
         let journal = match sense {
-            Some(Sense::UpstreamJournal) => Some((Service::Upstream, &mut endpoints.upstream)),
-            Some(Sense::IdpJournal) => Some((Service::Idp, &mut endpoints.idp)),
+            Some(Sense::UpstreamJournal) => Some((Service::Upstream, &mut info.endpoints.upstream)),
+            Some(Sense::IdpJournal) => Some((Service::Idp, &mut info.endpoints.idp)),
             _ => None,
         };
         let mut lost = None;
@@ -174,7 +174,7 @@ impl Fake {
             trouble: Mutex::new(trouble),
             struck: Arc::default(),
             traffic: Mutex::new(traffic),
-            endpoints,
+            info,
             reads,
             _lost: lost,
         })
@@ -198,16 +198,8 @@ impl Fake {
 
 #[async_trait]
 impl Stack for Fake {
-    fn kind(&self) -> &'static str {
-        "fake"
-    }
-
-    fn endpoints(&self) -> &Endpoints {
-        &self.endpoints
-    }
-
-    fn secrets(&self) -> &Secrets {
-        self.inner.secrets()
+    fn info(&self) -> &StackInfo {
+        &self.info
     }
 
     fn internal(&self) -> SocketAddr {
@@ -220,7 +212,7 @@ impl Stack for Fake {
             return redis;
         }
         let reads = Arc::clone(&self.reads);
-        redis.seen_through(Arc::new(move |command, value| {
+        redis.filtered(Arc::new(move |command, value| {
             let nothing = sense::nothing_for(command);
             if nothing.is_some() {
                 reads.note();
@@ -232,10 +224,6 @@ impl Stack for Fake {
     fn shut_eyes(&self) -> Option<ShutEyes> {
         let reads = Arc::clone(&self.reads);
         (self.sense == Some(Sense::Browser)).then(|| ShutEyes::new(move || reads.note()))
-    }
-
-    fn is_shared(&self) -> bool {
-        (self.traffic.lock().unwrap_or_else(PoisonError::into_inner)).is_some()
     }
 
     async fn begins(&self, item: Option<ItemId>) {
@@ -270,14 +258,6 @@ impl Stack for Fake {
         }
     }
 
-    fn has_real_upstream(&self) -> bool {
-        self.inner.has_real_upstream()
-    }
-
-    fn runs_candidate(&self) -> bool {
-        self.inner.runs_candidate()
-    }
-
     async fn may(&self, act: Act<'_>) -> Result<(), StackError> {
         self.inner.may(act).await
     }
@@ -288,10 +268,6 @@ impl Stack for Fake {
 
     async fn components(&self) -> Result<Vec<Component>, StackError> {
         self.inner.components().await
-    }
-
-    fn config_path(&self) -> &Path {
-        self.inner.config_path()
     }
 
     async fn deploy_assets(&self, version: Version) -> Result<(), StackError> {

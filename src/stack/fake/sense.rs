@@ -17,7 +17,6 @@ pub enum Sense {
     IdpJournal,
     /// Redis answers nil whatever is looked up.
     Redis,
-    /// The socket table is empty.
     Sockets,
     /// No process is found.
     StatesGone,
@@ -30,7 +29,6 @@ pub enum Sense {
 }
 
 impl Sense {
-    /// Every one of them.
     pub const ALL: [Self; 10] = [
         Self::LogCut,
         Self::LogOther,

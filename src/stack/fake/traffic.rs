@@ -123,7 +123,6 @@ impl Traffic {
         Ok(Self { tasks, did })
     }
 
-    /// What was done so far.
     pub fn done(&self) -> String {
         let counts = (self.did.counts.lock()).unwrap_or_else(PoisonError::into_inner);
         let each: Vec<String> = counts
@@ -140,7 +139,6 @@ impl Drop for Traffic {
     }
 }
 
-/// Those people.
 struct Crowd {
     http: Http,
     profile: Profile,

@@ -35,7 +35,6 @@ const POLL: Duration = Duration::from_millis(5);
 /// No protocol begins so.
 const GARBAGE: &[u8] = b"\x00\xff\x13 this is no answer \r\n\r\n";
 
-/// A misfortune.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
@@ -68,9 +67,7 @@ impl Fault {
 /// item of the phase has begun.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Trouble {
-    /// Whom it befalls.
     pub service: Service,
-    /// What.
     pub fault: Fault,
     /// The phase whose first item it comes with.
     pub phase: u8,

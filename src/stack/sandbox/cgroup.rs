@@ -83,7 +83,6 @@ impl Group {
         Ok(())
     }
 
-    /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

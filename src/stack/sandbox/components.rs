@@ -4,13 +4,12 @@ use std::{fs, path::Path, process::Stdio};
 
 use crate::{
     digest::sha256,
-    report::Component,
+    model::run::Component,
     stack::{Service, StackError, programs::Programs, version_in},
 };
 
 use super::layout;
 
-/// Every program with its version.
 pub async fn found(programs: &Programs) -> Result<Vec<Component>, StackError> {
     let auth_program = layout::shipped("bin/oauth2-proxy");
     let (gateway, redis, auth, hashes) = tokio::join!(

@@ -8,19 +8,19 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     fs, io,
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use command_fds::{CommandFdExt as _, FdMapping};
-use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Length, SeccompCmpOp as Compare,
     SeccompCondition, SeccompFilter, SeccompRule, sock_filter,
 };
 
-use super::{filesystem, process::Spec};
+use super::filesystem::{self, in_memory};
+use crate::stack::{Service, programs::Programs};
 
 /// Parts of `/proc` that change the kernel, and parts that tell of the machine.
 const PROC_READ_ONLY: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
@@ -53,7 +53,6 @@ pub enum Sees {
     WriteAt(PathBuf, &'static str),
 }
 
-/// What a program may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Of each process, in bytes.
@@ -89,13 +88,31 @@ impl Limits {
     };
 }
 
-/// The programs that confine.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    pub service: Service,
+    pub program: PathBuf,
+    pub args: Vec<String>,
+    pub env: Vec<(String, String)>,
+    /// What it sees of the run's files.
+    pub sees: Vec<Sees>,
+    pub limits: Limits,
+}
+
 #[derive(Clone, Debug)]
 pub struct Tools {
-    /// bubblewrap.
     pub bwrap: PathBuf,
     /// `prlimit` of util-linux.
     pub prlimit: PathBuf,
+}
+
+impl Tools {
+    pub fn of(programs: &Programs) -> Self {
+        Self {
+            bwrap: programs.bwrap.clone(),
+            prlimit: programs.prlimit.clone(),
+        }
+    }
 }
 
 /// A command that starts a program confined, and where bubblewrap tells how that went: a JSON
@@ -243,18 +260,6 @@ fn limited(tools: &Tools, limits: Limits) -> Vec<OsString> {
     args.push(format!("--cpu={}", limits.cpu_seconds).into());
     args.extend(["--memlock=65536", "--msgqueue=0", "--"].map(OsString::from));
     args
-}
-
-/// A file without a name that holds this.
-pub fn in_memory(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
-    let file = memfd_create(name, MemfdFlags::CLOEXEC)?;
-    let mut rest = content;
-    while !rest.is_empty() {
-        let written = rustix::io::write(file.as_fd(), rest)?;
-        rest = rest.get(written..).unwrap_or_default();
-    }
-    seek(file.as_fd(), SeekFrom::Start(0))?;
-    Ok(file)
 }
 
 fn bytes(program: &BpfProgram) -> Vec<u8> {

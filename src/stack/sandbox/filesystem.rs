@@ -5,11 +5,13 @@ use std::{
     collections::BTreeSet,
     ffi::OsString,
     fs, io,
-    os::fd::OwnedFd,
+    os::fd::{AsFd as _, OwnedFd},
     path::{Path, PathBuf},
 };
 
-use super::{confine::in_memory, layout};
+use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
+
+use super::layout;
 
 /// Where the system's programs and libraries are; the first is a folder everywhere.
 const SYSTEM: [&str; 7] = [
@@ -36,7 +38,6 @@ const FROM_ETC: [&str; 12] = [
 /// The size of `/dev/shm`, in bytes: as in a container.
 const SHARED_MEMORY: u64 = 64 * 1024 * 1024;
 
-/// The devices that there are.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
 /// What standard input, output and error are called in `/dev`.
@@ -80,7 +81,18 @@ const NAME_SERVER: &str = "nameserver 127.0.0.11\n";
 
 const NAME_SERVICES: &str = "passwd: files\ngroup: files\nhosts: files dns\nservices: files\n";
 
-/// Arguments of bubblewrap.
+/// A file without a name that holds this.
+pub fn in_memory(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
+    let file = memfd_create(name, MemfdFlags::CLOEXEC)?;
+    let mut rest = content;
+    while !rest.is_empty() {
+        let written = rustix::io::write(file.as_fd(), rest)?;
+        rest = rest.get(written..).unwrap_or_default();
+    }
+    seek(file.as_fd(), SeekFrom::Start(0))?;
+    Ok(file)
+}
+
 #[derive(Default)]
 pub struct Arguments {
     args: Vec<OsString>,
@@ -89,7 +101,6 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Some as they are.
     pub fn add<const N: usize>(&mut self, args: [&str; N]) {
         self.args.extend(args.map(OsString::from));
     }
@@ -113,7 +124,6 @@ impl Arguments {
         self.args.push(path.into());
     }
 
-    /// The folders above a path.
     pub fn way_to(&mut self, path: &Path) {
         let above: Vec<&Path> = path.ancestors().skip(1).collect();
         for folder in above.into_iter().rev().skip(1) {

@@ -11,7 +11,6 @@ use crate::stack::{Service, StackError};
 /// Where the programs of the sandbox write but the gateway.
 const PLACE: &str = "/run";
 
-/// The gateway's ports.
 const PORTS: [u16; 2] = [80, 8080];
 
 /// Signals that a program does not die of by its own fault.

@@ -1,7 +1,6 @@
 //! The parent's half: the bubblewrap command that puts a worker into namespaces of its own.
 
 use std::{
-    collections::BTreeSet,
     ffi::OsString,
     io,
     os::{fd::OwnedFd, unix::process::CommandExt as _},
@@ -13,10 +12,7 @@ use command_fds::{CommandFdExt as _, FdMapping};
 use tokio::process::Command;
 
 use super::{cgroup::Group, filesystem::Arguments, layout, nginx, upstream};
-use crate::{
-    engine::{InputRole, RunPlan, Snapshot},
-    stack::programs::Programs,
-};
+use crate::stack::programs::Programs;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -48,18 +44,19 @@ pub struct Launch {
     pub group: Option<Group>,
 }
 
-/// Builds the command for `plan`.
+/// Builds the command for a gateway of this host name. The users that `baseline`, the text of its
+/// configuration, names exist inside as they do where it runs.
 ///
 /// # Errors
 /// A path that cannot be resolved, or a file that cannot be made.
-pub fn launch(programs: &Programs, plan: &RunPlan) -> io::Result<Launch> {
+pub fn launch(programs: &Programs, host: &str, baseline: &str) -> io::Result<Launch> {
     let mut shown = Arguments::default();
     shown.system()?;
     shown.own_usr_local()?;
     for folder in ["", "bin", "in"] {
         shown.folder(&layout::shipped(folder));
     }
-    shown.own_etc(&plan.profile.site.host, &users(&plan.snapshot), FIRST_FILE)?;
+    shown.own_etc(host, &nginx::users(baseline), FIRST_FILE)?;
     shown.read(&std::env::current_exe()?, &layout::shipped("verify"))?;
     shown.read(&programs.oauth2_proxy, &layout::shipped("bin/oauth2-proxy"))?;
     if let Some(litellm) = &programs.litellm {
@@ -219,12 +216,4 @@ pub fn namespaces(bounded: bool) -> Vec<OsString> {
 /// Where the worker lays the inputs.
 pub fn inputs() -> PathBuf {
     layout::inside("in")
-}
-
-/// The users that the baseline names: they exist where it runs.
-fn users(snapshot: &Snapshot) -> BTreeSet<String> {
-    let files = snapshot.of(InputRole::Baseline);
-    files
-        .flat_map(|file| nginx::users(&String::from_utf8_lossy(&file.bytes)))
-        .collect()
 }

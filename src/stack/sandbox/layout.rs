@@ -3,21 +3,29 @@
 use std::{
     fs,
     io::{self, Read as _, Seek as _},
+    net::{Ipv4Addr, SocketAddr},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 
 use crate::{
-    engine::GatewayFiles,
+    model::input::GatewayFiles,
     stack::{Service, Version, programs},
 };
+
+pub const REDIS_PORT: u16 = 6379;
+pub const AUTH_PORT: u16 = 4180;
+pub const UPSTREAM_PORT: u16 = 4000;
+pub const IDP_PORT: u16 = 9000;
+
+/// The ports of the services round the gateway.
+pub const PORTS: [u16; 4] = [REDIS_PORT, AUTH_PORT, UPSTREAM_PORT, IDP_PORT];
 
 /// How much of an output its last words are looked for in, in bytes.
 const LAST_WORDS: u64 = 16 * 1024;
 
 /// OpenResty's prefix: where the configuration expects itself.
 pub const PREFIX: &str = "/usr/local/openresty";
-/// Where the configuration is deployed.
 pub const CONFIG: &str = "/usr/local/openresty/nginx/conf/nginx.conf";
 /// The folder of the configuration, and OpenResty's Lua modules.
 pub const CONF: &str = "/usr/local/openresty/nginx/conf";
@@ -26,8 +34,11 @@ pub const LUALIB: &str = "/usr/local/openresty/lualib";
 pub const GATEWAY_RUN: &str = "/var/run";
 /// Where the gateway's Lua modules are deployed.
 const LUA: &str = "/usr/local/openresty/lualib/custom";
-/// Where the pages are deployed.
 const HTML: &str = "/usr/local/openresty/nginx/html";
+
+pub fn local(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
 
 /// A read-only place of `verify`'s own inside the sandbox: programs and what is judged.
 pub fn shipped(name: &str) -> PathBuf {

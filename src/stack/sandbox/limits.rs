@@ -14,7 +14,7 @@ use std::{
 use rustix::process::Signal;
 use tokio::task::JoinHandle;
 
-use super::{confine::Limits, layout, logs, process, procfs, services};
+use super::{confine::Limits, layout, logs, process, procfs};
 use crate::stack::Service;
 
 const MIB: u64 = 1024 * 1024;
@@ -70,7 +70,6 @@ impl Watch {
         }
     }
 
-    /// The gateway was started anew.
     pub fn follow(&self, main: u32) {
         self.main.store(main, Ordering::Relaxed);
     }
@@ -125,7 +124,7 @@ fn processes(main: u32) -> Vec<u32> {
 fn port_of_another(processes: &[u32]) -> Option<String> {
     let listeners = procfs::listeners(processes).ok()?;
     let taken = listeners.iter().find(|listener| {
-        listener.pid.is_some() && services::PORTS.contains(&listener.local.port())
+        listener.pid.is_some() && layout::PORTS.contains(&listener.local.port())
     })?;
     Some(format!(
         "the gateway listened on port {}, which belongs to a service round it",

@@ -2,17 +2,12 @@
 //!
 //! [`launch`] is the parent's half; [`Sandbox`] is what the worker inside makes of it.
 
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    net::{Ipv4Addr, SocketAddr},
-    path::Path,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs, io, net::SocketAddr, path::Path};
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
+mod answers;
 mod cgroup;
 mod components;
 mod confine;
@@ -42,41 +37,23 @@ pub use side_by_side::member;
 
 use self::{confine::Tools, process::Process, services::Doubles};
 use super::{
-    Endpoints, LogChunk, LogCursor, Output, Secrets, Service, ServiceState, SideBySide, Socket,
-    Stack, StackError, Version, keys::Keys, programs::Programs, redis_acl,
+    Endpoints, LogChunk, LogCursor, Output, Service, ServiceState, SideBySide, Socket, Stack,
+    StackError, StackInfo, Version, keys::Keys, programs::Programs, redis_acl,
 };
-use crate::{engine::GatewayFiles, probe::redis::Redis, profile::Profile, report::Component};
+use crate::{
+    model::input::GatewayFiles, model::run::Component, probe::redis::Redis, profile::Profile,
+};
 
-/// How long a supporting service has to answer after its start.
-const READY_DEADLINE: Duration = Duration::from_secs(10);
-
-/// How often a condition is looked at while it is waited for.
-const POLL: Duration = Duration::from_millis(1);
-
-/// The stack inside the sandbox.
 #[derive(Debug)]
 pub struct Sandbox {
     programs: Programs,
     files: GatewayFiles,
-    endpoints: Endpoints,
+    info: StackInfo,
     redis: Redis,
-    secrets: Secrets,
     processes: BTreeMap<Service, Mutex<Process>>,
     doubles: Mutex<Doubles>,
     gateway_env: Vec<(String, String)>,
     limits: limits::Watch,
-}
-
-fn tools(programs: &Programs) -> Tools {
-    Tools {
-        bwrap: programs.bwrap.clone(),
-        prlimit: programs.prlimit.clone(),
-    }
-}
-
-/// The sandbox's own loopback.
-pub(super) fn local(port: u16) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
 impl Sandbox {
@@ -101,7 +78,7 @@ impl Sandbox {
         })?;
         let keys = Keys::fresh(profile)?;
         // First, since it takes longest to be up.
-        let tools = tools(&programs);
+        let tools = Tools::of(&programs);
         let real_upstream = match &programs.litellm {
             Some(litellm) => {
                 let spec = upstream::spec(litellm, profile, &keys)?;
@@ -119,7 +96,7 @@ impl Sandbox {
             Process::start(&tools, auth),
             Process::start(&tools, gateway),
         )?;
-        tokio::try_join!(services::redis_answers(), services::auth_answers())?;
+        tokio::try_join!(answers::redis_answers(), answers::auth_answers())?;
         if real_upstream.is_some() {
             upstream::answers(profile, &keys).await?;
         }
@@ -134,12 +111,19 @@ impl Sandbox {
         .chain(real_upstream.map(|process| (Service::Upstream, process)))
         .map(|(service, process)| (service, Mutex::new(process)));
         Ok(Self {
-            programs,
             files,
-            endpoints: endpoints(profile),
             redis: Redis::at_socket(&layout::redis_socket())
                 .as_user(redis_acl::VERIFY, keys.redis_verify.clone()),
-            secrets: keys.into_secrets(),
+            info: StackInfo {
+                kind: "sandbox",
+                endpoints: endpoints(profile),
+                config: layout::CONFIG.into(),
+                shared: false,
+                runs_candidate: false,
+                real_upstream: programs.litellm.is_some(),
+                secrets: keys.into_secrets(),
+            },
+            programs,
             processes: processes.collect(),
             doubles: Mutex::new(doubles),
             gateway_env,
@@ -167,50 +151,37 @@ impl Sandbox {
 fn endpoints(profile: &Profile) -> Endpoints {
     Endpoints {
         addresses: BTreeMap::from([
-            ((profile.site.host.clone(), profile.site.port), local(80)),
             (
-                ("auth0".to_owned(), services::IDP_PORT),
-                local(services::IDP_PORT),
+                (profile.site.host.clone(), profile.site.port),
+                layout::local(80),
+            ),
+            (
+                ("auth0".to_owned(), layout::IDP_PORT),
+                layout::local(layout::IDP_PORT),
             ),
         ]),
-        upstream: Some(local(services::UPSTREAM_PORT)),
-        idp: Some(local(services::IDP_PORT)),
-        auth: local(services::AUTH_PORT),
+        upstream: Some(layout::local(layout::UPSTREAM_PORT)),
+        idp: Some(layout::local(layout::IDP_PORT)),
+        auth: layout::local(layout::AUTH_PORT),
     }
 }
 
 #[async_trait]
 impl Stack for Sandbox {
-    fn kind(&self) -> &'static str {
-        "sandbox"
-    }
-
-    fn endpoints(&self) -> &Endpoints {
-        &self.endpoints
+    fn info(&self) -> &StackInfo {
+        &self.info
     }
 
     fn internal(&self) -> SocketAddr {
-        local(8080)
+        layout::local(8080)
     }
 
     fn redis(&self) -> Redis {
         self.redis.clone()
     }
 
-    fn secrets(&self) -> &Secrets {
-        &self.secrets
-    }
-
-    fn has_real_upstream(&self) -> bool {
-        self.programs.litellm.is_some()
-    }
-
     async fn components(&self) -> Result<Vec<Component>, StackError> {
         components::found(&self.programs).await
-    }
-
-    fn config_path(&self) -> &Path {
-        Path::new(layout::CONFIG)
     }
 
     async fn deploy_assets(&self, version: Version) -> Result<(), StackError> {
@@ -243,7 +214,7 @@ impl Stack for Sandbox {
             true => Some(self.process(Service::Gateway)?.lock().await.pid()),
             false => None,
         };
-        spec.output(&tools(&self.programs), beside).await
+        spec.output(&Tools::of(&self.programs), beside).await
     }
 
     async fn read_file(&self, service: Service, path: &Path) -> Result<Vec<u8>, StackError> {
@@ -275,7 +246,7 @@ impl Stack for Sandbox {
                 &String::from_utf8_lossy(&config),
                 &self.gateway_env,
             );
-            *process = Process::start(&tools(&self.programs), spec).await?;
+            *process = Process::start(&Tools::of(&self.programs), spec).await?;
             self.limits.follow(process.pid());
             return Ok(());
         }

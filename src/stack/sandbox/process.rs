@@ -4,7 +4,6 @@ use std::{
     fs::{File, OpenOptions},
     io,
     os::fd::OwnedFd,
-    path::PathBuf,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
@@ -18,10 +17,10 @@ use tokio::{
 };
 
 use super::{
-    confine::{self, Confined, Limits, Sees, Tools},
+    confine::{self, Confined, Spec, Tools},
     layout, procfs,
 };
-use crate::stack::{Output, Service, StackError};
+use crate::stack::{Output, StackError};
 
 /// How long a program has to end when it is asked to, as `docker stop` gives it.
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
@@ -31,23 +30,6 @@ const RUN_DEADLINE: Duration = Duration::from_secs(20);
 
 /// The most that is kept of what such a program writes, in bytes.
 const OUTPUT_LIMIT: u64 = 256 * 1024;
-
-/// What to start.
-#[derive(Clone, Debug)]
-pub struct Spec {
-    /// The service that it plays.
-    pub service: Service,
-    /// The program.
-    pub program: PathBuf,
-    /// Its arguments.
-    pub args: Vec<String>,
-    /// Its whole environment.
-    pub env: Vec<(String, String)>,
-    /// What it sees of the run's files.
-    pub sees: Vec<Sees>,
-    /// What it may use.
-    pub limits: Limits,
-}
 
 impl Spec {
     fn error(&self, what: &str) -> impl FnOnce(io::Error) -> StackError {
@@ -160,7 +142,6 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts it.
     pub async fn start(tools: &Tools, spec: Spec) -> Result<Self, StackError> {
         let (child, status, pid) = spawn(tools, &spec).await?;
         Ok(Self {
@@ -178,7 +159,6 @@ impl Process {
         self.pid
     }
 
-    /// Whether its main process lives.
     pub fn running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }

@@ -41,7 +41,6 @@ pub fn is_ending(pid: u32) -> bool {
     stat(pid).is_none_or(|stat| stat.ending())
 }
 
-/// The numbers of all processes.
 pub fn pids() -> io::Result<impl Iterator<Item = u32>> {
     Ok(fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()))
 }

@@ -1,23 +1,17 @@
 //! What each service of the sandbox is started with, and when it answers.
 
-use std::{
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path};
 
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream, UdpSocket},
+    net::{TcpListener, UdpSocket},
     task::JoinHandle,
 };
 
 use super::{
-    POLL, READY_DEADLINE,
-    confine::{Limits, Sees},
-    layout, local, names, nginx,
-    process::Spec,
-    upstream,
+    answers::failed,
+    confine::{Limits, Sees, Spec},
+    layout::{self, AUTH_PORT, IDP_PORT, REDIS_PORT, UPSTREAM_PORT, local},
+    names, nginx, upstream,
 };
 use crate::{
     doubles::{
@@ -25,7 +19,7 @@ use crate::{
         auth0::{self, Auth0},
         litellm::{self, LiteLlm},
     },
-    engine::GatewayFiles,
+    model::input::GatewayFiles,
     profile::Profile,
     stack::{
         Service, StackError,
@@ -35,31 +29,19 @@ use crate::{
     },
 };
 
-pub const REDIS_PORT: u16 = 6379;
-pub const AUTH_PORT: u16 = 4180;
-pub const UPSTREAM_PORT: u16 = 4000;
-pub const IDP_PORT: u16 = 9000;
-
 const CLIENT_ID: &str = "verify-gateway";
 /// Another than the admin of the plan, so that who takes the one for the other is noticed.
 const SUPER_ADMIN: &str = "super.admin@example.com";
 const ISSUER: &str = "http://auth0:9000/";
 
-/// The ports of the services round the gateway.
-pub const PORTS: [u16; 4] = [REDIS_PORT, AUTH_PORT, UPSTREAM_PORT, IDP_PORT];
-
 /// The gateway's environment, by the gateway's contract.
 pub fn gateway_env(keys: &Keys, profile: &Profile) -> Vec<(String, String)> {
-    let admin = &profile.users.admin;
-    let guests = profile.users.guests.as_ref();
-    let admins = std::iter::once(admin).chain(guests.map(|guests| &guests.admin));
-    let admins: Vec<&str> = admins.map(String::as_str).collect();
     let tz = std::env::var("TZ").unwrap_or_default();
     let mut env: Vec<(String, String)> = [
         ("PATH", "/usr/local/bin:/usr/bin:/bin"),
         ("REDIS_HOST", "127.0.0.1"),
         ("REDIS_PORT", "6379"),
-        ("ADMIN_EMAILS", &admins.join(",")),
+        ("ADMIN_EMAILS", &profile.users.admins().join(",")),
         ("ADMIN_DOMAINS", ""),
         ("SUPER_ADMIN_EMAIL", SUPER_ADMIN),
     ]
@@ -152,7 +134,6 @@ impl Doubles {
         Ok(())
     }
 
-    /// Stops one of the doubles.
     pub async fn stop(&mut self, service: Service) {
         let double = match service {
             Service::Idp => self.idp.take(),
@@ -203,10 +184,6 @@ async fn serve(service: Service, port: u16, router: axum::Router) -> Result<Runn
         .await
         .map_err(|error| failed(service, format!("cannot listen on port {port}: {error}")))?;
     Ok(doubles::serve(listener, router).await)
-}
-
-pub(super) fn failed(service: Service, what: String) -> StackError {
-    StackError::Service { service, what }
 }
 
 /// Redis, in memory only.
@@ -354,77 +331,4 @@ pub fn auth(files: &GatewayFiles, profile: &Profile, keys: &Keys) -> Result<Spec
         ],
         limits: Limits::OF_HELPERS,
     })
-}
-
-/// Waits until Redis answers a PING.
-pub async fn redis_answers() -> Result<(), StackError> {
-    let asked = Asked {
-        service: Service::Redis,
-        port: REDIS_PORT,
-        words: "PING\r\n".to_owned(),
-        expected: "+PONG",
-        deadline: READY_DEADLINE,
-    };
-    asked.answers().await
-}
-
-/// Waits until oauth2-proxy answers on /ping.
-pub async fn auth_answers() -> Result<(), StackError> {
-    let asked = Asked {
-        service: Service::Auth,
-        port: AUTH_PORT,
-        words: "GET /ping HTTP/1.0\r\n\r\n".to_owned(),
-        expected: " 200 ",
-        deadline: READY_DEADLINE,
-    };
-    asked.answers().await
-}
-
-/// What a service is asked to see whether it is up.
-pub(super) struct Asked {
-    pub service: Service,
-    pub port: u16,
-    pub words: String,
-    /// What its answer holds then.
-    pub expected: &'static str,
-    /// How long it has.
-    pub deadline: Duration,
-}
-
-impl Asked {
-    /// Waits until the answer is as expected.
-    pub async fn answers(&self) -> Result<(), StackError> {
-        let started = Instant::now();
-        loop {
-            match exchange(self.port, self.words.as_bytes()).await {
-                Ok(answer) if answer.contains(self.expected) => return Ok(()),
-                seen if started.elapsed() > self.deadline => {
-                    return Err(self.no_answer(&format!("{seen:?}")));
-                }
-                _ => tokio::time::sleep(POLL).await,
-            }
-        }
-    }
-
-    fn no_answer(&self, seen: &str) -> StackError {
-        failed(
-            self.service,
-            format!(
-                "no answer on port {} within {} s (last: {seen}); it said: {}",
-                self.port,
-                self.deadline.as_secs(),
-                layout::last_words(self.service)
-            ),
-        )
-    }
-}
-
-async fn exchange(port: u16, ask: &[u8]) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(local(port)).await?;
-    stream.write_all(ask).await?;
-    let mut buffer = [0_u8; 256];
-    let read = tokio::time::timeout(READY_DEADLINE, stream.read(&mut buffer))
-        .await
-        .map_err(|_| std::io::ErrorKind::TimedOut)??;
-    Ok(String::from_utf8_lossy(buffer.get(..read).unwrap_or_default()).into_owned())
 }

@@ -17,9 +17,17 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
-use super::{READY_DEADLINE, launch, layout, local, process::Process, services, settle_in, tools};
+use super::{
+    answers::{POLL, READY_DEADLINE},
+    confine::Tools,
+    launch,
+    layout::{self, local},
+    process::Process,
+    services,
+    settle::settle_in,
+};
 use crate::{
-    engine::GatewayFiles,
+    model::input::GatewayFiles,
     stack::{Service, SideBySide, StackError, Version, measure::Client, programs::Programs},
 };
 
@@ -32,7 +40,6 @@ struct Setup {
     env: Vec<(String, String)>,
 }
 
-/// What a member is asked.
 #[derive(Serialize, Deserialize)]
 struct Block {
     path: String,
@@ -206,7 +213,7 @@ async fn serve(setup: &Setup) -> Result<Process, Box<dyn std::error::Error>> {
     let config = fs::read_to_string(config)?;
     fs::write(Path::new(layout::CONFIG), &config)?;
     let spec = services::gateway(programs, &setup.files, &config, &setup.env);
-    let mut gateway = Process::start(&tools(programs), spec).await?;
+    let mut gateway = Process::start(&Tools::of(programs), spec).await?;
     let started = Instant::now();
     while TcpStream::connect(local(8080)).is_err() {
         if !gateway.running() || started.elapsed() > READY_DEADLINE {
@@ -216,7 +223,7 @@ async fn serve(setup: &Setup) -> Result<Process, Box<dyn std::error::Error>> {
             )
             .into());
         }
-        tokio::time::sleep(super::POLL).await;
+        tokio::time::sleep(POLL).await;
     }
     Ok(gateway)
 }

@@ -29,7 +29,6 @@ pub struct Found {
     pub state: u8,
 }
 
-/// Every one.
 pub fn all() -> io::Result<Vec<Found>> {
     of_states(StateFlags::all())
 }

@@ -6,10 +6,9 @@ use std::{fs, time::Duration};
 use serde_json::json;
 
 use super::{
-    confine::{Limits, Sees},
-    layout, local,
-    process::Spec,
-    services::{Asked, failed},
+    answers::{Asked, failed},
+    confine::{Limits, Sees, Spec},
+    layout::{self, local},
 };
 use crate::{
     doubles::litellm::pass_through::PassThrough,

@@ -1,7 +1,7 @@
 //! Which lines are tracking, whose, and at which level.
 
 use super::*;
-use crate::{probe::log::parse, stack::LogChunk};
+use crate::{model::service::LogChunk, probe::log::parse};
 
 fn patterns() -> LogPatterns {
     LogPatterns {

@@ -24,14 +24,14 @@ pub use undo::{Undone, undo};
 use super::{components, engine::EngineError, labels, pair, watchdog::Watchdog};
 use crate::{
     digest::sha256,
-    engine::GatewayFiles,
     ledger::{self, Deployment, Ledger, LedgerError},
+    model::input::GatewayFiles,
+    model::run::Component,
     probe::redis::Redis,
     profile::Profile,
-    report::Component,
     stack::{
-        Act, Endpoints, LogChunk, LogCursor, Output, Secrets, Service, ServiceState, SideBySide,
-        Socket, Stack, StackError, Version,
+        Act, LogChunk, LogCursor, Output, Secrets, Service, ServiceState, SideBySide, Socket,
+        Stack, StackError, StackInfo, Version,
     },
 };
 
@@ -81,7 +81,7 @@ pub struct Compose {
     ledger: Ledger,
     noted: Mutex<BTreeSet<String>>,
     internal: RwLock<SocketAddr>,
-    secrets: Secrets,
+    info: StackInfo,
     watchdog: tokio::sync::Mutex<Option<Watchdog>>,
 }
 
@@ -147,7 +147,15 @@ impl Compose {
             ledger,
             noted: Mutex::new(BTreeSet::new()),
             internal: RwLock::new(internal),
-            secrets,
+            info: StackInfo {
+                kind: "compose",
+                endpoints: attached.endpoints.clone(),
+                secrets,
+                config: attached.config_path.clone(),
+                shared: true,
+                runs_candidate: !setup.allowed.deploy,
+                real_upstream: false,
+            },
             attached,
             setup,
             watchdog: tokio::sync::Mutex::new(None),
@@ -306,12 +314,8 @@ pub fn can_deploy(attached: &Attached, allow_host_edit: bool) -> Result<(), Engi
 
 #[async_trait]
 impl Stack for Compose {
-    fn kind(&self) -> &'static str {
-        "compose"
-    }
-
-    fn endpoints(&self) -> &Endpoints {
-        &self.attached.endpoints
+    fn info(&self) -> &StackInfo {
+        &self.info
     }
 
     fn internal(&self) -> SocketAddr {
@@ -320,14 +324,6 @@ impl Stack for Compose {
 
     fn redis(&self) -> Redis {
         self.attached.redis()
-    }
-
-    fn runs_candidate(&self) -> bool {
-        !self.setup.allowed.deploy
-    }
-
-    fn is_shared(&self) -> bool {
-        true
     }
 
     async fn may(&self, act: Act<'_>) -> Result<(), StackError> {
@@ -407,16 +403,8 @@ impl Stack for Compose {
             .map(SecretString::from)
     }
 
-    fn secrets(&self) -> &Secrets {
-        &self.secrets
-    }
-
     async fn components(&self) -> Result<Vec<Component>, StackError> {
         components::found(&self.attached.members, &self.attached.images).await
-    }
-
-    fn config_path(&self) -> &Path {
-        &self.attached.config_path
     }
 
     /// Lua modules and pages are the deployment's own and stay as they are.

@@ -35,7 +35,7 @@ use super::{
     Setup,
 };
 use crate::{
-    engine::GatewayFiles,
+    model::input::GatewayFiles,
     profile::Profile,
     stack::{
         Service,

@@ -26,13 +26,13 @@ use super::{
     watchdog::Watchdog,
 };
 use crate::{
-    engine::GatewayFiles,
+    model::input::GatewayFiles,
+    model::run::Component,
     probe::{self, redis::Redis},
     profile::Profile,
-    report::Component,
     stack::{
-        Endpoints, LogChunk, LogCursor, Output, Secrets, Service, ServiceState, SideBySide, Socket,
-        Stack, StackError, Version, keys::Keys, redis_acl,
+        Endpoints, LogChunk, LogCursor, Output, Service, ServiceState, SideBySide, Socket, Stack,
+        StackError, StackInfo, Version, keys::Keys, redis_acl,
     },
 };
 
@@ -107,10 +107,9 @@ pub struct Containers {
     run: String,
     labels: HashMap<String, String>,
     files: GatewayFiles,
-    endpoints: Endpoints,
+    info: StackInfo,
     redis: Redis,
     internal: SocketAddr,
-    secrets: Secrets,
     members: BTreeMap<Service, Container>,
     images: BTreeMap<Service, Image>,
     /// Where the gateway's files were laid.
@@ -184,6 +183,7 @@ impl Containers {
             .as_user(redis_acl::VERIFY, keys.redis_verify.clone());
         let gateway_volumes = maker.volumes(Service::Gateway).map_err(failed)?;
         let gateway_places = maker.mounts(Service::Gateway).map_err(failed)?;
+        let secrets = keys.into_secrets();
         let stack = Self {
             gateway_places: gateway_places
                 .into_iter()
@@ -193,11 +193,18 @@ impl Containers {
             labels: maker.labels.clone(),
             engine: maker.engine,
             files,
-            endpoints,
+            info: StackInfo {
+                kind: "containers",
+                endpoints,
+                secrets,
+                config: CONFIG.into(),
+                shared: false,
+                runs_candidate: false,
+                real_upstream: false,
+            },
             redis,
             internal: at(Service::Gateway, INTERNAL),
             gateway_volumes,
-            secrets: keys.into_secrets(),
             members,
             images: maker.images,
             watchdog: Mutex::new(Some(watchdog)),
@@ -243,12 +250,8 @@ impl Containers {
 
 #[async_trait]
 impl Stack for Containers {
-    fn kind(&self) -> &'static str {
-        "containers"
-    }
-
-    fn endpoints(&self) -> &Endpoints {
-        &self.endpoints
+    fn info(&self) -> &StackInfo {
+        &self.info
     }
 
     fn internal(&self) -> SocketAddr {
@@ -259,16 +262,8 @@ impl Stack for Containers {
         self.redis.clone()
     }
 
-    fn secrets(&self) -> &Secrets {
-        &self.secrets
-    }
-
     async fn components(&self) -> Result<Vec<Component>, StackError> {
         super::components::found(&self.members, &self.images).await
-    }
-
-    fn config_path(&self) -> &Path {
-        Path::new(CONFIG)
     }
 
     async fn deploy_assets(&self, version: Version) -> Result<(), StackError> {

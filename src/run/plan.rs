@@ -6,10 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Snapshot;
 use crate::{
-    lint::Finding,
+    model::{input::GatewayFiles, lint::Finding, run::RunInfo},
     plan::{ItemId, Phase, Rule},
     profile::Profile,
-    report::RunInfo,
 };
 
 /// Everything that a run needs to know, settled and checked.
@@ -25,9 +24,7 @@ pub struct RunPlan {
     pub rules: Vec<Rule>,
     /// The plan bundle's folder, absolute.
     pub bundle: PathBuf,
-    /// The gateway's surface.
     pub profile: Profile,
-    /// The gateway's files.
     pub files: GatewayFiles,
     /// The content of these files and of the bundle, as it was read before the run.
     pub snapshot: Arc<Snapshot>,
@@ -41,25 +38,4 @@ pub struct RunPlan {
     pub browser: Option<PathBuf>,
     /// The deadline of the whole run, in milliseconds.
     pub deadline_ms: u64,
-}
-
-/// The gateway's files, absolute paths of things that exist.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct GatewayFiles {
-    /// The configuration under test.
-    pub candidate: PathBuf,
-    /// The configuration that it replaces.
-    pub baseline: PathBuf,
-    /// The candidate's Lua modules.
-    pub lua: PathBuf,
-    /// The candidate's pages.
-    pub html: PathBuf,
-    /// The configuration of oauth2-proxy, a template that the stack fills.
-    pub auth_proxy: PathBuf,
-    /// A directory of further `resty.*` modules.
-    pub lualib: Option<PathBuf>,
-    /// The baseline's Lua modules, where they differ.
-    pub baseline_lua: Option<PathBuf>,
-    /// The baseline's pages, where they differ.
-    pub baseline_html: Option<PathBuf>,
 }

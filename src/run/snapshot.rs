@@ -21,11 +21,12 @@ use rustix::{
     fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat},
     io::Errno,
 };
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::GatewayFiles;
-use crate::{digest::sha256, report::InputFile};
+use crate::{
+    digest::sha256,
+    model::input::{GatewayFiles, InputFile, InputRole},
+};
 
 /// The largest file, in bytes: far above any configuration, module or page.
 pub const FILE_LIMIT: u64 = 16 * 1024 * 1024;
@@ -36,97 +37,33 @@ pub const ENTRY_LIMIT: usize = 5_000;
 /// The deepest folder: each level holds a descriptor while it is read.
 pub const DEPTH_LIMIT: usize = 16;
 
-/// What an input file is to a run.
-#[derive(
-    Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum InputRole {
-    /// The configuration under test.
-    Candidate,
-    /// The configuration that it replaces.
-    Baseline,
-    /// The candidate's Lua modules.
-    Lua,
-    /// The candidate's pages.
-    Html,
-    /// Further `resty.*` modules.
-    Lualib,
-    /// The baseline's Lua modules.
-    BaselineLua,
-    /// The baseline's pages.
-    BaselineHtml,
-    /// The configuration of oauth2-proxy.
-    AuthProxy,
-    /// The plan bundle.
-    Plan,
-    /// The profile.
-    Profile,
-    /// The settings file.
-    Config,
-}
-
-impl InputRole {
-    /// The flag that names it.
-    #[must_use]
-    pub fn flag(self) -> &'static str {
-        match self {
-            Self::Candidate => "--candidate",
-            Self::Baseline => "--baseline",
-            Self::Lua => "--lua",
-            Self::Html => "--html",
-            Self::Lualib => "--lualib",
-            Self::BaselineLua => "--baseline-lua",
-            Self::BaselineHtml => "--baseline-html",
-            Self::AuthProxy => "--auth-proxy",
-            Self::Plan => "--plan",
-            Self::Profile => "--profile",
-            Self::Config => "--config",
-        }
-    }
-
-    /// Whether it is a folder.
-    #[must_use]
-    pub fn is_folder(self) -> bool {
-        !matches!(
-            self,
-            Self::Candidate | Self::Baseline | Self::AuthProxy | Self::Profile | Self::Config
-        )
-    }
-
-    /// Where [`Snapshot::lay`] puts it; profile and settings are in the run plan.
-    fn place(self) -> Option<&'static str> {
-        Some(match self {
-            Self::Candidate => "candidate.conf",
-            Self::Baseline => "baseline.conf",
-            Self::Lua => "lua",
-            Self::Html => "html",
-            Self::Lualib => "lualib",
-            Self::BaselineLua => "baseline_lua",
-            Self::BaselineHtml => "baseline_html",
-            Self::AuthProxy => "oauth2-proxy.cfg",
-            Self::Plan => "features",
-            Self::Profile | Self::Config => return None,
-        })
-    }
+/// Where [`Snapshot::lay`] puts what has a role; profile and settings are in the run plan.
+fn place(role: InputRole) -> Option<&'static str> {
+    Some(match role {
+        InputRole::Candidate => "candidate.conf",
+        InputRole::Baseline => "baseline.conf",
+        InputRole::Lua => "lua",
+        InputRole::Html => "html",
+        InputRole::Lualib => "lualib",
+        InputRole::BaselineLua => "baseline_lua",
+        InputRole::BaselineHtml => "baseline_html",
+        InputRole::AuthProxy => "oauth2-proxy.cfg",
+        InputRole::Plan => "features",
+        InputRole::Profile | InputRole::Config => return None,
+    })
 }
 
 /// An input that is refused: exit 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{} {}: {problem}", role.flag(), path.display())]
 pub struct SnapshotError {
-    /// What it was read as.
     pub role: InputRole,
-    /// The file or folder.
     pub path: PathBuf,
-    /// What is wrong with it.
     pub problem: Problem,
 }
 
-/// Why an input is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// The system refused it.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] io::Error),
     /// A folder where a file must be.
@@ -156,7 +93,6 @@ pub enum Problem {
     /// Deeper than [`DEPTH_LIMIT`].
     #[error("is deeper than {DEPTH_LIMIT} folders")]
     Deep,
-    /// Nothing in it.
     #[error("is empty")]
     Empty,
 }
@@ -167,7 +103,6 @@ impl From<Errno> for Problem {
     }
 }
 
-/// One input file.
 #[derive(Clone, Eq, PartialEq, Serialize, Deserialize)]
 pub struct SnapshotFile {
     /// What it is to the run.
@@ -178,10 +113,8 @@ pub struct SnapshotFile {
     pub given: PathBuf,
     /// SHA-256 of `bytes`, lower-case hex.
     pub sha256: String,
-    /// Its content.
     #[serde(with = "as_base64")]
     pub bytes: Vec<u8>,
-    /// Whether it may be executed.
     pub executable: bool,
 }
 
@@ -201,7 +134,6 @@ pub struct Snapshot {
     /// How many files and folders were read.
     #[serde(skip)]
     entries: usize,
-    /// How many bytes they hold.
     #[serde(skip)]
     held: u64,
 }
@@ -423,7 +355,13 @@ impl Snapshot {
         both
     }
 
-    /// The files of a role.
+    /// The text of a role that is a file, lossily decoded.
+    #[must_use]
+    pub fn text_of(&self, role: InputRole) -> String {
+        let bytes = self.of(role).next().map(|file| &*file.bytes);
+        String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
+    }
+
     pub fn of(&self, role: InputRole) -> impl Iterator<Item = &SnapshotFile> {
         self.files.iter().filter(move |file| file.role == role)
     }
@@ -435,12 +373,12 @@ impl Snapshot {
     /// What cannot be written, a file that is there already, a path that leaves its folder.
     pub fn lay(&self, root: &Path) -> io::Result<(GatewayFiles, PathBuf)> {
         for role in &self.folders {
-            if let Some(place) = role.place() {
+            if let Some(place) = place(*role) {
                 make_folder(&root.join(place))?;
             }
         }
         for file in &self.files {
-            let Some(place) = file.role.place() else {
+            let Some(place) = place(file.role) else {
                 continue;
             };
             let top = root.join(place);
@@ -463,7 +401,7 @@ impl Snapshot {
             };
             write(&target, file)?;
         }
-        let at = |role: InputRole| root.join(role.place().unwrap_or_default());
+        let at = |role: InputRole| root.join(place(role).unwrap_or_default());
         let maybe = |role| self.folders.contains(&role).then(|| at(role));
         let files = GatewayFiles {
             candidate: at(InputRole::Candidate),

@@ -7,17 +7,20 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{
+    lint::Finding,
+    run::{Component, RunInfo},
+};
 use crate::{
     evidence::Evidence,
-    lint::Finding,
     plan::{ItemId, Phase, Rule},
-    report::{Component, RunInfo},
 };
+
+pub use super::run::RunEnd;
 
 /// Why what only a real browser can go through was skipped.
 pub const NEEDS_BROWSER: &str = "needs --browser chromium";
 
-/// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum RunEvent {
@@ -53,84 +56,44 @@ pub enum RunEvent {
         /// What was tried, what was seen, what to do.
         reason: String,
     },
-    /// An item begins.
     ItemStarted {
-        /// Which.
         item: ItemId,
         /// When that was, in milliseconds since exec.
         #[serde(default)]
         at_ms: Option<f64>,
     },
-    /// A step begins.
     StepStarted {
-        /// Of which item.
         item: ItemId,
         /// The step as the feature has it, keyword included.
         text: String,
     },
-    /// A step is over.
     StepFinished {
-        /// Of which item.
         item: ItemId,
-        /// What became of it.
         step: StepRecord,
     },
-    /// Something was seen.
     EvidenceSeen {
-        /// For which item.
         item: ItemId,
-        /// What.
         evidence: Evidence,
     },
-    /// An item is over.
     ItemFinished {
-        /// Which.
         item: ItemId,
-        /// How it ended.
         outcome: Outcome,
         /// How long it took, in milliseconds.
         duration_ms: f64,
     },
     /// The only event of a run that ended before it began.
     NotStarted {
-        /// The run.
         run: String,
         /// When it ended, RFC 3339.
         at: String,
-        /// Its exit code.
         exit: u8,
-        /// Why.
         reason: String,
     },
     /// The last event; without it the run was killed.
     RunFinished {
         /// From exec to here, in milliseconds.
         duration_ms: f64,
-        /// How the run ended.
         end: RunEnd,
-    },
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "end", rename_all = "snake_case")]
-pub enum RunEnd {
-    /// Everything chosen was gone through.
-    Completed,
-    /// A person or a service manager stopped it.
-    Interrupted {
-        /// The signal's name.
-        signal: String,
-    },
-    /// The harness or its environment failed in the middle.
-    Broken {
-        /// What was seen.
-        reason: String,
-    },
-    /// Something came between the worker and its parent: nothing that was told of this run counts.
-    Integrity {
-        /// What was seen.
-        reason: String,
     },
 }
 
@@ -159,7 +122,6 @@ pub enum StepStatus {
     Skipped,
 }
 
-/// How an item ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "lowercase")]
 pub enum Outcome {
@@ -168,10 +130,7 @@ pub enum Outcome {
     /// The candidate did not do what it must.
     Failed(Failure),
     /// Something that the item depends on is not there, by the candidate's fault or by choice.
-    Skipped {
-        /// Why.
-        reason: String,
-    },
+    Skipped { reason: String },
     /// The harness could not tell: a control failed, a log was unreadable, a service died.
     Inconclusive(Failure),
 }

@@ -1,32 +1,23 @@
-//! A profile that is like another but for what it says itself.
+//! Reading a profile: one that is whole, or one that is like another but for what it says itself.
 
 use std::{collections::BTreeMap, path::Path};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{
-    AdminPage, Ban, Context, Deployment, Health, Identity, Jwt, Llm, LogPatterns, Login, Operation,
-    Profile, RedisKeys, Site, Thresholds, Tracker, Users,
+    AdminPage, Ban, Context, Deployment, Health, Identity, Jwt, Like, Llm, LogPatterns, Login,
+    Operation, Profile, RedisKeys, Site, Thresholds, Tracker, Users,
 };
 use crate::yaml::{self, YamlError};
 
 /// The shipped profile, as it is in the program itself.
 const PLAN: &str = include_str!("../../fixtures/profiles/plan.yaml");
 
-/// Profiles that another may be like.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Like {
-    /// The shipped profile `plan`.
-    Plan,
-}
-
 /// What is looked at first: whether a profile is like another.
 #[derive(Deserialize)]
-pub(super) struct Head {
+struct Head {
     #[serde(default)]
-    pub like: Option<Like>,
+    like: Option<Like>,
 }
 
 /// A profile of which parts are left out. Each part is a section of [`Profile`], whole.
@@ -55,11 +46,34 @@ struct Given {
     deployment: Option<Deployment>,
 }
 
+impl Profile {
+    /// Reads a profile.
+    ///
+    /// # Errors
+    ///
+    /// When the file is not one: FILE:LINE:COLUMN, and what was probably meant.
+    pub fn load(path: &Path) -> Result<Self, YamlError> {
+        Self::parse(&yaml::text(path)?, path)
+    }
+
+    /// Reads the text of the profile at `path`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Profile::load`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, YamlError> {
+        match yaml::parse::<Head>(text, path)?.like {
+            Some(_) => complete(text, path),
+            None => yaml::parse(text, path),
+        }
+    }
+}
+
 /// Reads a profile that names the one which it is like.
 ///
 /// # Errors
 /// When the text is no such profile: FILE:LINE:COLUMN, and what was probably meant.
-pub(super) fn complete(text: &str, path: &Path) -> Result<Profile, YamlError> {
+fn complete(text: &str, path: &Path) -> Result<Profile, YamlError> {
     let given: Given = yaml::parse(text, path)?;
     let base: Profile = match given.like {
         Like::Plan => yaml::parse(PLAN, Path::new("fixtures/profiles/plan.yaml"))?,

@@ -1,25 +1,21 @@
-//! Where events of the worker go: sealed, one a line, in the order they happened.
+//! Where the events of a run go, in the order they happened.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
 
 use crate::{
     evidence::{Evidence, EvidenceKind, ITEM_LIMIT, Image, Redactor},
+    model::event::RunEvent,
     plan::ItemId,
 };
 
-use super::{
-    event::RunEvent,
-    seal::{Message, Sealer},
-};
-
-/// Writes events as they happen. Cheap to clone.
+/// Hands events on as they happen. Cheap to clone.
 #[derive(Clone)]
 pub struct Recorder {
-    out: Arc<Mutex<Sealer>>,
+    out: Arc<dyn Fn(&RunEvent) + Send + Sync>,
     redactor: Arc<Redactor>,
     /// How many pieces of evidence each item has, and of how many bytes.
     kept: Arc<Mutex<BTreeMap<ItemId, (usize, usize)>>>,
@@ -33,10 +29,10 @@ impl std::fmt::Debug for Recorder {
 }
 
 impl Recorder {
-    /// A recorder that writes to `out`.
-    pub fn new(out: Sealer, redactor: Arc<Redactor>) -> Self {
+    /// A recorder that hands each event to `out`.
+    pub fn new(out: impl Fn(&RunEvent) + Send + Sync + 'static, redactor: Arc<Redactor>) -> Self {
         Self {
-            out: Arc::new(Mutex::new(out)),
+            out: Arc::new(out),
             redactor,
             kept: Arc::default(),
             began: SystemTime::now(),
@@ -56,19 +52,8 @@ impl Recorder {
         self.began.elapsed().unwrap_or_default().as_secs_f64() * 1e3
     }
 
-    /// Writes one event. Where nobody reads any more, the run is over anyway: the parent is
-    /// gone and takes the namespace along.
     pub fn tell(&self, event: &RunEvent) {
-        let _ = self.lock().event(event);
-    }
-
-    /// Writes something that is no event.
-    pub fn message(&self, message: &Message) {
-        let _ = self.lock().tell(message);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Sealer> {
-        self.out.lock().unwrap_or_else(PoisonError::into_inner)
+        (self.out)(event);
     }
 
     /// Writes down what was seen, redacted.
@@ -132,7 +117,6 @@ impl Recorder {
         self.keep(item, evidence);
     }
 
-    /// A text without any secret.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         self.redactor.redact(text)
@@ -147,45 +131,22 @@ impl Recorder {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
-    use crate::engine::seal::SealKey;
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
 
     fn kept(pieces: usize, body: &str) -> Vec<Evidence> {
-        let lines = Lines::default();
-        let sealer = Sealer::new(&SealKey::fresh().unwrap(), lines.clone());
-        let recorder = Recorder::new(sealer, Arc::new(Redactor::new()));
+        let (sender, events) = std::sync::mpsc::channel();
+        let send = move |event: &RunEvent| sender.send(event.clone()).unwrap();
+        let recorder = Recorder::new(send, Arc::new(Redactor::new()));
         for (name, count) in [("3.1", pieces), ("3.2", 1)] {
             for no in 0..count {
                 let item = name.parse().unwrap();
                 recorder.saw(item, EvidenceKind::Log, &format!("{name} {no}"), body);
             }
         }
-        let written = lines.0.lock().unwrap().clone();
-        let events = String::from_utf8(written).unwrap();
-        let seen = events.lines().map(|line| {
-            let json = line.splitn(3, ' ').last().unwrap();
-            match serde_json::from_str(json).unwrap() {
-                Message::Event(event) => match *event {
-                    RunEvent::EvidenceSeen { evidence, .. } => evidence,
-                    other => panic!("{other:?}"),
-                },
-                other => panic!("{other:?}"),
-            }
+        drop(recorder);
+        let seen = events.iter().map(|event| match event {
+            RunEvent::EvidenceSeen { evidence, .. } => evidence,
+            other => panic!("{other:?}"),
         });
         seen.collect()
     }
