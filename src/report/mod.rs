@@ -1,12 +1,17 @@
-//! The report: a pure value, its renderers, and the one module that writes files.
+//! The report: a pure value, its view in a language, its renderers, and the one module that writes
+//! files.
 
+mod conditions;
 mod load;
 mod model;
 pub mod render;
 #[cfg(test)]
 pub(crate) mod samples;
 mod store;
+pub mod text;
 pub mod trace;
+pub mod view;
+pub mod words;
 
 pub use load::{LoadError, load};
 pub use model::*;
@@ -14,3 +19,4 @@ pub use store::{
     EVENTS, LATEST, REPORT_HTML, REPORT_JSON, REPORT_MD, RunDir, StoreError, append_file,
     could_hold, write_file, write_text,
 };
+pub use view::View;

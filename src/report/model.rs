@@ -73,6 +73,10 @@ pub struct RunInfo {
     pub profile: String,
     /// The command line, as typed.
     pub command: Vec<String>,
+    /// Whether a conditional pass permits a deployment (`--allow-conditional`): the run's exit
+    /// code is then 0.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_conditional: bool,
     /// How the run ended; `None` where it was killed.
     pub end: Option<RunEnd>,
     /// The plan's title.
@@ -332,6 +336,14 @@ pub struct Rollback {
     pub executed: bool,
     /// The plan's steps, each with what was seen.
     pub steps: Vec<RollbackStep>,
+}
+
+impl Rollback {
+    /// Whether it was carried out and one of its steps was not verified.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.executed && self.steps.iter().any(|step| step.ok != Some(true))
+    }
 }
 
 /// A step of a rollback.

@@ -3,9 +3,14 @@
 use std::{fmt, str::FromStr};
 
 use super::{
-    HtmlError, Style, ctrf, cucumber_messages, github, html, json, junit, markdown, table, tap,
+    Style, TemplateError, ctrf::ctrf, cucumber::cucumber_messages, github::github, json,
+    junit::junit, table::table, tap::tap, template,
 };
-use crate::{lint::sarif::sarif, report::RunReport, yaml};
+use crate::{
+    lint::sarif::sarif,
+    report::{RunReport, View},
+    yaml,
+};
 
 /// A form that a report is written in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -48,7 +53,7 @@ pub enum RenderError {
     Json(#[from] serde_json::Error),
     /// A defect of the templates.
     #[error(transparent)]
-    Html(#[from] HtmlError),
+    Template(#[from] TemplateError),
     /// The library could not.
     #[error("the report cannot be written as JUnit XML: {0}")]
     Junit(#[from] quick_junit::SerializeError),
@@ -92,18 +97,18 @@ impl Format {
     ///
     /// What the form cannot hold.
     pub fn render(self, report: &RunReport, style: Style) -> Result<String, RenderError> {
-        let lang = style.lang;
+        let view = || View::of(report, style.lang);
         Ok(match self {
-            Self::Table => table(report, style),
+            Self::Table => table(&view(), style),
             Self::Json => json(report)?,
-            Self::Markdown => markdown(report, lang),
-            Self::Html => html(report, None, lang)?,
-            Self::Junit => junit(report, lang)?,
-            Self::Ctrf => ctrf(report, lang)?,
-            Self::Tap => tap(report, lang),
-            Self::CucumberMessages => cucumber_messages(report, lang),
-            Self::Github => github(report, lang),
-            Self::Sarif => sarif(&report.lint, lang)?,
+            Self::Markdown => template::markdown(&view())?,
+            Self::Html => template::html(&view())?,
+            Self::Junit => junit(&view())?,
+            Self::Ctrf => ctrf(&view())?,
+            Self::Tap => tap(&view()),
+            Self::CucumberMessages => cucumber_messages(&view()),
+            Self::Github => github(&view()),
+            Self::Sarif => sarif(&report.lint, style.lang)?,
         })
     }
 }

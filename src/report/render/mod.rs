@@ -1,61 +1,85 @@
 //! A report in the forms that people and programs read. Pure: nothing here prints or writes.
 
-mod about;
-mod causes;
 mod ctrf;
 mod cucumber;
-mod cucumber_source;
 pub mod failure;
 mod format;
 mod github;
-mod html;
 mod junit;
 mod lint;
-mod markdown;
-mod markdown_items;
 mod next;
+mod style;
 mod table;
-mod table_items;
 mod tap;
-pub mod text;
+mod template;
 mod trace;
-pub mod words;
 
-pub use ctrf::ctrf;
-pub use cucumber::cucumber_messages;
+#[cfg(test)]
+mod format_tests;
+#[cfg(test)]
+mod html_tests;
+#[cfg(test)]
+mod schema_tests;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod xml_tests;
+
 pub use format::{Format, RenderError, UnknownFormat};
-pub use github::{SUMMARY_LIMIT, github, github_lint, github_summary};
-pub use html::{HtmlError, html};
-pub use junit::junit;
+pub use github::{SUMMARY_LIMIT, github_lint};
 pub use lint::lint;
-pub use markdown::markdown;
 pub use next::{Undo, Ways, next};
-pub use table::{BOLD, GREEN, RED, YELLOW, table};
-pub use tap::tap;
+pub use style::{BOLD, GREEN, RED, Style, YELLOW};
+pub use template::TemplateError;
 pub use trace::trace;
 
-use super::RunReport;
-use crate::plan::Lang;
+pub use super::{text, words};
 
-/// How a report is shown at a terminal.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Style {
-    /// The language.
-    pub lang: Lang,
-    /// Whether to use colours.
-    pub color: bool,
-    /// How many columns there are.
-    pub width: usize,
+use super::{RunReport, View, view::Decision, words::fill};
+use crate::{mutation::Matrix, plan::Lang};
+
+/// The report as a page, with the matrix of a catalogue of mutants where there is one.
+///
+/// # Errors
+/// Where a template is wrong.
+pub fn html(
+    report: &RunReport,
+    matrix: Option<&Matrix>,
+    lang: Lang,
+) -> Result<String, TemplateError> {
+    template::html(&View::of(report, lang).with_matrix(matrix))
 }
 
-impl Default for Style {
-    fn default() -> Self {
-        Self {
-            lang: Lang::En,
-            color: false,
-            width: 80,
-        }
-    }
+/// The report as `report.md` and `report.html`, in this order.
+///
+/// # Errors
+/// Where a template is wrong.
+pub fn documents(report: &RunReport, lang: Lang) -> Result<[String; 2], TemplateError> {
+    let view = View::of(report, lang);
+    Ok([template::markdown(&view)?, template::html(&view)?])
+}
+
+/// The exit code that the run ended with, in a line.
+#[must_use]
+pub fn exit(report: &RunReport, lang: Lang) -> String {
+    let decision = Decision::of(report, lang);
+    let (code, meaning) = (decision.exit_code, decision.exit_meaning);
+    fill(
+        words::words(lang).exit_line,
+        &[("code", &code), ("meaning", &meaning)],
+    )
+}
+
+/// The summary of a step of GitHub Actions, at most `room` bytes long.
+///
+/// # Errors
+/// Where a template is wrong.
+pub fn github_summary(
+    report: &RunReport,
+    lang: Lang,
+    room: usize,
+) -> Result<String, TemplateError> {
+    github::summary(&View::of(report, lang), room)
 }
 
 /// The report as `report.json`: pretty, with a line end.
@@ -66,10 +90,3 @@ impl Default for Style {
 pub fn json(report: &RunReport) -> Result<String, serde_json::Error> {
     text::json(report)
 }
-
-#[cfg(test)]
-mod format_tests;
-#[cfg(test)]
-mod schema_tests;
-#[cfg(test)]
-mod tests;

@@ -20,6 +20,14 @@ fn all() -> [(&'static str, RunReport); 5] {
     ]
 }
 
+fn table(report: &RunReport, style: Style) -> String {
+    Format::Table.render(report, style).unwrap()
+}
+
+fn markdown(report: &RunReport, lang: Lang) -> String {
+    Format::Markdown.render(report, style(lang)).unwrap()
+}
+
 fn style(lang: Lang) -> Style {
     Style {
         lang,
