@@ -1,6 +1,6 @@
 //! At a terminal: what was done, expected and seen, beside their labels.
 
-use super::Style;
+use super::style::Style;
 use crate::{
     engine::event,
     report::{

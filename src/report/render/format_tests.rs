@@ -10,8 +10,11 @@ use crate::{
     engine::event::{Failure, Outcome},
     evidence::{Evidence, EvidenceKind, Redactor},
     lint,
-    plan::Text,
-    report::samples::{self, Sample},
+    plan::{Lang, Text},
+    report::{
+        RunReport,
+        samples::{self, Sample},
+    },
 };
 
 pub(super) fn render(format: Format, report: &RunReport) -> String {

@@ -1,6 +1,6 @@
 //! What the linter found, at a terminal.
 
-use super::{BOLD, RED, Style, YELLOW};
+use super::style::{BOLD, RED, Style, YELLOW};
 use crate::{
     lint::{Finding, Level},
     report::{

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{BOLD, Style};
+use super::style::{BOLD, Style};
 use crate::{
     plan::ItemId,
     report::{

@@ -11,7 +11,7 @@ use super::{
     xml_tests::Node,
     *,
 };
-use crate::report::samples;
+use crate::report::{RunReport, samples};
 
 fn all() -> Vec<RunReport> {
     let mut all = saved().map(|(_, report)| report).to_vec();

@@ -6,9 +6,9 @@ use tabled::{
 };
 
 use super::{
-    BOLD, GREEN, RED, Style, YELLOW,
     failure::{field, fields, headline, told},
     lint,
+    style::{BOLD, GREEN, RED, Style, YELLOW},
 };
 use crate::{
     report::{

@@ -1,6 +1,6 @@
 //! The traces of an item's requests at a terminal.
 
-use super::{BOLD, Style};
+use super::style::{BOLD, Style};
 use crate::report::{
     ItemReport,
     text::line,

@@ -4,10 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{
-    phase_heading,
-    plot::{Plot, plot},
-};
+use super::plot::{Plot, plot};
 use crate::{
     engine::event::{self, StepStatus},
     evidence::{self, EvidenceKind, Image, Stage, Trail},
@@ -175,6 +172,11 @@ pub fn groups(report: &RunReport, lang: Lang) -> Vec<Group> {
     groups.push(group(0, title, &report.extended));
     groups.retain(|group| !group.items.is_empty());
     groups
+}
+
+/// `Phase 3: User tracking`
+pub fn phase_heading(no: u8, title: &str) -> String {
+    format!("Phase {no}: {title}")
 }
 
 fn item(item: &ItemReport, lang: Lang, bodies: &mut Bodies) -> Item {

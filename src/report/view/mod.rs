@@ -337,17 +337,13 @@ fn phase(phase: &model::PhaseSummary, lang: Lang) -> Phase {
     let title = line(phase.title.get(lang));
     Phase {
         id: phase.id,
-        heading: phase_heading(phase.id, &title),
+        heading: items::phase_heading(phase.id, &title),
         title,
         total: phase.total,
         passed: phase.passed,
         failed: phase.failed,
         skipped: phase.skipped,
     }
-}
-
-fn phase_heading(no: u8, title: &str) -> String {
-    format!("Phase {no}: {title}")
 }
 
 fn inconclusive(report: &RunReport) -> String {

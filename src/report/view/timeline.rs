@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::phase_heading;
+use super::items::phase_heading;
 use crate::{
     plan::Lang,
     report::{
