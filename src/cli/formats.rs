@@ -265,8 +265,10 @@ pub fn summarize(report: &RunReport, lang: Lang) {
     let taken = path.metadata().map_or(0, |found| found.len());
     let taken = usize::try_from(taken).unwrap_or(render::SUMMARY_LIMIT);
     let room = render::SUMMARY_LIMIT.saturating_sub(taken);
-    let text = render::github_summary(report, lang, room);
-    if let Err(error) = report::append_file(&path, &text) {
+    let written = render::github_summary(report, lang, room)
+        .map_err(|error| error.to_string())
+        .and_then(|text| report::append_file(&path, &text).map_err(|error| error.to_string()));
+    if let Err(error) = written {
         out::complain(format_args!("GITHUB_STEP_SUMMARY: {error}"));
     }
 }

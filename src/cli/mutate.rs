@@ -30,7 +30,7 @@ use crate::{
         render::{self, Format},
         write_text,
     },
-    verdict::{self, Standing, is_selected, standing},
+    verdict::{self, Outcome},
     yaml,
 };
 
@@ -298,10 +298,8 @@ impl Work {
             .run(name, &self.plan, &settings, &self.inputs, noticing)
             .await?;
         let mut wrong = report
-            .items
-            .iter()
-            .chain(&report.extended)
-            .filter(|item| is_selected(item) && standing(item) != Standing::Passed)
+            .selected()
+            .filter(|item| item.outcome() != Outcome::Passed)
             .peekable();
         if wrong.peek().is_none() && report.run.end == Some(RunEnd::Completed) {
             out::complain(format_args!(
@@ -315,7 +313,7 @@ impl Work {
         );
         let mut failed = false;
         for item in wrong {
-            failed |= standing(item) == Standing::Failed;
+            failed |= item.outcome() == Outcome::Failed;
             let why = item.failure.as_ref().map(|failure| failure.seen.as_str());
             let why = why.or(item.reason.as_deref()).unwrap_or_default();
             out::complain(format_args!("  {} {}: {why}", item.id, item.title.en));
@@ -450,7 +448,7 @@ impl Work {
 
 /// Whether nothing was noticed.
 fn silent(report: &RunReport) -> bool {
-    (report.items.iter()).all(|item| standing(item) == Standing::Passed)
+    (report.items.iter()).all(|item| item.outcome() == Outcome::Passed)
 }
 
 /// A line for a mutant that is over.

@@ -595,6 +595,7 @@ pub fn run_plan(
             baseline: inputs.baseline.clone(),
             profile: inputs.profile.name.clone(),
             command: command_line(),
+            allow_conditional: settings.allow_conditional,
             end: None,
             plan: bundle.title.clone(),
             stack_up: None,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{deployment::Held, error::CliError, formats, out, run::decide, settings::Settings};
+use super::{deployment::Held, error::CliError, formats, out, settings::Settings};
 use crate::{
     ledger::Ledger,
     report::{
@@ -32,10 +32,8 @@ pub fn show(
     if formats.stdout != Format::Table {
         return Ok(written);
     }
-    let decision = decide(settings, report)?;
-    let (code, meaning) = (decision.exit.code(), decision.exit.meaning(lang));
     let style = out::style(lang);
-    let exit = style.paragraph(2, &format!("Exit {code}: {meaning}"));
+    let exit = style.paragraph(2, &render::exit(report, lang));
     let ways = Ways {
         report: &to_open(dir),
         run: &settings.report_dir.join(LATEST),

@@ -2,10 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{
-    report::ItemReport,
-    verdict::{Standing, is_selected, standing},
-};
+use crate::{report::ItemReport, verdict::Outcome};
 
 /// What an item came to in a report, as the judgement counts it.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -29,12 +26,12 @@ impl State {
     /// What `item` came to.
     #[must_use]
     pub fn of(item: &ItemReport) -> Self {
-        match standing(item) {
-            _ if !is_selected(item) => Self::NotChosen,
-            Standing::Passed => Self::Passed,
-            Standing::Failed => Self::Failed,
-            Standing::Skipped => Self::Skipped,
-            Standing::Unclear => Self::Inconclusive,
+        match item.outcome() {
+            Outcome::Passed => Self::Passed,
+            Outcome::Failed => Self::Failed,
+            Outcome::Skipped => Self::Skipped,
+            Outcome::Inconclusive => Self::Inconclusive,
+            Outcome::NotSelected => Self::NotChosen,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::{
     engine::InputRole,
     plan::ItemId,
     report::{Fault, ItemReport, RunInfo, RunReport, SCHEMA_VERSION, Status, Verdict, sha256_of},
-    verdict::{Reason, Standing, is_finding, is_selected, judge_run, standing, summary},
+    verdict::{Outcome, Reason, is_finding, judge_run, summary},
 };
 
 /// A report that cannot be believed. It was changed by hand or written by another program:
@@ -130,7 +130,7 @@ fn check_items(report: &RunReport) -> Result<(), GateError> {
         return Err(GateError::NoItems);
     }
     let mut seen = BTreeSet::new();
-    for item in report.items.iter().chain(&report.extended) {
+    for item in report.all_items() {
         if !seen.insert(item.id) {
             return Err(GateError::Duplicate(item.id));
         }
@@ -159,7 +159,7 @@ fn contradiction(item: &ItemReport) -> Option<&'static str> {
     }
     match (item.status, item.fault) {
         (Status::Passed, Some(_)) => Some("it passed, yet there is a fault"),
-        (Status::Passed, None) if standing(item) != Standing::Passed => {
+        (Status::Passed, None) if item.outcome() != Outcome::Passed => {
             Some("it passed, yet one of its steps did not")
         }
         (Status::Failed, None) => Some("it failed by nobody's fault"),
@@ -185,11 +185,8 @@ fn check_phases(report: &RunReport) -> Result<(), GateError> {
 }
 
 fn check_partial(report: &RunReport) -> Result<(), GateError> {
-    let left_out = report
-        .items
-        .iter()
-        .filter(|item| !is_selected(item))
-        .count();
+    let selected = |item: &&ItemReport| item.outcome().is_selected();
+    let left_out = report.items.len() - report.items.iter().filter(selected).count();
     if report.run.partial == (left_out > 0) {
         return Ok(());
     }
@@ -200,8 +197,7 @@ fn check_partial(report: &RunReport) -> Result<(), GateError> {
 }
 
 fn check_findings(report: &RunReport) -> Result<(), GateError> {
-    let not_passed = (report.items.iter())
-        .chain(&report.extended)
+    let not_passed = (report.all_items())
         .filter(|item| is_finding(item))
         .map(|item| item.id);
     if report

@@ -15,7 +15,7 @@ use crate::{
     engine::event::RunEnd,
     plan::Lang,
     report::{ItemReport, RunReport, Verdict},
-    verdict::{Standing, is_selected, lacks_browser, standing},
+    verdict::{Outcome, lacks_browser},
 };
 
 /// What the one who asks the gate accepts.
@@ -38,6 +38,24 @@ pub struct Decision {
     pub reasons: Vec<String>,
     /// Whether the baseline must be put back.
     pub rollback_required: bool,
+}
+
+/// What the run that wrote the report ends with: by the policy that it was given, and with a
+/// failure where its rollback failed.
+///
+/// # Errors
+///
+/// As [`decide`].
+pub fn of_run(report: &RunReport) -> Result<Decision, GateError> {
+    let policy = Policy {
+        allow_conditional: report.run.allow_conditional,
+        ..Policy::default()
+    };
+    let mut decision = decide(report, policy)?;
+    if report.rollback.failed() {
+        decision.exit = ExitStatus::Fail;
+    }
+    Ok(decision)
 }
 
 /// Decides from the report alone.
@@ -82,7 +100,7 @@ fn exit(report: &RunReport, verdict: Option<Verdict>, policy: Policy) -> ExitSta
 #[must_use]
 pub fn not_verified(report: &RunReport) -> Option<String> {
     let left_out: Vec<String> = (report.items.iter())
-        .filter(|item| !is_selected(item))
+        .filter(|item| !item.outcome().is_selected())
         .map(|item| item.id.to_string())
         .collect();
     report.run.partial.then(|| {
@@ -95,13 +113,11 @@ pub fn not_verified(report: &RunReport) -> Option<String> {
 /// at least one item, passed. What lacked a real browser is not counted.
 fn partial_exit(report: &RunReport) -> ExitStatus {
     let chosen: Vec<&ItemReport> = report
-        .items
-        .iter()
-        .chain(&report.extended)
-        .filter(|item| is_selected(item) && !lacks_browser(item))
+        .selected()
+        .filter(|item| !lacks_browser(item))
         .collect();
-    let any_failed = chosen.iter().any(|item| standing(item) == Standing::Failed);
-    let all_passed = chosen.iter().all(|item| standing(item) == Standing::Passed);
+    let any_failed = chosen.iter().any(|item| item.outcome() == Outcome::Failed);
+    let all_passed = chosen.iter().all(|item| item.outcome() == Outcome::Passed);
     let completed = report.run.end == Some(RunEnd::Completed);
     if matches!(report.run.end, Some(RunEnd::Integrity { .. })) {
         ExitStatus::Inconclusive
@@ -115,8 +131,8 @@ fn partial_exit(report: &RunReport) -> ExitStatus {
 }
 
 #[cfg(test)]
-mod contradictions;
+mod contradictions_tests;
 #[cfg(test)]
-mod properties;
+mod properties_tests;
 #[cfg(test)]
 mod tests;

@@ -219,6 +219,14 @@ pub struct Rollback {
     pub steps: Vec<RollbackStep>,
 }
 
+impl Rollback {
+    /// Whether it was carried out and one of its steps was not verified.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.executed && self.steps.iter().any(|step| step.ok != Some(true))
+    }
+}
+
 /// A step of a rollback.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RollbackStep {

@@ -31,6 +31,10 @@ pub struct RunInfo {
     pub profile: String,
     /// The command line, as typed.
     pub command: Vec<String>,
+    /// Whether a conditional pass permits a deployment (`--allow-conditional`): the run's exit
+    /// code is then 0.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_conditional: bool,
     /// How the run ended; `None` where it was killed.
     pub end: Option<RunEnd>,
     /// The plan's title.

@@ -9,7 +9,7 @@ use crate::{
     engine::event::RunEnd,
     plan::ItemId,
     report::{ItemReport, RunReport},
-    verdict::{Standing, is_selected, standing},
+    verdict::Outcome,
 };
 
 /// What an item said about a mutant.
@@ -26,13 +26,13 @@ pub enum Cell {
     Inconclusive,
 }
 
-impl From<Standing> for Cell {
-    fn from(standing: Standing) -> Self {
-        match standing {
-            Standing::Passed => Self::Passed,
-            Standing::Failed => Self::Failed,
-            Standing::Skipped => Self::Skipped,
-            Standing::Unclear => Self::Inconclusive,
+impl From<Outcome> for Cell {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Passed => Self::Passed,
+            Outcome::Failed => Self::Failed,
+            Outcome::Skipped | Outcome::NotSelected => Self::Skipped,
+            Outcome::Inconclusive => Self::Inconclusive,
         }
     }
 }
@@ -109,7 +109,6 @@ impl Judged {
 /// say nothing.
 #[must_use]
 pub fn judge(mutant: &Mutant, report: &RunReport) -> Judged {
-    let all = || report.items.iter().chain(&report.extended);
     let mut judged = Judged::broken(mutant, String::new());
     judged.complaints.clear();
     judged.duration_ms = report.run.duration_ms;
@@ -119,8 +118,8 @@ pub fn judge(mutant: &Mutant, report: &RunReport) -> Judged {
         .map(|cause| cause.rule.clone())
         .collect();
     let mut contradicted = false;
-    for item in all().filter(|item| is_selected(item)) {
-        let cell = Cell::from(standing(item));
+    for item in report.selected() {
+        let cell = Cell::from(item.outcome());
         judged.items.insert(item.id, cell);
         if let (Cell::Failed, Some(failure)) = (cell, &item.failure) {
             judged.codes.insert(failure.code.clone());

@@ -1,11 +1,16 @@
-//! The report: a pure value, its renderers, and the one module that writes files.
+//! The report: a pure value, its view in a language, its renderers, and the one module that writes
+//! files.
 
+mod conditions;
 mod load;
 pub mod render;
 #[cfg(test)]
 pub(crate) mod samples;
 mod store;
+pub mod text;
 pub mod trace;
+pub mod view;
+pub mod words;
 
 pub use crate::model::report::*;
 pub use load::{LoadError, load};
@@ -13,3 +18,4 @@ pub use store::{
     EVENTS, LATEST, REPORT_HTML, REPORT_JSON, REPORT_MD, RunDir, StoreError, append_file,
     could_hold, write_file, write_text,
 };
+pub use view::View;

@@ -215,6 +215,7 @@ pub fn run_info(plan: Text) -> RunInfo {
             "--candidate".to_owned(),
             "my nginx.conf".to_owned(),
         ],
+        allow_conditional: false,
         end: None,
         plan,
         stack_up: None,

@@ -51,13 +51,13 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
-    /// A page that cannot be made.
-    #[error("cannot make {}: {source}", path.display())]
-    Html {
-        /// Which file.
+    /// A document that cannot be made.
+    #[error("cannot write into {}: {source}", path.display())]
+    Template {
+        /// Into which folder.
         path: PathBuf,
         /// What is wrong.
-        source: render::HtmlError,
+        source: render::TemplateError,
     },
     /// A file of its own, not of a run's folder.
     #[error("cannot write {}: {source}", path.display())]
@@ -187,12 +187,13 @@ impl RunDir {
             source,
         })?;
         write_text(&self.path, REPORT_JSON, &json)?;
-        write_text(&self.path, REPORT_MD, &render::markdown(report, lang))?;
-        let html = render::html(report, None, lang).map_err(|source| StoreError::Html {
-            path: self.path.join(REPORT_HTML),
+        let documents = render::documents(report, lang).map_err(|source| StoreError::Template {
+            path: self.path.clone(),
             source,
         })?;
-        write_text(&self.path, REPORT_HTML, &html)?;
+        for (name, text) in [REPORT_MD, REPORT_HTML].iter().zip(documents) {
+            write_text(&self.path, name, &text)?;
+        }
         self.point_latest()
     }
 

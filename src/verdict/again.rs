@@ -5,20 +5,20 @@ use crate::{
     report::{ItemReport, RunReport},
 };
 
-use super::judge::{Standing, is_selected, standing};
+use super::outcome::Outcome;
 
 /// The items of a run that are open: chosen, and failed, or without a result, or skipped because
 /// of what was seen on the way. What was left out before it began (`--quick`) is not: it would be
 /// left out again.
 #[must_use]
 pub fn run_again(report: &RunReport) -> Vec<ItemId> {
-    let open = |item: &&ItemReport| match standing(item) {
-        Standing::Passed => false,
-        Standing::Failed | Standing::Unclear => true,
-        Standing::Skipped => is_selected(item) && !item.steps.is_empty(),
+    let open = |item: &&ItemReport| match item.outcome() {
+        Outcome::Passed | Outcome::NotSelected => false,
+        Outcome::Failed | Outcome::Inconclusive => true,
+        Outcome::Skipped => !item.steps.is_empty(),
     };
-    let all = report.items.iter().chain(&report.extended);
-    all.filter(open).map(|item| item.id).collect()
+    let open = report.all_items().filter(open);
+    open.map(|item| item.id).collect()
 }
 
 #[cfg(test)]

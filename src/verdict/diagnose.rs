@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use super::judge::{Standing, standing};
+use super::outcome::Outcome;
 use crate::{
     plan::{ItemId, Rule, Sign},
     report::{Cause, ItemReport},
@@ -19,7 +19,7 @@ pub fn diagnose(rules: &[Rule], items: &[ItemReport], extended: &[ItemReport]) -
     let failed: Vec<&ItemReport> = items
         .iter()
         .chain(extended)
-        .filter(|item| standing(item) == Standing::Failed)
+        .filter(|item| item.outcome() == Outcome::Failed)
         .collect();
     let mut left: Vec<ItemId> = failed.iter().map(|item| item.id).collect();
     let mut causes = Vec::new();

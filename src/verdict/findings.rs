@@ -6,7 +6,7 @@ use crate::{
     report::{Finding, FindingState, ItemReport, Severity},
 };
 
-use super::judge::{Standing, is_selected, standing};
+use super::outcome::Outcome;
 
 /// How many lines of what was seen a finding quotes.
 const CAUSE_LINES: usize = 3;
@@ -30,7 +30,7 @@ pub fn findings(items: &[ItemReport], extended: &[ItemReport]) -> Vec<Finding> {
 /// through an extended check, and none was asked for, is no problem of the gateway's.
 #[must_use]
 pub fn is_finding(item: &ItemReport) -> bool {
-    is_selected(item) && standing(item) != Standing::Passed && !lacks_browser(item)
+    !matches!(item.outcome(), Outcome::Passed | Outcome::NotSelected) && !lacks_browser(item)
 }
 
 /// Whether an extended check was skipped because only a real browser can go through it, and none
@@ -38,17 +38,17 @@ pub fn is_finding(item: &ItemReport) -> bool {
 #[must_use]
 pub fn lacks_browser(item: &ItemReport) -> bool {
     matches!(item.id, ItemId::Extended(_))
-        && standing(item) == Standing::Skipped
+        && item.outcome() == Outcome::Skipped
         && item.reason.as_deref() == Some(NEEDS_BROWSER)
 }
 
 fn finding(item: &ItemReport, no: u32) -> Finding {
-    let found = standing(item);
+    let found = item.outcome();
     let what = match found {
-        Standing::Passed => "passed",
-        Standing::Failed => "failed",
-        Standing::Skipped => "did not run",
-        Standing::Unclear => "could not tell",
+        Outcome::Passed => "passed",
+        Outcome::Failed => "failed",
+        Outcome::Inconclusive => "inconclusive",
+        Outcome::Skipped | Outcome::NotSelected => "did not run",
     };
     let cause = match &item.failure {
         Some(failure) if !failure.seen.trim().is_empty() => first_lines(&failure.seen),
@@ -58,7 +58,7 @@ fn finding(item: &ItemReport, no: u32) -> Finding {
         no,
         item: item.id,
         severity: severity(item),
-        summary: format!("{} {what}", item.title.en),
+        summary: format!("{}: {what}", item.title.en),
         cause,
         remedy: item.remedy.clone(),
         state: state(item, found),
@@ -78,10 +78,10 @@ pub fn severity(item: &ItemReport) -> Severity {
     }
 }
 
-fn state(item: &ItemReport, found: Standing) -> FindingState {
+fn state(item: &ItemReport, found: Outcome) -> FindingState {
     match (found, severity(item)) {
-        (Standing::Failed, Severity::Critical) => FindingState::Rollback,
-        (Standing::Unclear, _) => FindingState::Rerun,
+        (Outcome::Failed, Severity::Critical) => FindingState::Rollback,
+        (Outcome::Inconclusive, _) => FindingState::Rerun,
         _ => FindingState::Open,
     }
 }

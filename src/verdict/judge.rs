@@ -2,50 +2,12 @@
 //! verdict, and the gate asks again before it believes a saved one.
 
 use crate::{
-    engine::event::{RunEnd, StepStatus},
+    engine::event::RunEnd,
     plan::{Checklist, Lang},
-    report::{Fault, ItemReport, RunReport, Status, Verdict},
+    report::{ItemReport, RunReport, Verdict},
 };
 
-use super::reason::Reason;
-
-/// The reason that an item carries which a partial run left out.
-pub const NOT_SELECTED: &str = "not selected (partial run)";
-
-/// What an item's result counts as.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Standing {
-    /// It passed, and nothing in it says otherwise.
-    Passed,
-    /// The candidate failed it.
-    Failed,
-    /// It did not run.
-    Skipped,
-    /// Nothing can be said: inconclusive, failed by the harness, or contradicting itself.
-    Unclear,
-}
-
-/// What an item's result counts as. A failure that nobody is named for is not the
-/// candidate's, and a pass with a fault or an unfinished step is not a pass.
-#[must_use]
-pub fn standing(item: &ItemReport) -> Standing {
-    let steps_passed = item
-        .steps
-        .iter()
-        .all(|step| step.status == StepStatus::Passed);
-    match (item.status, item.fault) {
-        (Status::Passed, None) if steps_passed => Standing::Passed,
-        (Status::Failed, Some(Fault::Candidate)) => Standing::Failed,
-        (Status::Skipped, _) => Standing::Skipped,
-        _ => Standing::Unclear,
-    }
-}
-
-/// Whether an item was chosen to run.
-#[must_use]
-pub fn is_selected(item: &ItemReport) -> bool {
-    !(item.status == Status::Skipped && item.reason.as_deref() == Some(NOT_SELECTED))
-}
+use super::{outcome::Outcome, reason::Reason};
 
 /// The verdict that `items` and the `extended` checks add up to, and why: one sentence each.
 ///
@@ -104,23 +66,22 @@ fn weigh(
     let is_required = |item: &&ItemReport| item.checklist == Checklist::Required;
     let required: Vec<&ItemReport> = items.iter().filter(is_required).collect();
 
-    let failed = reasons(&required, |found| found == Standing::Failed);
+    let failed = reasons(required.iter().copied(), |found| found == Outcome::Failed);
     if !failed.is_empty() {
         return (Some(Verdict::Fail), failed);
     }
-    let untold = reasons(&required, |found| found != Standing::Passed);
-    if !untold.is_empty() {
-        return (Some(Verdict::Inconclusive), untold);
+    let not_passed = |found| found != Outcome::Passed;
+    let open = reasons(required.iter().copied(), not_passed);
+    if !open.is_empty() {
+        return (Some(Verdict::Inconclusive), open);
     }
     if required.is_empty() {
         return (Some(Verdict::Inconclusive), vec![Reason::NothingRequired]);
     }
-    let ran: Vec<&ItemReport> = extended
-        .iter()
-        .filter(|item| standing(item) != Standing::Skipped)
+    let ran: Vec<&ItemReport> = (extended.iter())
+        .filter(|item| !item.outcome().is_skipped())
         .collect();
-    let all: Vec<&ItemReport> = items.iter().chain(ran.iter().copied()).collect();
-    let others = reasons(&all, |found| found != Standing::Passed);
+    let others = reasons(items.iter().chain(ran.iter().copied()), not_passed);
     if !others.is_empty() {
         return (Some(Verdict::Conditional), others);
     }
@@ -131,20 +92,20 @@ fn weigh(
     (Some(Verdict::Pass), vec![reason])
 }
 
-fn reasons(items: &[&ItemReport], wanted: impl Fn(Standing) -> bool) -> Vec<Reason> {
-    Reason::of_items(items.iter().copied().filter(|item| wanted(standing(item))))
+fn reasons<'a>(
+    items: impl Iterator<Item = &'a ItemReport>,
+    wanted: impl Fn(Outcome) -> bool,
+) -> Vec<Reason> {
+    Reason::of_items(items.filter(|item| wanted(item.outcome())))
 }
 
 fn partial_reasons(items: &[ItemReport], extended: &[ItemReport]) -> Vec<Reason> {
-    let chosen: Vec<&ItemReport> = items
-        .iter()
-        .chain(extended)
-        .filter(|item| is_selected(item))
-        .collect();
+    let selected = |item: &&ItemReport| item.outcome().is_selected();
     let mut all = vec![Reason::Partial {
-        chosen: items.iter().filter(|item| is_selected(item)).count(),
+        selected: items.iter().filter(selected).count(),
         of: items.len(),
     }];
-    all.extend(reasons(&chosen, |found| found != Standing::Passed));
+    let selected = items.iter().chain(extended).filter(selected);
+    all.extend(reasons(selected, |found| found != Outcome::Passed));
     all
 }

@@ -6,6 +6,7 @@ mod diagnose;
 mod findings;
 mod fold;
 mod judge;
+mod outcome;
 mod progress;
 mod reason;
 mod rollback;
@@ -15,12 +16,13 @@ pub use again::run_again;
 pub use diagnose::diagnose;
 pub use findings::{findings, is_finding, lacks_browser, severity};
 pub use fold::{FoldError, fold};
-pub use judge::{NOT_SELECTED, Standing, is_selected, judge, judge_run, standing};
+pub use judge::{judge, judge_run};
+pub use outcome::{NOT_SELECTED, Outcome};
 pub use reason::Reason;
 pub use rollback::steps as rollback_steps;
 pub use summary::summary;
 
 #[cfg(test)]
-mod details;
+mod details_tests;
 #[cfg(test)]
 mod tests;

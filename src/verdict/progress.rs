@@ -9,7 +9,7 @@ use crate::{
 
 use super::{
     findings::{clip, first_lines},
-    judge::NOT_SELECTED,
+    outcome::NOT_SELECTED,
 };
 
 /// How far one chosen item has come.

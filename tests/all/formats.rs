@@ -57,6 +57,23 @@ fn every_format_of_a_saved_report_can_be_shown_and_written() {
     }
 }
 
+/// A run with `--allow-conditional` ended with 0, and a rendering made later says the same.
+#[test]
+fn a_saved_report_is_rendered_with_the_policy_of_its_run() {
+    let saved =
+        fs::read_to_string(root().join("tests/reports/conditional.json")).expect("a report");
+    let mut report: serde_json::Value = serde_json::from_str(&saved).expect("JSON");
+    for (allowed, code) in [(false, 3), (true, 0)] {
+        report["run"]["allow_conditional"] = allowed.into();
+        let file = Scratch::file("report.json", &report.to_string());
+        let shown = verify(["render", file.str(), "--format", "markdown"]).ends();
+        shown.exits(0);
+        let own = shown.stdout.lines().find(|row| row.ends_with("| ✔ |"));
+        let own = own.expect("the row of this run");
+        assert!(own.starts_with(&format!("| {code} | ")), "{own}");
+    }
+}
+
 // ------------------------------------------------------------------------ GitHub Actions
 
 /// `verify` as GitHub Actions runs it, and the file of the step's summary.

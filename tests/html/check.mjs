@@ -74,10 +74,10 @@ const structure = async (page, tab) => {
 const filters = async (page, tab) => {
   const all = items(page.json);
   expect(page, (await shown(tab)) === all.length, `${await shown(tab)} items are shown, not ${all.length}`);
-  for (const status of ["passed", "skipped", "unclear"]) await tab.uncheck(`input[value=${status}]`);
+  for (const status of ["passed", "skipped", "inconclusive"]) await tab.uncheck(`input[value=${status}]`);
   const failed = all.filter((item) => item.status === "failed").length;
   expect(page, (await shown(tab)) === failed, `${await shown(tab)} failed items are shown, not ${failed}`);
-  for (const status of ["passed", "skipped", "unclear"]) await tab.check(`input[value=${status}]`);
+  for (const status of ["passed", "skipped", "inconclusive"]) await tab.check(`input[value=${status}]`);
   await tab.selectOption("select[name=phase]", "3");
   const third = all.filter((item) => item.phase === 3).length;
   expect(page, third > 0 && (await shown(tab)) === third, `${await shown(tab)} items of phase 3 are shown, not ${third}`);

@@ -10,7 +10,7 @@ use crate::{
         text::{clip, columns, line, pad, wrap},
         words::say,
     },
-    verdict::Standing,
+    verdict::Outcome as Standing,
 };
 
 const DIM: &str = "2";
@@ -123,8 +123,8 @@ fn weight(found: Option<Standing>) -> u8 {
     match found {
         Some(Standing::Passed) => 0,
         None => 1,
-        Some(Standing::Skipped) => 2,
-        Some(Standing::Unclear) => 3,
+        Some(Standing::Skipped | Standing::NotSelected) => 2,
+        Some(Standing::Inconclusive) => 3,
         Some(Standing::Failed) => 4,
     }
 }
@@ -147,7 +147,7 @@ fn tally(progress: &Progress, style: Style, elapsed: Duration) -> String {
     for standing in [
         Standing::Passed,
         Standing::Failed,
-        Standing::Unclear,
+        Standing::Inconclusive,
         Standing::Skipped,
     ] {
         let number = progress.count(standing);

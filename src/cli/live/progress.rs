@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{
     engine::event::{Outcome, RunEvent},
     plan::{EXTENDED, ItemId, Lang, Phase},
-    verdict::Standing,
+    verdict::Outcome as Standing,
 };
 
 /// How far a run is.
@@ -161,10 +161,5 @@ impl Progress {
 
 /// What an outcome counts as.
 pub fn standing(outcome: &Outcome) -> Standing {
-    match outcome {
-        Outcome::Passed => Standing::Passed,
-        Outcome::Failed(_) => Standing::Failed,
-        Outcome::Skipped { .. } => Standing::Skipped,
-        Outcome::Inconclusive(_) => Standing::Unclear,
-    }
+    Standing::from(outcome)
 }

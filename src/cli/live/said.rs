@@ -10,7 +10,7 @@ use crate::{
         text::{columns, line, pad, wrap},
         words::{self, say},
     },
-    verdict::Standing,
+    verdict::Outcome as Standing,
 };
 
 /// Where nothing says how wide a line may be, it is a pipe's: cut only where it is no line any
@@ -24,8 +24,8 @@ pub fn mark(found: Standing) -> &'static str {
     match found {
         Standing::Passed => "✔",
         Standing::Failed => "✘",
-        Standing::Skipped => "-",
-        Standing::Unclear => "?",
+        Standing::Skipped | Standing::NotSelected => "-",
+        Standing::Inconclusive => "?",
     }
 }
 
@@ -34,7 +34,7 @@ pub fn sgr(found: Standing) -> &'static str {
     match found {
         Standing::Passed => GREEN,
         Standing::Failed => RED,
-        Standing::Skipped | Standing::Unclear => YELLOW,
+        Standing::Skipped | Standing::NotSelected | Standing::Inconclusive => YELLOW,
     }
 }
 
@@ -95,8 +95,8 @@ fn over(
     let sign = paint(mark(found));
     let word = match found {
         // What must not be overlooked.
-        Standing::Failed => words::standing_name(found, lang).to_uppercase(),
-        _ => words::standing_name(found, lang).to_owned(),
+        Standing::Failed => words::outcome(found, lang).to_uppercase(),
+        _ => words::outcome(found, lang).to_owned(),
     };
     if style.width < NARROW {
         let told = match found {

@@ -2,47 +2,33 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    about,
-    text::{self, line},
-};
 use crate::{
-    engine::event::StepStatus,
-    plan::Lang,
-    report::{ItemReport, RunReport},
-    verdict::{Standing, standing},
+    report::{
+        text,
+        view::{Item, View},
+    },
+    verdict::Outcome,
 };
 
-/// The report as CTRF, pretty, with a line end. What could not be told is `other`.
+/// The report as CTRF, pretty, with a line end. What is inconclusive is `other`.
 ///
 /// # Errors
 /// What `serde_json` says; nothing that a report can hold makes it say so.
-pub fn ctrf(report: &RunReport, lang: Lang) -> Result<String, serde_json::Error> {
-    let groups = about::groups(report, lang);
-    let chosen = || groups.iter().flat_map(|group| &group.items);
-    let count = |wanted: &str| {
-        let with = chosen().filter(|item| status(item) == wanted);
-        with.count()
-    };
-    let tests: Vec<Value> = groups
-        .iter()
-        .flat_map(|group| {
-            group
-                .items
-                .iter()
-                .map(|item| test(item, &group.title, lang))
-        })
-        .collect();
-    let start = about::started(report);
-    let took = whole(report.run.duration_ms);
-    let facts = about::facts(report).into_iter();
+pub fn ctrf(view: &View<'_>) -> Result<String, serde_json::Error> {
+    let count = |wanted: &str| view.items().filter(|item| status(item) == wanted).count();
+    let groups = view.groups.iter();
+    let tests = groups.flat_map(|group| group.items.iter().map(|item| test(item, &group.title)));
+    let tests: Vec<Value> = tests.collect();
+    let start = view.started_ms();
+    let took = whole(view.report.run.duration_ms);
+    let facts = view.facts().into_iter();
     let facts: Map<String, Value> = facts
         .map(|(name, fact)| (name.to_owned(), fact.into()))
         .collect();
     let all = json!({
         "reportFormat": "CTRF",
         "specVersion": "0.0.0",
-        "timestamp": report.run.started_at,
+        "timestamp": view.report.run.started_at,
         "generatedBy": "verify",
         "results": {
             "tool": {"name": "verify", "version": env!("CARGO_PKG_VERSION")},
@@ -53,15 +39,15 @@ pub fn ctrf(report: &RunReport, lang: Lang) -> Result<String, serde_json::Error>
                 "skipped": count("skipped"),
                 "pending": 0,
                 "other": count("other"),
-                "suites": groups.len(),
+                "suites": view.groups.len(),
                 "start": start,
                 "stop": start + took,
                 "duration": took,
             },
             "tests": tests,
             "environment": {
-                "reportName": report.run.plan.get(lang),
-                "testEnvironment": line(&report.run.stack),
+                "reportName": view.title,
+                "testEnvironment": view.run.stack,
                 "extra": facts,
             },
         },
@@ -69,50 +55,38 @@ pub fn ctrf(report: &RunReport, lang: Lang) -> Result<String, serde_json::Error>
     text::json(&all)
 }
 
-fn test(item: &ItemReport, suite: &str, lang: Lang) -> Value {
-    let steps: Vec<Value> = item
-        .steps
-        .iter()
-        .map(|step| {
-            let status = match step.status {
-                StepStatus::Passed => "passed",
-                StepStatus::Failed => "failed",
-                StepStatus::Skipped => "skipped",
-            };
-            json!({"name": line(&step.text), "status": status})
-        })
-        .collect();
+fn test(item: &Item, suite: &str) -> Value {
+    let steps = item.steps.iter();
+    let steps = steps.map(|step| json!({"name": step.text, "status": step.class}));
     let mut test = json!({
-        "name": about::name(item, lang),
+        "name": item.name(),
         "status": status(item),
         "rawStatus": item.status,
         "duration": whole(item.duration_ms),
         "suite": [suite],
-        "tags": [about::weight(item)],
+        "tags": [item.weight_for_programs],
         "type": "acceptance",
-        "steps": steps,
-        "stdout": about::evidence(item, lang).lines().collect::<Vec<_>>(),
+        "steps": steps.collect::<Vec<_>>(),
+        "stdout": item.all_evidence().lines().collect::<Vec<_>>(),
     });
-    if standing(item) != Standing::Passed {
-        test["message"] = about::message(item, lang).into();
-        test["trace"] = about::details(item, lang).into();
-        if let Some(code) = about::code(item) {
+    if item.outcome != Outcome::Passed {
+        test["message"] = item.message().into();
+        test["trace"] = item.details().into();
+        if let Some(code) = item.code() {
             test["extra"] = json!({"code": code});
         }
     }
-    if let Some((file, no)) = about::place(item) {
+    if let Some((file, no)) = item.place() {
         test["filePath"] = file.into();
         test["line"] = no.into();
     }
     test
 }
 
-fn status(item: &ItemReport) -> &'static str {
-    match standing(item) {
-        Standing::Passed => "passed",
-        Standing::Failed => "failed",
-        Standing::Skipped => "skipped",
-        Standing::Unclear => "other",
+fn status(item: &Item) -> &'static str {
+    match item.outcome {
+        Outcome::Inconclusive => "other",
+        outcome => outcome.name(),
     }
 }
 

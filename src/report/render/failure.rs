@@ -1,11 +1,14 @@
 //! At a terminal: what was done, expected and seen, beside their labels.
 
-use super::{
-    Style,
-    text::{columns, lines, pad, wrap},
-    words::say,
+use super::style::Style;
+use crate::{
+    engine::event,
+    report::{
+        text::{columns, lines, pad, wrap},
+        view::{Failure, failure},
+        words::{fill, words},
+    },
 };
-use crate::{engine::event::Failure, plan::Lang};
 
 /// How many lines of a field are shown.
 const SEEN_LINES: usize = 40;
@@ -14,34 +17,45 @@ const MOST: usize = 8_000;
 
 /// A failure while its run goes: in full, but for what would fill more than the screen.
 #[must_use]
-pub fn shown(failure: &Failure, style: Style) -> Vec<String> {
-    let told = told(failure, style.lang).map(|(label, body)| (label, within(&body)));
-    split(&all(&told, false, style))
+pub fn shown(found: &event::Failure, style: Style) -> Vec<String> {
+    let bounded = event::Failure {
+        did: within(&found.did),
+        expected: within(&found.expected),
+        seen: within(&found.seen),
+        ..found.clone()
+    };
+    let failure = failure(&bounded, style.lang);
+    let text = headline(&failure, style) + &all(&told(&failure, style), false, style);
+    split(&text)
 }
 
 /// Why something did not run, as [`shown`] has it.
 #[must_use]
 pub fn because(reason: &str, style: Style) -> Vec<String> {
-    let told = [(reason_label(style.lang), within(&lines(reason)))];
-    split(&all(&told, false, style))
+    let reason = [(words(style.lang).short_reason, within(&lines(reason)))];
+    split(&all(&reason, false, style))
 }
 
-/// What the reason of something that did not run is called.
-pub fn reason_label(lang: Lang) -> &'static str {
-    say(lang, "because", "理由")
+/// The condition that is not met, on lines of its own; nothing where the language has none.
+pub(super) fn headline(failure: &Failure, style: Style) -> String {
+    match failure.headline() {
+        headline if headline.is_empty() => headline,
+        headline => format!("\n  {}", style.paragraph(2, &headline)),
+    }
 }
 
 /// What was done, expected and seen, with what each is called.
-pub fn told(failure: &Failure, lang: Lang) -> [(&'static str, String); 3] {
-    [
-        (say(lang, "done", "実施"), lines(&failure.did)),
-        (say(lang, "expected", "期待"), lines(&failure.expected)),
-        (say(lang, "seen", "結果"), lines(&failure.seen)),
+pub(super) fn told(failure: &Failure, style: Style) -> Vec<(&'static str, String)> {
+    let w = words(style.lang);
+    vec![
+        (w.short_did, failure.did.clone()),
+        (w.short_expected, failure.expected.clone()),
+        (w.short_seen, failure.seen.clone()),
     ]
 }
 
 /// Labels with their texts beside them. What is to be done next, the last, may hold commands.
-pub fn fields(shown: &[(&str, String)], style: Style) -> String {
+pub(super) fn fields(shown: &[(&str, String)], style: Style) -> String {
     all(shown, true, style)
 }
 
@@ -58,7 +72,7 @@ fn all(shown: &[(&str, String)], commands_last: bool, style: Style) -> String {
 
 /// A label with its text beside it. Where the text has commands, indented by four, their
 /// lines are left whole, so that they can be copied.
-pub fn field(label: &str, body: &str, commands: bool, style: Style) -> String {
+pub(super) fn field(label: &str, body: &str, commands: bool, style: Style) -> String {
     let indent = columns(label) + 4;
     let room = style.width.saturating_sub(indent).max(20);
     let shown: Vec<String> = if commands {
@@ -90,10 +104,7 @@ fn bounded(mut shown: Vec<String>, style: Style) -> Vec<String> {
         return shown;
     }
     let left_out = shown.len() - SEEN_LINES + 1;
-    let note = match style.lang {
-        Lang::En => format!("[… {left_out} lines left out: see report.md …]"),
-        Lang::Ja => format!("[… {left_out}行省略：report.md を参照 …]"),
-    };
+    let note = fill(words(style.lang).lines_left_out, &[("count", &left_out)]);
     let head = SEEN_LINES / 2;
     shown.splice(head..head + left_out, [note]);
     shown

@@ -3,9 +3,26 @@
 use std::{fmt, str::FromStr};
 
 use super::{
-    HtmlError, Style, ctrf, cucumber_messages, github, html, json, junit, markdown, table, tap,
+    ctrf::ctrf,
+    cucumber::cucumber_messages,
+    github::{self, github},
+    junit::junit,
+    style::Style,
+    table::table,
+    tap::tap,
+    template::{self, TemplateError},
 };
-use crate::{lint::sarif::sarif, report::RunReport, yaml};
+use crate::{
+    lint::sarif::sarif,
+    mutation::Matrix,
+    plan::Lang,
+    report::{
+        RunReport, text,
+        view::{Decision, View},
+        words::{fill, words},
+    },
+    yaml,
+};
 
 /// A form that a report is written in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -48,7 +65,7 @@ pub enum RenderError {
     Json(#[from] serde_json::Error),
     /// A defect of the templates.
     #[error(transparent)]
-    Html(#[from] HtmlError),
+    Template(#[from] TemplateError),
     /// The library could not.
     #[error("the report cannot be written as JUnit XML: {0}")]
     Junit(#[from] quick_junit::SerializeError),
@@ -92,18 +109,18 @@ impl Format {
     ///
     /// What the form cannot hold.
     pub fn render(self, report: &RunReport, style: Style) -> Result<String, RenderError> {
-        let lang = style.lang;
+        let view = || View::of(report, style.lang);
         Ok(match self {
-            Self::Table => table(report, style),
+            Self::Table => table(&view(), style),
             Self::Json => json(report)?,
-            Self::Markdown => markdown(report, lang),
-            Self::Html => html(report, None, lang)?,
-            Self::Junit => junit(report, lang)?,
-            Self::Ctrf => ctrf(report, lang)?,
-            Self::Tap => tap(report, lang),
-            Self::CucumberMessages => cucumber_messages(report, lang),
-            Self::Github => github(report, lang),
-            Self::Sarif => sarif(&report.lint, lang)?,
+            Self::Markdown => template::markdown(&view())?,
+            Self::Html => template::html(&view())?,
+            Self::Junit => junit(&view())?,
+            Self::Ctrf => ctrf(&view())?,
+            Self::Tap => tap(&view()),
+            Self::CucumberMessages => cucumber_messages(&view()),
+            Self::Github => github(&view()),
+            Self::Sarif => sarif(&report.lint, style.lang)?,
         })
     }
 }
@@ -133,4 +150,57 @@ fn meant(typed: &str) -> String {
 
 fn known() -> String {
     Format::ALL.map(Format::name).join(", ")
+}
+
+/// The report as a page, with the matrix of a catalogue of mutants where there is one.
+///
+/// # Errors
+/// Where a template is wrong.
+pub fn html(
+    report: &RunReport,
+    matrix: Option<&Matrix>,
+    lang: Lang,
+) -> Result<String, TemplateError> {
+    template::html(&View::of(report, lang).with_matrix(matrix))
+}
+
+/// The report as `report.md` and `report.html`, in this order.
+///
+/// # Errors
+/// Where a template is wrong.
+pub fn documents(report: &RunReport, lang: Lang) -> Result<[String; 2], TemplateError> {
+    let view = View::of(report, lang);
+    Ok([template::markdown(&view)?, template::html(&view)?])
+}
+
+/// The exit code that the run ended with, in a line.
+#[must_use]
+pub fn exit(report: &RunReport, lang: Lang) -> String {
+    let decision = Decision::of(report, lang);
+    let (code, meaning) = (decision.exit_code, decision.exit_meaning);
+    fill(
+        words(lang).exit_line,
+        &[("code", &code), ("meaning", &meaning)],
+    )
+}
+
+/// The summary of a step of GitHub Actions, at most `room` bytes long.
+///
+/// # Errors
+/// Where a template is wrong.
+pub fn github_summary(
+    report: &RunReport,
+    lang: Lang,
+    room: usize,
+) -> Result<String, TemplateError> {
+    github::summary(&View::of(report, lang), room)
+}
+
+/// The report as `report.json`: pretty, with a line end.
+///
+/// # Errors
+///
+/// When a path in it is not UTF-8, which JSON cannot hold.
+pub fn json(report: &RunReport) -> Result<String, serde_json::Error> {
+    text::json(report)
 }

@@ -5,13 +5,16 @@ use insta::assert_snapshot;
 use regex::Regex;
 use serde_json::Value;
 
-use super::{schema_tests::Node, *};
+use super::{xml_tests::Node, *};
 use crate::{
     engine::event::{Failure, Outcome},
     evidence::{Evidence, EvidenceKind, Redactor},
     lint,
-    plan::Text,
-    report::samples::{self, Sample},
+    plan::{Lang, Text},
+    report::{
+        RunReport,
+        samples::{self, Sample},
+    },
 };
 
 pub(super) fn render(format: Format, report: &RunReport) -> String {
@@ -41,7 +44,7 @@ fn each_format_over_three_reports() {
         for format in FORMATS {
             assert_snapshot!(format!("{format}_{name}"), render(format, &report));
         }
-        let summary = github_summary(&report, Lang::En, SUMMARY_LIMIT);
+        let summary = github_summary(&report, Lang::En, SUMMARY_LIMIT).unwrap();
         assert_snapshot!(format!("github_summary_{name}"), summary);
     }
 }
@@ -169,10 +172,10 @@ fn nothing_that_was_seen_breaks_a_format() {
 fn a_summary_never_is_longer_than_its_room_and_says_what_is_left_out() {
     let report = evil();
     for lang in [Lang::En, Lang::Ja] {
-        let whole = github_summary(&report, lang, usize::MAX);
+        let whole = github_summary(&report, lang, usize::MAX).unwrap();
         assert!(!whole.contains("report.md` "), "everything is there");
         for room in [0, 10, 2000, 20_000, SUMMARY_LIMIT] {
-            let text = github_summary(&report, lang, room);
+            let text = github_summary(&report, lang, room).unwrap();
             assert!(text.len() <= room, "{room}: {}", text.len());
             let said = text.contains("`report.md`");
             assert_eq!(said, room >= 2000, "{room}: something is left out");

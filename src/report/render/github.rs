@@ -1,44 +1,30 @@
 //! GitHub Actions: workflow commands, which become annotations, and the summary of a step.
 
-use super::{
-    about,
-    markdown::{assessment, findings, head, summary},
-    markdown_items,
-    text::{line, lines},
-    words::{self, say},
-};
+use super::template::{TemplateError, part};
 use crate::{
     lint,
     plan::Lang,
-    report::RunReport,
-    verdict::{Standing, standing},
+    report::{
+        Verdict,
+        text::{line, lines},
+        view::{Lint, View, bounded},
+    },
+    verdict::Outcome,
 };
 
 /// What GitHub takes of a step's summary, in bytes; of a longer one it shows nothing.
 pub const SUMMARY_LIMIT: usize = 1024 * 1024;
 
-/// A level of annotations.
-#[derive(Clone, Copy)]
-enum Level {
-    Error,
-    Warning,
-    Notice,
-}
-
-/// A workflow command. Nothing in its parts ends it or begins another.
-fn command(level: Level, at: Option<(&str, Option<u64>)>, title: &str, message: &str) -> String {
-    let level = match level {
-        Level::Error => "error",
-        Level::Warning => "warning",
-        Level::Notice => "notice",
-    };
+/// A workflow command, whose level is `error`, `warning` or `notice`. Nothing in its parts ends it
+/// or begins another.
+fn command(level: &str, at: Option<(&str, Option<u64>)>, title: &str, message: &str) -> String {
     let mut properties = Vec::new();
     if let Some((file, no)) = at {
         properties.push(format!("file={}", property(file)));
         properties.extend(no.map(|no| format!("line={no}")));
     }
     properties.push(format!("title={}", property(title)));
-    let message = data(&about::bounded(message, 4 * 1024));
+    let message = data(&bounded(message, 4 * 1024));
     format!("::{level} {}::{message}\n", properties.join(","))
 }
 
@@ -56,60 +42,44 @@ fn property(text: &str) -> String {
 /// The report as workflow commands: the verdict, what did not pass, the linter's findings at
 /// their lines, and the remarks. The gravest first, as GitHub shows ten of a kind.
 #[must_use]
-pub fn github(report: &RunReport, lang: Lang) -> String {
-    let candidate = report.run.candidate.path.to_string_lossy();
-    let mut text = verdict(report, lang);
-    let all = || report.items.iter().chain(&report.extended);
-    for item in all().filter(|item| crate::verdict::is_selected(item)) {
-        let (level, at) = match standing(item) {
-            Standing::Failed => (Level::Error, Some((&*candidate, None))),
-            Standing::Unclear => (Level::Warning, None),
-            Standing::Passed | Standing::Skipped => continue,
+pub fn github(view: &View<'_>) -> String {
+    let candidate = view.report.run.candidate.path.to_string_lossy();
+    let mut text = verdict(view);
+    for item in view.items() {
+        let (level, at) = match item.outcome {
+            Outcome::Failed => ("error", Some((&*candidate, None))),
+            Outcome::Inconclusive => ("warning", None),
+            _ => continue,
         };
-        let mut title = format!(
-            "{} {}",
-            about::name(item, lang),
-            words::standing_word(item, lang)
-        );
-        if let Some(code) = about::code(item) {
-            title.push_str(&format!(" [{code}]"));
-        }
-        text.push_str(&command(level, at, &title, &about::details(item, lang)));
+        let code = item.code().map(|code| format!(" [{code}]"));
+        let title = format!("{} {}{}", item.name(), item.word, code.unwrap_or_default());
+        text.push_str(&command(level, at, &title, &item.details()));
     }
-    text.push_str(&github_lint(&report.lint, lang));
-    for item in all() {
-        for remark in about::remarks(item) {
-            let title = format!("{}: {}", about::name(item, lang), remark.title);
-            text.push_str(&command(
-                Level::Notice,
-                None,
-                &title,
-                remark.body.trim_end(),
-            ));
+    text.push_str(&github_lint(&view.report.lint, view.lang));
+    for item in view.items() {
+        for remark in item.remarks() {
+            let title = format!("{}: {}", item.name(), remark.title);
+            text.push_str(&command("notice", None, &title, remark.body.trim_end()));
         }
     }
     text
 }
 
-fn verdict(report: &RunReport, lang: Lang) -> String {
-    use crate::report::Verdict;
-    let Some(verdict) = report.verdict else {
-        let title = say(lang, "Partial run", "部分実行");
-        return command(Level::Notice, None, title, words::partial_notice(lang));
+fn verdict(view: &View<'_>) -> String {
+    let decision = &view.decision;
+    let level = match decision.verdict {
+        None => return command("notice", None, decision.name, decision.meaning),
+        Some(Verdict::Pass) => "notice",
+        Some(Verdict::Conditional | Verdict::Inconclusive) => "warning",
+        Some(Verdict::Fail) => "error",
     };
-    let (name, meaning) = words::verdict(verdict, lang);
-    let level = match verdict {
-        Verdict::Pass => Level::Notice,
-        Verdict::Conditional | Verdict::Inconclusive => Level::Warning,
-        Verdict::Fail => Level::Error,
-    };
-    let title = format!("{}: {name}", say(lang, "Verdict", "総合評価"));
-    let mut message = meaning.to_owned();
-    if let Some(outcome) = words::rollback_outcome(report, lang) {
-        message = format!("{message}\n{outcome}");
+    let title = format!("{}: {}", view.t.verdict, decision.name);
+    let mut message = decision.meaning.to_owned();
+    if !decision.rollback.is_empty() {
+        message.push_str(&format!("\n{}", decision.rollback));
     }
-    for reason in words::reasons(report, lang) {
-        message.push_str(&format!("\n- {}", line(&reason)));
+    for reason in &decision.reasons {
+        message.push_str(&format!("\n- {reason}"));
     }
     command(level, None, &title, &message)
 }
@@ -121,16 +91,14 @@ pub fn github_lint(findings: &[lint::Finding], lang: Lang) -> String {
     sorted.sort_by_key(|finding| finding.level);
     let commands = sorted.into_iter().map(|finding| {
         let level = match finding.level {
-            lint::Level::Error => Level::Error,
-            lint::Level::Warning => Level::Warning,
-            lint::Level::Note => Level::Notice,
+            lint::Level::Error => "error",
+            lint::Level::Warning => "warning",
+            lint::Level::Note => "notice",
         };
-        let file = finding.file.to_string_lossy();
-        let message = [&finding.what, &finding.why, &finding.remedy]
-            .map(|text| line(text.get(lang)))
-            .join("\n");
-        let at = Some((&*file, Some(finding.line.max(1))));
-        command(level, at, &finding.rule, &message)
+        let found = Lint::of(finding, lang);
+        let message = [found.what, found.why, found.remedy].join("\n");
+        let at = Some((found.file.as_str(), Some(found.line)));
+        command(level, at, &found.rule, &message)
     });
     commands.collect()
 }
@@ -138,39 +106,35 @@ pub fn github_lint(findings: &[lint::Finding], lang: Lang) -> String {
 /// The summary of a step, in Markdown: the verdict, the plan's tables, and of the items those that
 /// did not pass. It is at most `room` bytes long; what does not fit is left out in whole parts,
 /// and said.
-#[must_use]
-pub fn github_summary(report: &RunReport, lang: Lang, room: usize) -> String {
-    let mut parts = vec![
-        head(report, lang),
-        summary(report, lang),
-        findings(report, lang),
+///
+/// # Errors
+/// Where a template is wrong.
+pub fn summary(view: &View<'_>, room: usize) -> Result<String, TemplateError> {
+    let parts = [
+        ("head.md", true),
+        ("summary.md", true),
+        ("findings.md", true),
+        ("causes.md", !view.causes.is_empty()),
+        ("assessment.md", true),
+        ("rollback.md", view.rollback.is_some()),
+        ("lint.md", !view.lint.is_empty()),
     ];
-    parts.extend(super::causes::markdown(report, lang));
-    parts.push(assessment(report, lang));
-    if report.rollback.required || report.rollback.executed {
-        parts.push(markdown_items::rollback(report, lang));
-    }
-    if !report.lint.is_empty() {
-        parts.push(super::lint::markdown(report, lang));
-    }
-    let troubled = (report.items.iter().chain(&report.extended))
-        .filter(|item| matches!(standing(item), Standing::Failed | Standing::Unclear));
-    parts.extend(troubled.map(|item| markdown_items::item(item, lang)));
-    let more = say(
-        lang,
-        "\n> The rest does not fit here; `report.md` has all of it.\n",
-        "\n> 以降は省略しました。全文は `report.md` にあります。\n",
-    );
+    let parts = parts.into_iter().filter(|(_, wanted)| *wanted);
+    let parts = parts.map(|(name, _)| (name, None));
+    let problems = view.items().filter(|item| item.problem);
+    let problems = problems.map(|item| ("item.md", Some(item)));
+    let more = format!("\n> {}\n", view.t.rest_left_out);
     let mut text = String::new();
-    for part in parts {
+    for (name, item) in parts.chain(problems) {
+        let part = part(name, view, item)?;
         if text.len() + part.len() + 1 + more.len() > room {
             if text.len() + more.len() <= room {
-                text.push_str(more);
+                text.push_str(&more);
             }
             break;
         }
         text.push_str(&part);
         text.push('\n');
     }
-    text
+    Ok(text)
 }

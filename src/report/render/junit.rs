@@ -1,6 +1,6 @@
 //! JUnit XML, as Jenkins' own schema has it and GitLab reads it.
 //!
-//! A failure is the candidate's, an error the harness's: what could not be told. Each phase is a
+//! A failure is the candidate's, an error the harness's: what is inconclusive. Each phase is a
 //! suite. Jenkins' schema knows no `file` of a test case, so the suite has it.
 
 use std::time::Duration;
@@ -9,22 +9,20 @@ use quick_junit::{
     NonSuccessKind, Property, Report, SerializeError, TestCase, TestCaseStatus, TestSuite,
 };
 
-use super::about::{self, Group};
 use crate::{
-    plan::Lang,
-    report::{ItemReport, RunReport},
-    verdict::{Standing, standing},
+    report::view::{Group, Item, View},
+    verdict::Outcome,
 };
 
 /// The report as JUnit XML.
 ///
 /// # Errors
 /// What the library says; nothing that a report can hold makes it say so.
-pub fn junit(report: &RunReport, lang: Lang) -> Result<String, SerializeError> {
+pub fn junit(view: &View<'_>) -> Result<String, SerializeError> {
     let mut all = Report::new("verify");
-    all.set_time(millis(report.run.duration_ms));
-    for group in about::groups(report, lang) {
-        all.add_test_suite(suite(report, &group, lang));
+    all.set_time(millis(view.report.run.duration_ms));
+    for group in &view.groups {
+        all.add_test_suite(suite(view, group));
     }
     let xml = all.to_string()?;
     // The schema has this count in the suites alone.
@@ -34,17 +32,16 @@ pub fn junit(report: &RunReport, lang: Lang) -> Result<String, SerializeError> {
     Ok(xml.replace("[[ATTACHMENT|", "[ [ATTACHMENT|"))
 }
 
-fn suite(report: &RunReport, group: &Group<'_>, lang: Lang) -> TestSuite {
+fn suite(view: &View<'_>, group: &Group) -> TestSuite {
     let mut suite = TestSuite::new(group.title.as_str());
-    let started = report.run.started_at.as_str();
+    let started = view.report.run.started_at.as_str();
     suite.extra.insert("timestamp".into(), started.into());
-    if let Some((file, _)) = group.items.iter().find_map(|item| about::place(item)) {
+    if let Some((file, _)) = group.items.iter().find_map(Item::place) {
         suite.extra.insert("file".into(), file.into());
     }
-    suite.set_time(millis(
-        group.items.iter().map(|item| item.duration_ms).sum(),
-    ));
-    for (name, fact) in about::facts(report) {
+    let took = group.items.iter().map(|item| item.duration_ms).sum();
+    suite.set_time(millis(took));
+    for (name, fact) in view.facts() {
         suite.add_property(Property::new(name, fact));
     }
     let class = match group.phase {
@@ -52,41 +49,37 @@ fn suite(report: &RunReport, group: &Group<'_>, lang: Lang) -> TestSuite {
         no => format!("verify.phase{no}"),
     };
     for item in &group.items {
-        suite.add_test_case(case(item, &class, lang));
+        let mut case = TestCase::new(item.name(), status(item));
+        case.set_classname(&class);
+        case.set_time(millis(item.duration_ms));
+        let seen = item.all_evidence();
+        if !seen.is_empty() {
+            case.set_system_out(seen);
+        }
+        suite.add_test_case(case);
     }
     suite
 }
 
-fn case(item: &ItemReport, class: &str, lang: Lang) -> TestCase {
-    let mut case = TestCase::new(about::name(item, lang), status(item, lang));
-    case.set_classname(class);
-    case.set_time(millis(item.duration_ms));
-    let seen = about::evidence(item, lang);
-    if !seen.is_empty() {
-        case.set_system_out(seen);
-    }
-    case
-}
-
-fn status(item: &ItemReport, lang: Lang) -> TestCaseStatus {
-    let (mut status, kind) = match standing(item) {
-        Standing::Passed => return TestCaseStatus::success(),
-        Standing::Skipped => (TestCaseStatus::skipped(), "skipped"),
-        Standing::Failed => (
+fn status(item: &Item) -> TestCaseStatus {
+    let (mut status, kind) = match item.outcome {
+        Outcome::Passed => return TestCaseStatus::success(),
+        Outcome::Skipped | Outcome::NotSelected => (TestCaseStatus::skipped(), "skipped"),
+        Outcome::Failed => (
             TestCaseStatus::non_success(NonSuccessKind::Failure),
             "candidate",
         ),
-        Standing::Unclear => (
+        Outcome::Inconclusive => (
             TestCaseStatus::non_success(NonSuccessKind::Error),
             "harness",
         ),
     };
-    status.set_message(about::message(item, lang));
-    status.set_type(match about::code(item) {
+    status.set_message(item.message());
+    status.set_type(match item.code() {
         Some(code) => format!("{kind}:{code}"),
         None => kind.to_owned(),
     });
-    status.set_description(about::details(item, lang));
+    status.set_description(item.details());
     status
 }
 

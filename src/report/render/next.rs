@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use super::{
-    BOLD, Style,
-    text::{columns, line, pad},
-    words::{self, say},
-};
+use super::style::{BOLD, Style};
 use crate::{
-    plan::{ItemId, Lang},
-    report::{RunReport, Verdict},
-    verdict::{Standing, is_selected, run_again, standing},
+    plan::ItemId,
+    report::{
+        RunReport, Verdict,
+        text::{columns, line, pad},
+        words::{fill, quoted, words},
+    },
+    verdict::{Outcome, run_again},
 };
 
 /// What the report itself does not know.
@@ -20,7 +20,6 @@ pub struct Ways<'a> {
     pub report: &'a Path,
     /// The folder, or link, that the other commands are to be given.
     pub run: &'a Path,
-    /// What there is to roll back.
     pub undo: Undo<'a>,
 }
 
@@ -37,14 +36,13 @@ pub enum Undo<'a> {
 /// and where the candidate failed and was not deployed by `verify`, what that means.
 #[must_use]
 pub fn next(report: &RunReport, ways: Ways<'_>, style: Style) -> String {
-    let lang = style.lang;
-    let entries = entries(report, ways, lang);
-    let title = say(lang, "What next", "次の操作");
+    let w = words(style.lang);
+    let entries = entries(report, ways, style);
     let label_room = entries.iter().map(|(label, _)| columns(label)).max();
     let label_room = label_room.unwrap_or(0);
     let longest = entries.iter().map(|(_, command)| columns(command)).max();
     let beside = 2 + label_room + 2 + longest.unwrap_or(0) <= style.width;
-    let mut text = style.paint(BOLD, title);
+    let mut text = style.paint(BOLD, w.what_next);
     for (label, command) in &entries {
         text.push_str(&match beside {
             true => format!("\n  {}  {command}", pad(label, label_room)),
@@ -55,73 +53,45 @@ pub fn next(report: &RunReport, ways: Ways<'_>, style: Style) -> String {
         && !report.rollback.executed
         && ways.undo == Undo::Nothing
     {
-        let note = say(
-            lang,
-            "verify deployed nothing, so there is nothing for it to roll back: the baseline stays. \
-             Where the candidate runs already, the plan's way back is above, step by step.",
-            "verify は何もデプロイしていないため、verify によるロールバックは不要です（旧設定のまま）。\
-             新しい設定が既に稼働している場合は、上記の計画の手順でロールバックしてください。",
-        );
-        text.push_str(&format!("\n\n{}", style.paragraph(0, note)));
+        let note = style.paragraph(0, w.nothing_deployed);
+        text.push_str(&format!("\n\n{note}"));
     }
     text + "\n"
 }
 
-fn entries(report: &RunReport, ways: Ways<'_>, lang: Lang) -> Vec<(String, String)> {
-    let path = |path: &Path| words::quoted(&[path.to_string_lossy().into_owned()]);
-    let mut entries = vec![(
-        say(lang, "open the report", "レポートを開く").to_owned(),
-        path(ways.report),
-    )];
-    let open = run_again(report);
-    let all = || report.items.iter().chain(&report.extended);
-    if all().any(|item| is_selected(item) && standing(item) == Standing::Unclear) {
-        let label = say(lang, "see what a run needs", "実行環境を確認");
-        entries.push((label.to_owned(), "verify doctor".to_owned()));
+fn entries(report: &RunReport, ways: Ways<'_>, style: Style) -> Vec<(String, String)> {
+    let w = words(style.lang);
+    let path = |path: &Path| quoted(&[path.to_string_lossy().into_owned()]);
+    let mut entries = vec![(w.open_report.to_owned(), path(ways.report))];
+    let mut entry = |label: &str, command: String| entries.push((label.to_owned(), line(&command)));
+    if has(report, Outcome::Inconclusive) {
+        entry(w.check_environment, "verify doctor".to_owned());
     }
-    if let Some(command) = repeated(report, !open.is_empty()) {
-        let label = match open.is_empty() {
-            true => say(
-                lang,
-                "run the whole plan, for a verdict",
-                "計画全体を実行（総合評価）",
-            ),
-            false => say(lang, "run only what did not pass", "未成功の項目のみ再実行"),
-        };
-        entries.push((label.to_owned(), command));
+    let open = !run_again(report).is_empty();
+    if let Some(command) = repeated(report, open) {
+        entry(if open { w.run_open } else { w.run_whole }, command);
     }
     if let Some(item) = first(report) {
         let plan = given(&report.run.command, "--plan");
-        let label = match lang {
-            Lang::En => format!("see the trace of {item}"),
-            Lang::Ja => format!("{item} のトレースを表示"),
-        };
-        entries.push((label, format!("verify trace {} {item}", path(ways.run))));
-        let label = match lang {
-            Lang::En => format!("see what {item} checks"),
-            Lang::Ja => format!("{item} の検証内容を表示"),
-        };
-        entries.push((label, format!("verify explain {item}{plan}")));
+        let trace = format!("verify trace {} {item}", path(ways.run));
+        entry(&fill(w.see_trace, &[("item", &item)]), trace);
+        let explain = format!("verify explain {item}{plan}");
+        entry(&fill(w.see_checks, &[("item", &item)]), explain);
     }
-    if let (Undo::Project(project), true) = (ways.undo, failed(report)) {
-        let label = say(lang, "put the baseline back", "旧設定に戻す");
-        let project = words::quoted(&[project.to_owned()]);
-        entries.push((
-            label.to_owned(),
-            format!("verify rollback --project {project}"),
-        ));
+    // The candidate failed: whole, or in what was selected.
+    let failed = match report.verdict {
+        Some(verdict) => verdict == Verdict::Fail,
+        None => has(report, Outcome::Failed),
+    };
+    if let (Undo::Project(project), true) = (ways.undo, failed) {
+        let project = quoted(&[project.to_owned()]);
+        entry(w.put_back, format!("verify rollback --project {project}"));
     }
-    let one_line = |(label, command): (String, String)| (label, line(&command));
-    entries.into_iter().map(one_line).collect()
+    entries
 }
 
-/// Whether the candidate failed: whole, or in what was chosen.
-fn failed(report: &RunReport) -> bool {
-    let mut all = report.items.iter().chain(&report.extended);
-    match report.verdict {
-        Some(verdict) => verdict == Verdict::Fail,
-        None => all.any(|item| standing(item) == Standing::Failed),
-    }
+fn has(report: &RunReport, outcome: Outcome) -> bool {
+    report.all_items().any(|item| item.outcome() == outcome)
 }
 
 /// The item to look at first: what shows the likeliest cause, else the worst failure.
@@ -130,8 +100,8 @@ fn first(report: &RunReport) -> Option<ItemId> {
         return Some(cause.shown_by);
     }
     let failed = |id: &ItemId| {
-        let mut all = report.items.iter().chain(&report.extended);
-        all.any(|item| item.id == *id && standing(item) == Standing::Failed)
+        let item = report.item(*id);
+        item.is_some_and(|item| item.outcome() == Outcome::Failed)
     };
     let mut findings: Vec<_> = report.findings.iter().collect();
     findings.sort_by_key(|finding| finding.severity as u8);
@@ -155,9 +125,9 @@ fn repeated(report: &RunReport, open: bool) -> Option<String> {
         if !again.iter().any(|word| word == "--failed") {
             again.push("--failed".to_owned());
         }
-        return Some(words::quoted(&again));
+        return Some(quoted(&again));
     }
-    Some(words::quoted(&unchosen(typed)))
+    Some(quoted(&unchosen(typed)))
 }
 
 /// A command line without what chose some of the items.
@@ -188,7 +158,5 @@ fn given(typed: &[String], flag: &str) -> String {
         let joined = typed.iter().find_map(|word| word.strip_prefix(&with));
         joined.map(str::to_owned)
     });
-    value.map_or_else(String::new, |value| {
-        format!(" {flag} {}", words::quoted(&[value]))
-    })
+    value.map_or_else(String::new, |value| format!(" {flag} {}", quoted(&[value])))
 }

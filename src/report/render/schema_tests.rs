@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use boon::{Compiler, Schemas};
-use quick_xml::{Reader, escape::resolve_xml_entity, events::Event};
 use regex::Regex;
 use serde_json::Value;
 
 use super::{
     format_tests::{evil, render, saved},
+    xml_tests::Node,
     *,
 };
-use crate::report::samples;
+use crate::report::{RunReport, samples};
 
 fn all() -> Vec<RunReport> {
     let mut all = saved().map(|(_, report)| report).to_vec();
@@ -107,74 +107,6 @@ fn ids(value: &Value, known: &mut BTreeSet<String>, used: &mut BTreeSet<String>)
 }
 
 // ------------------------------------------------------------------------ XML
-
-/// An element of a document, all of it unescaped.
-#[derive(Default)]
-pub(super) struct Node {
-    name: String,
-    attributes: BTreeMap<String, String>,
-    text: String,
-    children: Vec<Node>,
-}
-
-impl Node {
-    /// The document's element.
-    pub fn parse(text: &str) -> Self {
-        let mut reader = Reader::from_str(text);
-        let mut open = vec![Self::default()];
-        loop {
-            match reader.read_event().unwrap() {
-                Event::Start(tag) => open.push(Self::of(&tag)),
-                Event::Empty(tag) => open.last_mut().unwrap().children.push(Self::of(&tag)),
-                Event::End(_) => {
-                    let closed = open.pop().unwrap();
-                    open.last_mut().unwrap().children.push(closed);
-                }
-                Event::Text(text) => open.last_mut().unwrap().text += &text.decode().unwrap(),
-                Event::GeneralRef(name) => {
-                    let name = name.decode().unwrap();
-                    let meant = resolve_xml_entity(&name).unwrap_or_else(|| panic!("&{name};"));
-                    open.last_mut().unwrap().text += meant;
-                }
-                Event::Eof => break,
-                _ => {}
-            }
-        }
-        assert_eq!(open.len(), 1, "everything is closed");
-        open.pop().unwrap().children.pop().unwrap()
-    }
-
-    fn of(tag: &quick_xml::events::BytesStart<'_>) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        let attributes = tag.attributes().map(|attribute| {
-            let attribute = attribute.unwrap();
-            let value = text(&attribute.value);
-            let value = quick_xml::escape::unescape(&value).unwrap().into_owned();
-            (text(attribute.key.as_ref()), value)
-        });
-        Self {
-            name: text(tag.name().as_ref()),
-            attributes: attributes.collect(),
-            ..Self::default()
-        }
-    }
-
-    /// Every attribute and text in it.
-    pub fn texts(&self) -> String {
-        let own: String = self.attributes.values().cloned().collect();
-        let children: String = self.children.iter().map(Self::texts).collect();
-        own + &self.text + &children
-    }
-
-    fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.get(name).map(String::as_str)
-    }
-
-    fn all(&self) -> Vec<&Self> {
-        let below = self.children.iter().flat_map(Self::all);
-        std::iter::once(self).chain(below).collect()
-    }
-}
 
 /// The rules of Jenkins' schema. Every order of children is right in it, so names are all there
 /// is to check, but for the shape of a suite's `time`.

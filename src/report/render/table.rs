@@ -6,115 +6,102 @@ use tabled::{
 };
 
 use super::{
-    Style, causes, lint, table_items,
-    text::{columns, line, wrap},
-    words::{self, say},
+    failure::{field, fields, headline, told},
+    lint,
+    style::{BOLD, GREEN, RED, Style, YELLOW},
 };
 use crate::{
-    gate::{Policy, decide},
-    plan::Lang,
-    report::{Finding, RunReport, Verdict},
-    verdict::{Standing, standing},
+    report::{
+        Verdict,
+        text::{columns, line, wrap},
+        view::{Cause, Finding, Item, Rollback, View},
+        words::fill,
+    },
+    verdict::Outcome,
 };
 
 /// Below so many columns the tables have another form.
 const NARROW: usize = 60;
 
-/// What is to be seen first.
-pub const BOLD: &str = "1";
-/// What is wrong.
-pub const RED: &str = "1;31";
-/// What is right.
-pub const GREEN: &str = "1;32";
-/// What is to be looked at.
-pub const YELLOW: &str = "1;33";
-
-impl Style {
-    /// `text` in a colour, where there are colours.
-    #[must_use]
-    pub fn paint(self, sgr: &str, text: &str) -> String {
-        if self.color {
-            format!("\u{1b}[{sgr}m{text}\u{1b}[0m")
-        } else {
-            text.to_owned()
-        }
-    }
-
-    /// `text` in lines of this width, those after the first indented.
-    #[must_use]
-    pub fn paragraph(self, indent: usize, text: &str) -> String {
-        let lines = wrap(text, self.width.saturating_sub(indent).max(20));
-        lines.join(&format!("\n{}", " ".repeat(indent)))
-    }
-}
+/// How much of a hash tells files apart for a person.
+const SHORT: usize = 12;
 
 /// The report as a person reads it at a terminal: the plan's summary table, the findings,
 /// whatever did not pass in full, and the verdict last, where the eye is.
 #[must_use]
-pub fn table(report: &RunReport, style: Style) -> String {
-    let mut parts = vec![heading(report, style), summary(report, style)];
-    if let Some(unclear) = inconclusive(report, style) {
-        parts.push(unclear);
+pub fn table(view: &View<'_>, style: Style) -> String {
+    let w = view.t;
+    let mut parts = vec![heading(view, style), summary(view, style)];
+    if !view.inconclusive.is_empty() {
+        let counted = format!("{}: {}", w.counted_as_skipped, view.inconclusive);
+        parts.push(style.paragraph(2, &counted));
     }
-    if !report.findings.is_empty() {
-        parts.push(findings(report, style));
+    if !view.findings.is_empty() {
+        parts.push(findings(view, style));
     }
-    parts.extend(causes::table(report, style));
-    parts.extend(table_items::details(report, style));
-    if !report.lint.is_empty() {
-        parts.push(lint::section(report, style));
+    if let Some((first, others)) = view.causes.split_first() {
+        let title = style.paint(BOLD, w.causes);
+        parts.push(format!("{title}\n{}", cause(view, first, style)));
+        parts.extend(others.iter().map(|other| cause(view, other, style)));
     }
-    if report.rollback.required || report.rollback.executed {
-        parts.push(table_items::rollback(report, style));
-    }
-    parts.push(components(report, style));
-    parts.push(verdict(report, style));
-    if let Some(outcome) = words::rollback_outcome(report, style.lang) {
-        let ok = report
-            .rollback
-            .steps
+    parts.extend(
+        problems(view)
             .iter()
-            .all(|step| step.ok == Some(true));
-        let sgr = if ok { YELLOW } else { RED };
-        parts.push(style.paint(sgr, &style.paragraph(2, outcome)));
+            .map(|items| problem(view, items, style)),
+    );
+    if !view.lint.is_empty() {
+        parts.push(lint::section(view, style));
+    }
+    if let Some(rollback) = &view.rollback {
+        parts.push(self::rollback(view, rollback, style));
+    }
+    parts.push(components(view, style));
+    parts.push(verdict(view, style));
+    if !view.decision.rollback.is_empty() {
+        let sgr = if view.decision.rollback_failed {
+            RED
+        } else {
+            YELLOW
+        };
+        parts.push(style.paint(sgr, &style.paragraph(2, view.decision.rollback)));
     }
     parts.join("\n\n") + "\n"
 }
 
-/// How much of a hash tells files apart for a person.
-const SHORT: usize = 12;
-
-fn heading(report: &RunReport, style: Style) -> String {
-    let run = &report.run;
-    let took = words::duration(run.duration_ms);
-    let facts = format!("{}  {}  {}  {took}", run.id, run.stack, run.profile);
-    let candidate = run.candidate.path.to_string_lossy();
-    let baseline = run.baseline.path.to_string_lossy();
+fn heading(view: &View<'_>, style: Style) -> String {
+    let run = &view.run;
+    let facts = [&*run.id, &run.stack, &run.profile, &run.took].join("  ");
+    let mut files = view.files.iter();
+    let mut path = || files.next().map_or("", |file| file.path.as_str());
+    let (candidate, baseline) = (path(), path());
     let mut text = format!(
         "{}\n{}\n{}",
-        style.paint(BOLD, &style.paragraph(2, &line(run.plan.get(style.lang)))),
-        style.paragraph(2, &line(&facts)),
-        style.paragraph(2, &line(&format!("{baseline} -> {candidate}"))),
+        style.paint(BOLD, &style.paragraph(2, &view.title)),
+        style.paragraph(2, &facts),
+        style.paragraph(2, &format!("{baseline} -> {candidate}")),
     );
-    for source in &run.sources {
-        let label = words::source_name(source.role, style.lang);
-        let sha256: String = source.sha256.chars().take(SHORT).collect();
-        let told = format!("{label}: {} (SHA-256 {sha256}…)", source.path.display());
+    for file in files {
+        let sha256: String = file.sha256.chars().take(SHORT).collect();
+        let source = format!("{}: {} (SHA-256 {sha256}…)", file.label, file.path);
         text.push('\n');
-        text.push_str(&style.paragraph(2, &line(&told)));
+        text.push_str(&style.paragraph(2, &source));
     }
     text
 }
 
 /// The plan's 検証サマリー. Where its words do not fit, signs stand for them, and are explained.
-fn summary(report: &RunReport, style: Style) -> String {
-    let words = match style.lang {
-        Lang::En => ["Phase", "Items", "Passed", "Failed", "Skipped"],
-        Lang::Ja => ["Phase", "項目数", "成功", "失敗", "スキップ"],
-    };
+fn summary(view: &View<'_>, style: Style) -> String {
+    let w = view.t;
+    let words = [
+        w.phase,
+        w.items,
+        w.column_passed,
+        w.column_failed,
+        w.column_skipped,
+    ];
     let narrow = style.width < NARROW;
     let head = match narrow {
-        true => ["Phase", "Σ", "✔", "✘", "-"],
+        true => [w.phase, "Σ", "✔", "✘", "-"],
         false => words,
     };
     // What is left of the width for the phases' titles.
@@ -122,14 +109,13 @@ fn summary(report: &RunReport, style: Style) -> String {
     let room = style.width.saturating_sub(numbers + 4).max(12);
     let mut builder = Builder::default();
     builder.push_record(head);
-    for phase in &report.phases {
-        let title = line(phase.title.get(style.lang));
+    for phase in &view.phases {
         let title = match narrow {
-            true => format!("{} {title}", phase.id),
-            false => format!("Phase {}: {title}", phase.id),
+            true => &format!("{} {}", phase.id, phase.title),
+            false => &phase.heading,
         };
         builder.push_record([
-            wrap(&title, room).join("\n"),
+            wrap(title, room).join("\n"),
             phase.total.to_string(),
             phase.passed.to_string(),
             phase.failed.to_string(),
@@ -148,40 +134,16 @@ fn summary(report: &RunReport, style: Style) -> String {
     format!("{table}\n{}", style.paragraph(0, &signs.join("  ")))
 }
 
-/// The table counts what is inconclusive as skipped; here it is named.
-fn inconclusive(report: &RunReport, style: Style) -> Option<String> {
-    let unclear: Vec<String> = (report.items.iter())
-        .filter(|item| standing(item) == Standing::Unclear)
-        .map(|item| item.id.to_string())
-        .collect();
-    if unclear.is_empty() {
-        return None;
-    }
-    let label = say(
-        style.lang,
-        "Inconclusive (counted as skipped)",
-        "判定不能（スキップに計上）",
-    );
-    Some(style.paragraph(2, &format!("{label}: {}", unclear.join(", "))))
-}
-
-/// The plan's 検出された問題.
-fn findings(report: &RunReport, style: Style) -> String {
-    let lang = style.lang;
-    let head = match lang {
-        Lang::En => ["No", "Problem", "Severity", "State"],
-        Lang::Ja => ["No", "問題内容", "重大度", "対応状況"],
+/// The plan's 検出された問題; as a list, where there is no room for a table.
+fn findings(view: &View<'_>, style: Style) -> String {
+    let w = view.t;
+    let head = [w.no, w.problem, w.severity, w.state];
+    let row = |one: &Finding| {
+        let problem = line(&format!("{}{}", one.heading, one.note));
+        let (severity, state) = (one.severity.to_owned(), one.state.to_owned());
+        [one.no.to_string(), problem, severity, state]
     };
-    let rows: Vec<[String; 4]> = (report.findings.iter())
-        .map(|finding| {
-            [
-                finding.no.to_string(),
-                problem(report, finding, style),
-                words::severity(finding.severity, lang).to_owned(),
-                words::state(finding.state, lang).to_owned(),
-            ]
-        })
-        .collect();
+    let rows: Vec<[String; 4]> = view.findings.iter().map(row).collect();
     let widest = |column: usize| {
         let cells = rows.iter().map(|row| columns(&row[column]));
         cells.chain([columns(head[column])]).max().unwrap_or(0)
@@ -189,9 +151,13 @@ fn findings(report: &RunReport, style: Style) -> String {
     // Three columns beside the problem; each cell has a blank on both sides and a border.
     let others = widest(0) + widest(2) + widest(3) + 4 * 3 + 1;
     let room = style.width.saturating_sub(others);
-    let title = style.paint(BOLD, say(lang, "Problems found", "検出された問題"));
+    let title = style.paint(BOLD, w.findings);
     if room < 20 {
-        return title + &list(&rows, style);
+        let entry = |[no, problem, severity, state]: &[String; 4]| {
+            let what = style.paragraph(5, problem);
+            format!("\n {no:>2}. {what}\n     {severity}, {state}")
+        };
+        return title + &rows.iter().map(entry).collect::<String>();
     }
     let mut builder = Builder::default();
     builder.push_record(head);
@@ -205,93 +171,136 @@ fn findings(report: &RunReport, style: Style) -> String {
     format!("{title}\n{table}")
 }
 
-/// The same as a list, where there is no room for a table.
-fn list(rows: &[[String; 4]], style: Style) -> String {
-    let entry = |[no, problem, severity, state]: &[String; 4]| {
-        let what = style.paragraph(5, problem);
-        format!("\n {no:>2}. {what}\n     {severity}, {state}")
-    };
-    rows.iter().map(entry).collect()
-}
-
-/// What the problem is; why it did not run, where the details below do not say it.
-fn problem(report: &RunReport, finding: &Finding, style: Style) -> String {
-    let mut all = report.items.iter().chain(&report.extended);
-    let Some(item) = all.find(|item| item.id == finding.item) else {
-        return line(&format!("{} {}", finding.item, finding.summary));
-    };
-    let what = words::standing_word(item, style.lang);
-    let title = format!("{} {}: {what}", item.id, item.title.get(style.lang));
-    match standing(item) {
-        Standing::Skipped => line(&format!("{title}: {}", words::reason(item, style.lang))),
-        _ => match (causes::number(report, item.id), style.lang) {
-            (Some(no), Lang::En) => line(&format!("{title} (cause {no})")),
-            (Some(no), Lang::Ja) => line(&format!("{title}（原因{no}）")),
-            (None, _) => line(&title),
-        },
+fn cause(view: &View<'_>, cause: &Cause, style: Style) -> String {
+    let w = view.t;
+    let title = fill(w.cause, &[("no", &cause.no), ("cause", &cause.cause)]);
+    let mut next = cause.remedy.clone();
+    for command in &cause.look {
+        next.push_str(&format!("\n    {command}"));
     }
+    let shown = [
+        (w.short_explains, cause.explains.join(", ")),
+        (w.short_seen, format!("({}) {}", cause.shown_by, cause.seen)),
+        (w.short_next, next),
+    ];
+    style.paint(RED, &style.paragraph(2, &title)) + &fields(&shown, style)
 }
 
-fn components(report: &RunReport, style: Style) -> String {
-    let lang = style.lang;
-    let real = |real: bool| {
-        let all = report.run.components.iter().filter(|one| one.real == real);
-        let named = all.map(|one| format!("{} {} {}", one.service, one.program, one.version));
-        named.collect::<Vec<_>>().join(", ")
+/// Whatever failed or is inconclusive; those that are inconclusive for the very same cause
+/// together. What a cause explains is shown by one of its items.
+fn problems<'a>(view: &'a View<'_>) -> Vec<Vec<&'a Item>> {
+    let same = |first: &Item, next: &Item| {
+        first.outcome == Outcome::Inconclusive
+            && first.failure == next.failure
+            && first.reason == next.reason
     };
-    let mut kinds = Vec::new();
-    for (label, list) in [
-        (say(lang, "real", "実物"), real(true)),
-        (say(lang, "doubles", "代替"), real(false)),
-    ] {
-        if !list.is_empty() {
-            kinds.push(format!("{label}: {list}"));
+    let shown_elsewhere = |item: &Item| {
+        let mut causes = view.causes.iter();
+        causes.any(|cause| cause.explains.contains(&item.id) && cause.shown_by != item.id)
+    };
+    let mut groups: Vec<Vec<&Item>> = Vec::new();
+    for item in view.items().filter(|item| item.problem) {
+        match groups.last_mut() {
+            _ if item.outcome == Outcome::Failed && shown_elsewhere(item) => {}
+            Some(group) if item.outcome == Outcome::Inconclusive && same(group[0], item) => {
+                group.push(item);
+            }
+            _ => groups.push(vec![item]),
         }
     }
+    groups
+}
+
+fn problem(view: &View<'_>, items: &[&Item], style: Style) -> String {
+    let w = view.t;
+    let item = items[0];
+    let failed = item.outcome == Outcome::Failed;
+    let title = match items.len() {
+        1 => format!("{}{}: {}", item.name(), item.weight, item.word),
+        _ => {
+            let ids: Vec<&str> = items.iter().map(|item| item.id.as_str()).collect();
+            format!("{}: {}", ids.join(", "), item.word)
+        }
+    };
+    let sgr = if failed { RED } else { YELLOW };
+    let mut text = style.paint(sgr, &style.paragraph(2, &title));
+    let mut shown = match &item.failure {
+        Some(failure) => {
+            text.push_str(&headline(failure, style));
+            told(failure, style)
+        }
+        None => vec![(w.short_reason, item.reason.clone())],
+    };
+    if failed {
+        shown.push((w.short_matters, item.why.clone()));
+    }
+    if !failed || view.cause_of(item.item).is_none() {
+        shown.push((w.short_next, item.next.clone()));
+    }
+    text + &fields(&shown, style)
+}
+
+/// The plan's ロールバック手順, and what was done of it.
+fn rollback(view: &View<'_>, rollback: &Rollback, style: Style) -> String {
+    let title = match rollback.executed {
+        true => view.t.rollback_done,
+        false => view.t.rollback_to_do,
+    };
+    let mut text = style.paint(BOLD, &style.paragraph(2, title));
+    for (step, no) in rollback.steps.iter().zip(1..) {
+        text.push_str(&format!("\n  {no}. {}", step.title));
+        match step.class {
+            "passed" => text.push_str(&format!(": {}", style.paint(GREEN, step.word))),
+            "failed" => text.push_str(&format!(": {}", style.paint(RED, step.word))),
+            _ => {}
+        }
+        for command in step.command.lines() {
+            text.push_str(&format!("\n         {command}"));
+        }
+        if step.class != "open" {
+            text.push_str(&field("   ", &step.seen, false, style));
+        }
+    }
+    text
+}
+
+fn components(view: &View<'_>, style: Style) -> String {
+    let w = view.t;
+    let list = |real: bool, label: &str| {
+        let these = view.components.iter().filter(|one| one.real == real);
+        let named = these.map(|one| format!("{} {} {}", one.service, one.program, one.version));
+        let list = named.collect::<Vec<_>>().join(", ");
+        (!list.is_empty()).then(|| format!("{label}: {list}"))
+    };
+    let kinds = [list(true, w.real), list(false, w.doubles)];
+    let mut kinds: Vec<String> = kinds.into_iter().flatten().collect();
     if kinds.is_empty() {
-        kinds.push(say(lang, "none was started", "起動なし").to_owned());
+        kinds.push(w.none_started.to_owned());
     }
-    let label = say(lang, "Components", "構成");
-    style.paragraph(2, &line(&format!("{label}: {}", kinds.join("; "))))
+    style.paragraph(2, &format!("{}: {}", w.components, kinds.join("; ")))
 }
 
-fn verdict(report: &RunReport, style: Style) -> String {
-    let lang = style.lang;
-    let passed: u32 = report.phases.iter().map(|phase| phase.passed).sum();
-    let total: u32 = report.phases.iter().map(|phase| phase.total).sum();
-    let count = match lang {
-        Lang::En => format!("{passed} of {total} items passed"),
-        Lang::Ja => format!("{total}項目中{passed}項目が成功"),
+fn verdict(view: &View<'_>, style: Style) -> String {
+    let (w, decision) = (view.t, &view.decision);
+    let text = match decision.verdict {
+        Some(_) => format!(
+            "{}: {} ({}): {}",
+            w.verdict, decision.name, decision.count, decision.meaning
+        ),
+        None => format!("{} ({})", decision.meaning, decision.count),
     };
-    let mut lines = Vec::new();
-    match report.verdict {
-        Some(verdict) => {
-            let (name, sentence) = words::verdict(verdict, lang);
-            let sgr = match verdict {
-                Verdict::Pass => GREEN,
-                Verdict::Fail => RED,
-                Verdict::Conditional | Verdict::Inconclusive => YELLOW,
-            };
-            let label = say(lang, "Verdict", "総合評価");
-            let text = style.paragraph(2, &format!("{label}: {name} ({count}): {sentence}"));
-            lines.push(style.paint(sgr, &text));
-        }
-        None => {
-            let text = format!("{} ({count})", words::partial_notice(lang));
-            lines.push(style.paint(YELLOW, &style.paragraph(2, &text)));
-        }
+    let sgr = match decision.verdict {
+        Some(Verdict::Pass) => GREEN,
+        Some(Verdict::Fail) => RED,
+        Some(Verdict::Conditional | Verdict::Inconclusive) | None => YELLOW,
+    };
+    let mut lines = vec![style.paint(sgr, &style.paragraph(2, &text))];
+    for reason in &decision.reasons {
+        lines.push(format!("  - {}", style.paragraph(4, reason)));
     }
-    for reason in words::reasons(report, lang) {
-        lines.push(format!("  - {}", style.paragraph(4, &line(&reason))));
-    }
-    if let Err(error) = decide(report, Policy::default()) {
-        let label = say(
-            lang,
-            "Do not trust this report",
-            "このレポートは信頼できません",
-        );
-        let text = style.paragraph(2, &line(&format!("{label}: {error}")));
-        lines.push(style.paint(RED, &text));
+    if !decision.distrust.is_empty() {
+        let text = format!("{}: {}", w.distrust, decision.distrust);
+        lines.push(style.paint(RED, &style.paragraph(2, &text)));
     }
     lines.join("\n")
 }

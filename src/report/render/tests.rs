@@ -5,7 +5,12 @@ use insta::assert_snapshot;
 use super::{text::columns, *};
 use crate::{
     engine::event::{Failure, Outcome, RunEvent},
-    report::samples::{self, Sample},
+    gate,
+    plan::Lang,
+    report::{
+        RunReport,
+        samples::{self, Sample},
+    },
     verdict::fold,
 };
 
@@ -18,6 +23,14 @@ fn all() -> [(&'static str, RunReport); 5] {
         ("inconclusive", samples::inconclusive()),
         ("partial", samples::partial()),
     ]
+}
+
+fn table(report: &RunReport, style: Style) -> String {
+    Format::Table.render(report, style).unwrap()
+}
+
+fn markdown(report: &RunReport, lang: Lang) -> String {
+    Format::Markdown.render(report, style(lang)).unwrap()
 }
 
 fn style(lang: Lang) -> Style {
@@ -257,4 +270,68 @@ fn a_stack_that_did_not_come_up_is_explained_once() {
     let shown = table(&fold(events).unwrap(), style(Lang::En));
     assert_eq!(shown.matches("address in use").count(), 1, "{shown}");
     assert_snapshot!("table_stack_failed_en", shown);
+}
+
+/// By the run's own policy, which the report keeps.
+#[test]
+fn every_format_that_shows_an_exit_code_shows_that_of_the_process() {
+    let mut failed_rollback = samples::conditional();
+    failed_rollback.rollback.executed = true;
+    let of = |allow_conditional| {
+        let mut report = samples::conditional();
+        report.run.allow_conditional = allow_conditional;
+        report
+    };
+    for (report, code) in [(of(false), 3), (of(true), 0), (failed_rollback, 1)] {
+        assert_eq!(gate::of_run(&report).unwrap().exit.code(), code);
+        for lang in [Lang::En, Lang::Ja] {
+            let shown = |format: Format| format.render(&report, style(lang)).unwrap();
+            let markdown = shown(Format::Markdown);
+            let rows: Vec<&str> = markdown
+                .lines()
+                .filter(|row| row.ends_with("✔ |"))
+                .collect();
+            assert!(
+                rows.len() == 1 && rows[0].starts_with(&format!("| {code} | ")),
+                "{rows:?}"
+            );
+            assert!(shown(Format::Html).contains(&format!("<dd>{code}: ")));
+            let messages = shown(Format::CucumberMessages);
+            assert_eq!(messages.contains("\"success\":true"), code == 0);
+            assert_eq!(messages.contains("\"success\":false"), code != 0);
+            let line = exit(&report, lang);
+            assert!(line.contains(&code.to_string()), "{line}");
+        }
+    }
+    assert!(exit(&of(true), Lang::En).contains("conditional pass, accepted"));
+}
+
+#[test]
+fn a_failure_has_the_condition_of_its_code_in_japanese() {
+    let condition = "満たすべき条件：追跡ログの context が、アクセスした location";
+    let failure = match samples::mislabelled() {
+        Outcome::Failed(failure) => failure,
+        other => panic!("{other:?}"),
+    };
+    for (lang, has) in [(Lang::En, false), (Lang::Ja, true)] {
+        let live = failure::shown(&failure, style(lang)).join("");
+        let wide = Style {
+            width: 200,
+            ..style(lang)
+        };
+        assert_eq!(live.contains("満たすべき条件："), has, "{live}");
+        for format in [
+            Format::Table,
+            Format::Junit,
+            Format::Ctrf,
+            Format::Tap,
+            Format::CucumberMessages,
+            Format::Github,
+            Format::Markdown,
+            Format::Html,
+        ] {
+            let shown = format.render(&samples::fail(), wide).unwrap();
+            assert_eq!(shown.contains(condition), has, "{format}");
+        }
+    }
 }
