@@ -117,7 +117,7 @@ impl<'a> Traffic<'a> {
 /// The same request with another nonce.
 fn fresh(request: &Request) -> Request {
     let mut request = request.clone();
-    let query = format!("{}={}", NONCE, nonce());
+    let query = format!("{NONCE}={}", nonce());
     request.url.set_query(Some(&query));
     request
 }

@@ -24,12 +24,9 @@ struct Internal {
 /// Asks the internal port each question in all three ways, all at the same time.
 async fn ask_internal(run: &Run) -> StepResult<Vec<Internal>> {
     let (names, internal) = (names(run), run.stack.internal());
-    let mut questions: Vec<(String, Raw)> = run
-        .profile
-        .contexts
-        .iter()
-        .map(|(context, found)| (context.clone(), run.raw(&found.path)))
-        .collect();
+    let contexts = run.profile.contexts.iter();
+    let questions = contexts.map(|(context, found)| (context.clone(), run.raw(&found.path)));
+    let mut questions: Vec<(String, Raw)> = questions.collect();
     let operation = run.operation(ADMIN_QUESTION)?;
     questions.push(("admin API".to_owned(), admin_question(run, &operation, "x")));
     let asked = questions.into_iter().map(async |(what, raw)| {
@@ -39,17 +36,13 @@ async fn ask_internal(run: &Run) -> StepResult<Vec<Internal>> {
         let ways = [raw, as_stranger, as_admin];
         let answers = try_join_all(ways.iter().map(|raw| raw.send(internal)));
         let answers = answers.await.map_err(|error| {
-            StepError::harness(
-                format!("ask the internal port for {what}"),
-                "an answer",
-                error,
-            )
+            let did = format!("ask the internal port for {what}");
+            StepError::harness(did, "an answer", error)
         })?;
         let mut statuses = [0; 3];
-        statuses
-            .iter_mut()
-            .zip(&answers)
-            .for_each(|(status, answer)| *status = answer.status);
+        for (status, answer) in statuses.iter_mut().zip(&answers) {
+            *status = answer.status;
+        }
         Ok(Internal {
             what,
             statuses,
@@ -94,10 +87,10 @@ async fn internal_port(world: &mut World, run: &Run, _: Args) -> StepResult {
             "the internal port believes identity headers: nobody but the gateway's own parts may reach it"
         }
     };
-    world.remark(title, &seen.join("\n"));
+    world.remark(title, lines(seen));
     check(
         "claim at the internal port to be somebody",
-        believed.join("\n"),
+        lines(&believed),
     )
     .must(
         "as without the claim: the profile's identity.internal_port says `refuses`",
