@@ -37,7 +37,7 @@ use crate::{
         programs::Programs,
         sandbox::Sandbox,
     },
-    steps::{late, registry, run::Run, watch, world::World},
+    steps::{recheck, registry, run::Run, world::World},
 };
 
 /// How often a worker shows that it runs.
@@ -306,10 +306,10 @@ async fn go_through(
         let reason = reason.to_owned();
         run.finish_item(item, Outcome::Skipped { reason }, 0.0);
     }
-    let watches = watch::begin(&run);
+    let watches = run.watch_services();
     let bridge = scenarios(&run, features).await;
     stack.begins(None).await;
-    late::look_again(&run, bridge.deferred()).await;
+    recheck::look_again(&run, bridge.deferred()).await;
     watches.iter().for_each(tokio::task::JoinHandle::abort);
     // Its events are all that it does; a panic in it is a missing version in the report.
     let _ = components.await;

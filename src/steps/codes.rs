@@ -1,46 +1,9 @@
-//! The codes of checks that are finer than a step, and of what can happen in any step. The others are
-//! those of the steps themselves.
+//! The codes of checks that are finer than a step, and of what can happen in any step. The others
+//! are those of the steps themselves.
 
 use std::collections::BTreeMap;
 
-use super::registry;
-
-/// What can happen in any step.
-const ANYWHERE: &[(&str, &str)] = &[
-    (
-        "gateway.no-answer",
-        "The gateway answers no request, or breaks off.",
-    ),
-    (
-        "gateway.over-limit",
-        "The gateway needs more than its place allows, and was stopped.",
-    ),
-    (
-        "harness.blind",
-        "What verify looks with does not show what is known to be there.",
-    ),
-    ("harness.browser", "The real browser cannot be used."),
-    ("harness.defect", "A defect of verify."),
-    ("harness.journal", "The journal of a double cannot be read."),
-    (
-        "harness.no-answer",
-        "A service round the gateway does not answer verify.",
-    ),
-    ("harness.redis", "Redis does not answer verify."),
-    ("harness.scenario", "Not every step of a scenario ran."),
-    (
-        "harness.service",
-        "A service round the gateway stood still or ended.",
-    ),
-    (
-        "harness.stack",
-        "The stack cannot be asked, or did not come up.",
-    ),
-    (
-        "harness.step",
-        "A step that no definition matches, or more than one.",
-    ),
-];
+use super::{error::ANYWHERE, registry};
 
 /// Checks within a step.
 const FINER: &[(&str, &str)] = &[
@@ -156,12 +119,6 @@ pub fn all() -> BTreeMap<&'static str, &'static str> {
     let own = ANYWHERE.iter().chain(FINER).copied();
     // A code that a step has for itself is told by the step.
     own.chain(steps).collect()
-}
-
-/// Whether it can be the code of any step's failure.
-#[must_use]
-pub fn is_anywhere(code: &str) -> bool {
-    ANYWHERE.iter().any(|(anywhere, _)| *anywhere == code)
 }
 
 #[cfg(test)]

@@ -1,271 +1,218 @@
-//! The deployment of the candidate, as the plan does it by hand: back up, replace, restart.
+//! The candidate is accepted, takes the baseline's place and starts.
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::path::PathBuf;
 
-use super::{
-    run::{Deployment, Made, Run},
-    world::{Blame, StepError, expect},
-};
+use super::{deployment::Started, prelude::*, state::Deployment};
 use crate::{
-    probe::{
-        http::{Connection, Response},
-        log::{Level, Window},
-    },
-    stack::{Act, Service, ServiceState, Version},
+    digest::sha256,
+    stack::{Output, ServiceState, Socket, StackError, Version},
 };
 
-/// How often a restarted gateway is asked whether it answers.
-const POLL: Duration = Duration::from_millis(1);
-
-/// How many of the last log lines tell why a gateway did not come up.
-const LAST_LINES: usize = 8;
-
-fn extension(path: &std::path::Path) -> String {
-    let extension = path.extension().unwrap_or_default();
-    extension.to_string_lossy().into_owned()
+steps! {
+    /// The baseline runs and answers on its internal port; it is what every run starts with.
+    /// A baseline that does not come up is a fault of the environment.
+    Given "^the baseline is deployed and answers$" => baseline_answers, "deploy.baseline";
+    /// Tests the candidate with the gateway's own binary (`-t -c`), staged beside the deployed
+    /// configuration, and the same file with one brace too many.
+    When "^the candidate is tested with the gateway's own binary$" => test_syntax, "syntax.run";
+    /// The exit status is 0 and the program says both sentences.
+    Then "^the test succeeds and says \"(?P<first>[^\"]+)\" and \"(?P<second>[^\"]+)\"$" => syntax_accepted, "syntax.accepted";
+    /// Control: the same command refuses the same file with one brace too many.
+    Then "^the same file with one brace too many is refused by the same command$" => brace_refused, "syntax.control";
+    /// Copies the deployed configuration to the plan's backup name, on the gateway.
+    Given "^the deployed configuration is backed up under the plan's name$" => back_up, "deploy.backup";
+    /// Puts the candidate in place of the deployed configuration and restarts the gateway.
+    When "^the candidate is deployed and the gateway is restarted$" => restart, "deploy.restart";
+    /// Reads both files back from the gateway and compares their SHA-256.
+    Then "^the backup is the baseline and the deployed configuration is the candidate, by their hashes$" => hashes_equal, "deploy.files";
+    /// The gateway answers HTTP from a living master that is not the one before; none of the
+    /// processes from before is left; every listening socket is held by the new master.
+    Then "^a new master answers, every old process is gone, and the new master holds every listening socket$" => new_master, "deploy.new-master", &["deploy.not-up", "deploy.sockets"];
+    /// The master is the same process as before, alive, and was not restarted.
+    Then "^the same master still runs and was not restarted again$" => still_runs, "deploy.same-master";
+    /// The candidate is deployed and answers; deployed now, if no item did so before.
+    Given "^the candidate runs$" => candidate_runs, "deploy.candidate";
 }
 
-impl Run {
-    /// The configuration of a version, as given.
-    ///
-    /// # Errors
-    /// A file that cannot be read any more.
-    pub fn config(&self, version: Version) -> Result<Vec<u8>, StepError> {
-        let path = match version {
-            Version::Baseline => &self.plan.files.baseline,
-            Version::Candidate => &self.plan.files.candidate,
-        };
-        std::fs::read(path)
-            .map_err(|error| StepError::harness("read a configuration", path.display(), error))
-    }
+/// The baseline's processes.
+struct Before(ServiceState);
 
-    /// Where the plan keeps the replaced configuration: beside it, with the day.
-    #[must_use]
-    pub fn backup_path(&self) -> PathBuf {
-        let day = jiff::ZonedDateTime::now().strftime("%Y%m%d").to_string();
-        let config = self.stack.config_path();
-        config.with_file_name(format!("nginx.conf.backup_v10_{day}"))
-    }
+/// What the gateway's own test said of the candidate, and of the control.
+struct Tested {
+    candidate: Output,
+    control: Output,
+}
 
-    /// The same, with the time of day where a backup of that day is there already and is of
-    /// another configuration: what was backed up once is never written over.
-    async fn free_backup_path(&self, deployed: &[u8]) -> PathBuf {
-        let path = self.backup_path();
-        match self.stack.read_file(Service::Gateway, &path).await {
-            Ok(there) if there != deployed => {
-                let time = jiff::ZonedDateTime::now().strftime("%H%M%S").to_string();
-                path.with_extension(format!("{}_{time}", extension(&path)))
-            }
-            _ => path,
-        }
-    }
+/// Where the replaced configuration is.
+struct Backup(PathBuf);
 
-    /// Copies the deployed configuration to its backup, on the gateway.
-    ///
-    /// # Errors
-    /// A file that cannot be read or written.
-    pub async fn back_up(&self) -> Result<PathBuf, StepError> {
-        let deployed = self
-            .stack
-            .read_file(Service::Gateway, self.stack.config_path())
+async fn baseline_answers(world: &mut World, run: &Run, _: Args) -> StepResult {
+    let state = run.need_baseline().await?;
+    world.saw(EvidenceKind::Process, "the baseline's processes", &state);
+    world.keep(Before(state));
+    Ok(())
+}
+
+async fn test_syntax(world: &mut World, run: &Run, _: Args) -> StepResult {
+    if run.stack.runs_candidate() {
+        return test_deployed(world, run).await;
+    }
+    let candidate = run.config(Version::Candidate)?;
+    // Beside the deployed file, so that relative includes resolve.
+    let beside = |name: &str| run.stack.config_path().with_file_name(name);
+    let (staged, broken) = (beside("nginx.conf.candidate"), beside("nginx.conf.control"));
+    let one_too_many = [candidate.as_slice(), b"\n}\n"].concat();
+    for (path, content) in [(&staged, &candidate), (&broken, &one_too_many)] {
+        run.stack
+            .write_file(Service::Gateway, path, content)
             .await?;
-        // Control: what runs has a configuration. An empty backup would go unnoticed until it
-        // is needed.
-        expect(
-            Blame::Control,
-            !deployed.is_empty(),
-            "read the deployed configuration",
-            "the configuration that runs",
-            "an empty file",
-        )?;
-        let backup = self.free_backup_path(&deployed).await;
-        self.stack.may(Act::Deploy(&backup)).await?;
-        self.stack
-            .write_file(Service::Gateway, &backup, &deployed)
-            .await?;
-        Ok(backup)
     }
+    let (staged, broken) = (staged.display().to_string(), broken.display().to_string());
+    let (test_staged, test_broken) = (["-t", "-c", &staged], ["-t", "-c", &broken]);
+    let (accepted, refused) = tokio::join!(
+        run.stack.gateway_exec(&test_staged),
+        run.stack.gateway_exec(&test_broken)
+    );
+    keep_outputs(world, accepted, refused)
+}
 
-    /// Puts the candidate in place and restarts. Returns the log since just before.
-    ///
-    /// # Errors
-    /// A file that cannot be written, a program that cannot be started.
-    pub async fn replace_and_restart(&self) -> Result<Window, StepError> {
-        let candidate = self.config(Version::Candidate)?;
-        self.stack
-            .write_file(Service::Gateway, self.stack.config_path(), &candidate)
-            .await?;
-        self.stack.deploy_assets(Version::Candidate).await?;
-        let since = Window::open(&*self.stack, Service::Gateway).await?;
-        self.stack.restart(Service::Gateway).await?;
-        Ok(since)
-    }
+/// Where the candidate is what runs, it is tested where it is: nothing is written. The brace
+/// too many comes by the command line.
+async fn test_deployed(world: &mut World, run: &Run) -> StepResult {
+    let accepted = run.stack.gateway_exec(&["-t"]).await;
+    let refused = run.stack.gateway_exec(&["-t", "-g", "}"]).await;
+    keep_outputs(world, accepted, refused)
+}
 
-    /// Waits until the gateway answers HTTP *and* its master lives: with a port bound twice,
-    /// connections are accepted for a while before the master gives up.
-    ///
-    /// # Errors
-    /// The inner error says what was seen instead, with the last lines of the log.
-    pub async fn answers(&self, since: &Window) -> Result<Result<ServiceState, String>, StepError> {
-        let deadline = Duration::from_millis(self.profile.thresholds.restart_deadline_ms);
-        let started = Instant::now();
-        let mut last;
-        loop {
-            let state = self.stack.state(Service::Gateway).await?;
-            if !state.running {
-                last = "its master process ended".to_owned();
-                break;
-            }
-            match tokio::time::timeout(deadline, self.health()).await {
-                // The master that was alive before the answer is alive after it, too.
-                Ok(Ok(_)) => {
-                    let after = self.stack.state(Service::Gateway).await?;
-                    if after.running && after.main == state.main && !after.workers.is_empty() {
-                        return Ok(Ok(after));
-                    }
-                    last = "it answered, but its master did not stay".to_owned();
-                }
-                Ok(Err(error)) => last = format!("no answer on its internal port: {error}"),
-                Err(_) => last = "it accepts connections and does not answer".to_owned(),
-            }
-            if started.elapsed() > deadline {
-                break;
-            }
-            tokio::time::sleep(POLL).await;
-        }
-        let lines = self.telling_lines(since).await?;
-        Ok(Err(format!(
-            "{last} ({} ms after the start): {lines}",
-            started.elapsed().as_millis()
-        )))
-    }
-
-    /// One health check on the internal port.
-    ///
-    /// # Errors
-    /// Where no answer came.
-    pub async fn health(&self) -> std::io::Result<Response> {
-        let address = self.stack.internal();
-        Connection::open(address)
-            .await?
-            .get("localhost", &self.profile.health.path)
-            .await
-    }
-
-    /// The lines of the log that tell why: those at error and above, or else the last ones.
-    /// The baseline's own last words stand before them and tell nothing.
-    async fn telling_lines(&self, since: &Window) -> Result<String, StepError> {
-        let records = since.records(&*self.stack).await?;
-        let raw = |least: Level| -> Vec<&str> {
-            let telling = records
-                .iter()
-                .filter(|record| record.level.is_none_or(|level| level >= least));
-            telling.map(|record| record.raw.as_str()).collect()
-        };
-        let mut lines = raw(Level::Error);
-        if lines.is_empty() {
-            lines = raw(Level::Notice);
-        }
-        let skipped = lines.len().saturating_sub(LAST_LINES);
-        lines.drain(..skipped);
-        Ok(if lines.is_empty() {
-            "(empty)".to_owned()
-        } else {
-            lines.join("\n")
-        })
-    }
-
-    /// Makes sure that the baseline is what runs and that it answers.
-    ///
-    /// # Errors
-    /// A baseline that does not come up is the environment's fault: nothing can be compared
-    /// with it. A candidate that is deployed already is one, too.
-    pub async fn need_baseline(&self) -> Result<ServiceState, StepError> {
-        let did = "wait for the baseline";
-        if self.stack.runs_candidate() {
-            let since = Window::open(&*self.stack, Service::Gateway).await?;
-            return self
-                .answers(&since)
-                .await?
-                .map_err(|seen| StepError::candidate("ask what runs", "an answer", seen));
-        }
-        if !matches!(self.made.lock().await.deployment, Deployment::Baseline) {
-            return Err(StepError::harness(
-                did,
-                "the baseline deployed",
-                "the candidate was deployed before",
-            ));
-        }
-        self.answers(&Window::start(Service::Gateway))
-            .await?
-            .map_err(|seen| {
-                let hint = "(where the baseline needs other Lua modules or pages than the candidate, name them with --baseline-lua and --baseline-html)";
-                StepError::harness(did, "the baseline comes up and answers", format!("{seen}\n{hint}"))
-            })
-    }
-
-    /// Makes sure that the candidate is deployed and answers: the prerequisite of every item
-    /// behind 1.2.
-    ///
-    /// # Errors
-    /// Skips what needs a candidate that does not come up.
-    pub async fn need_candidate(&self) -> Result<(Window, ServiceState), StepError> {
-        let mut made = self.made.lock().await;
-        // A gateway whose master somebody killed still answers by its workers for a while: what
-        // it does then says nothing.
-        let answered = matches!(made.deployment, Deployment::Candidate { .. });
-        if answered && let Some(what) = self.stack.interference(answered).await {
-            return Err(StepError::harness(
-                "look at what the candidate runs with",
-                "nothing that somebody else did to it",
-                what,
-            ));
-        }
-        if matches!(made.deployment, Deployment::Baseline) && self.stack.runs_candidate() {
-            let since = Window::open(&*self.stack, Service::Gateway).await?;
-            let answered = self.answers(&since).await?;
-            self.deployed(&mut made, since, answered);
-        } else if matches!(made.deployment, Deployment::Baseline) {
-            self.refuse_bad_syntax()?;
-            self.back_up().await?;
-            let since = self.replace_and_restart().await?;
-            let answered = self.answers(&since).await?;
-            self.deployed(&mut made, since, answered);
-        }
-        match &made.deployment {
-            Deployment::Candidate { since, state } => Ok((since.clone(), state.clone())),
-            Deployment::Broken(why) => Err(StepError::Skip(format!(
-                "the candidate does not come up: {}",
-                why.lines().next().unwrap_or_default()
-            ))),
-            Deployment::Baseline => {
-                Err(StepError::Skip("the candidate is not deployed".to_owned()))
-            }
+fn keep_outputs(
+    world: &mut World,
+    accepted: Result<Output, StackError>,
+    refused: Result<Output, StackError>,
+) -> StepResult {
+    let both = [
+        ("the candidate", &accepted),
+        ("one brace too many", &refused),
+    ];
+    for (name, output) in both {
+        if let Ok(Output { code, text }) = output {
+            let code = code.map_or_else(|| "by a signal".to_owned(), |code| code.to_string());
+            let title = format!("nginx -t: {name}, exit {code}");
+            world.saw(EvidenceKind::Command, title, text);
         }
     }
+    world.keep(Tested {
+        candidate: accepted?,
+        control: refused?,
+    });
+    Ok(())
+}
 
-    /// A candidate whose syntax was refused is not deployed.
-    ///
-    /// # Errors
-    /// Skips.
-    pub fn refuse_bad_syntax(&self) -> Result<(), StepError> {
-        match &self.notes().syntax {
-            Some(said) => Err(StepError::Skip(format!(
-                "the candidate does not pass the syntax check: {}",
-                said.lines().next().unwrap_or_default()
-            ))),
-            None => Ok(()),
+async fn syntax_accepted(world: &mut World, run: &Run, args: Args) -> StepResult {
+    let Tested { candidate, control } = world.kept()?;
+    let text = &candidate.text;
+    if candidate.code == Some(0)
+        && text.contains(args.text("first"))
+        && text.contains(args.text("second"))
+    {
+        return Ok(());
+    }
+    run.notes().syntax = Some(text.trim().to_owned());
+    // A program that refuses without naming a line, like the control without its brace, says
+    // nothing about the candidate: it could not even be started.
+    let names_a_line = text.contains("nginx.conf.candidate") || text.contains("[emerg]");
+    let tested = || check("nginx -t -c CANDIDATE", text);
+    tested().control(
+        "a judgement on the file",
+        control.code.is_some() && names_a_line,
+    )?;
+    tested().must("exit 0, syntax is ok, test is successful", false)
+}
+
+async fn brace_refused(world: &mut World, _: &Run, _: Args) -> StepResult {
+    let Tested { control, .. } = world.kept()?;
+    let refused = control.code.is_some_and(|code| code != 0);
+    let did = "nginx -t on the candidate with one brace too many";
+    check(did, format!("{control:?}")).control("a refusal", refused)
+}
+
+async fn back_up(world: &mut World, run: &Run, _: Args) -> StepResult {
+    run.refuse_bad_syntax()?;
+    world.keep(Backup(run.back_up().await?));
+    Ok(())
+}
+
+async fn restart(world: &mut World, run: &Run, _: Args) -> StepResult {
+    let since = run.replace_and_restart().await?;
+    world.window = Some(since.clone());
+    let started: Started = run.answers(&since).await?;
+    run.deployed(&mut *run.made.lock().await, since, started);
+    Ok(())
+}
+
+async fn hashes_equal(world: &mut World, run: &Run, _: Args) -> StepResult {
+    let Backup(backup) = world.kept()?;
+    let config = run.stack.config_path();
+    for (name, version, path) in [
+        ("the backup", Version::Baseline, backup.as_path()),
+        ("the deployed configuration", Version::Candidate, config),
+    ] {
+        let given = sha256(&run.config(version)?);
+        let found = sha256(&run.stack.read_file(Service::Gateway, path).await?);
+        let seen = format!("{} sha256 {found}", path.display());
+        world.saw(EvidenceKind::File, name, seen);
+        // Files that do not hold what was written to them are a fault of the place.
+        check(format!("read {name} back"), &found).control(&given, given == found)?;
+    }
+    Ok(())
+}
+
+async fn new_master(world: &mut World, run: &Run, _: Args) -> StepResult {
+    let state = match &run.made.lock().await.deployment {
+        Deployment::Candidate { state, .. } => state.clone(),
+        Deployment::Broken(why) => {
+            let seen = Seen::from(why).fact("log", why);
+            return check("restart the gateway with the candidate", seen)
+                .must("it comes up and answers", false)
+                .code("deploy.not-up");
         }
-    }
+        Deployment::Baseline => return Err(StepError::missing("the candidate deployed")),
+    };
+    world.saw(EvidenceKind::Process, "the candidate's processes", &state);
+    let Before(before) = world.kept()?;
+    let did = "look at the gateway's processes after the restart";
+    check(did, &state).control("a new master", state.main != before.main)?;
+    let old = std::iter::once(&before.main).chain(&before.workers);
+    let runs = |old: &&_| state.workers.contains(old) || state.main == **old;
+    let left: Vec<_> = old.filter(runs).collect();
+    check(did, format!("{left:?}")).control("no process from before", left.is_empty())?;
 
-    /// Remembers how the deployment ended.
-    pub fn deployed(&self, made: &mut Made, since: Window, answered: Result<ServiceState, String>) {
-        made.deployment = match answered {
-            Ok(state) => Deployment::Candidate { since, state },
-            Err(why) => Deployment::Broken(why),
-        };
-    }
+    let sockets = run.stack.sockets(Service::Gateway).await?;
+    let ports = [80, run.stack.internal().port()];
+    let listens =
+        |socket: &&Socket| socket.state == "LISTEN" && ports.contains(&socket.local.port());
+    let listening: Vec<&Socket> = sockets.iter().filter(listens).collect();
+    let own = |pid: u32| state.main.pid == pid || state.workers.iter().any(|one| one.pid == pid);
+    let all_own = listening.iter().all(|socket| socket.pid.is_some_and(own));
+    let seen = lines(&listening);
+    world.saw(
+        EvidenceKind::Sockets,
+        "listening sockets of the gateway",
+        &seen,
+    );
+    let expected = format!("every one held by the new master {}", state.main.pid);
+    check("look up who holds the listening sockets", seen)
+        .must(expected, !listening.is_empty() && all_own)
+        .code("deploy.sockets")
+}
+
+async fn still_runs(_: &mut World, run: &Run, _: Args) -> StepResult {
+    let (_, started) = run.need_candidate().await?;
+    let now = run.stack.state(Service::Gateway).await?;
+    let same = now.running && now.main == started.main && now.restarts == 0;
+    let expected = format!("{:?}, running, 0 restarts", started.main);
+    check("look at the master after the health checks", &now).must(expected, same)
+}
+
+async fn candidate_runs(_: &mut World, run: &Run, _: Args) -> StepResult {
+    run.need_candidate().await.map(drop)
 }

@@ -1,61 +1,36 @@
-//! Step definitions, thin: probe, then assert. A file a phase.
+//! The vocabulary of plans: step definitions, a file a subject. A definition does something and
+//! holds what it sees against what must be; how that is told is the work of `check`.
 
+mod active_users;
+mod bans;
+mod check;
 pub mod codes;
+mod definition;
 mod deploy;
-mod extended;
-mod general;
-pub mod late;
+mod deployment;
+mod error;
+mod faults;
+mod health;
+mod llm;
+mod log;
+mod login;
 mod operations;
 mod page;
-mod phase1;
-mod phase2;
-mod phase3;
-mod phase4;
-mod phase5;
-mod phase6;
-mod phase7;
+mod prelude;
+pub(crate) mod recheck;
+mod redis;
 pub mod registry;
-pub mod run;
-pub mod script;
-mod senses;
+mod request;
+mod resilience;
+pub(crate) mod run;
+pub(crate) mod script;
+mod security;
+mod self_check;
 mod session;
+mod sockets;
+mod speed;
+mod state;
 mod token_form;
-mod traces;
-mod tracking;
-mod trail;
+mod tokens;
 pub mod watch;
-pub mod world;
-
-/// The tables of step definitions, a file each.
-static TABLES: &[&[registry::StepDef]] = &[
-    general::STEPS,
-    traces::STEPS,
-    phase1::STEPS,
-    phase2::STEPS,
-    phase3::STEPS,
-    phase4::STEPS,
-    token_form::STEPS,
-    page::STEPS,
-    phase5::STEPS,
-    phase6::STEPS,
-    phase7::STEPS,
-    extended::identity::STEPS,
-    extended::internal_port::STEPS,
-    extended::forged::STEPS,
-    extended::banned::STEPS,
-    extended::addresses::STEPS,
-    extended::tracker::STEPS,
-    extended::outage::STEPS,
-    extended::streaming::STEPS,
-    extended::deep_link::STEPS,
-    extended::tabs::STEPS,
-    extended::back_button::STEPS,
-    extended::redirects::STEPS,
-    extended::admins::STEPS,
-    extended::log_lines::STEPS,
-    extended::sizes::STEPS,
-    extended::crowd::STEPS,
-    extended::reload::STEPS,
-    extended::secrets::STEPS,
-    extended::noise::STEPS,
-];
+pub(crate) mod world;

@@ -1,11 +1,10 @@
 //! What a person does on a page and sees there, by CSS selectors. Only a real browser has pages:
 //! without `--browser chromium` these steps skip their scenario.
 
-use super::world::{Args, Blame, StepError, StepResult, World, expect};
+use super::prelude::*;
 use crate::{
     engine::event::NEEDS_BROWSER,
     probe::chromium::{POLL, Patience, Tab},
-    steps,
 };
 
 steps! {
@@ -23,35 +22,32 @@ steps! {
 }
 
 /// The tab that the session looks at.
-async fn tab(world: &mut World) -> Result<&mut Tab, StepError> {
-    let tab = world.session()?.browser.tab().await?;
+async fn tab(world: &mut World) -> StepResult<&mut Tab> {
+    let tab = world.browser()?.tab().await?;
     tab.ok_or_else(|| StepError::Skip(NEEDS_BROWSER.to_owned()))
 }
 
-async fn fills(world: &mut World, args: Args) -> StepResult {
-    let (field, text) = (args.text("field").to_owned(), args.text("text").to_owned());
-    on_the_page(world, &field).await?;
-    Ok(tab(world).await?.fill(&field, &text).await?)
+async fn fills(world: &mut World, run: &Run, args: Args) -> StepResult {
+    let field = args.text("field");
+    on_the_page(world, run, field).await?;
+    Ok(tab(world).await?.fill(field, args.text("text")).await?)
 }
 
-async fn clicks(world: &mut World, args: Args) -> StepResult {
-    let element = args.text("element").to_owned();
-    on_the_page(world, &element).await?;
-    tab(world).await?.click(&element).await?;
-    let browser = &mut world.session()?.browser;
-    if let Some(tab) = browser.tab().await? {
-        tab.settle().await?;
-    }
-    browser.looked().await?;
+async fn clicks(world: &mut World, run: &Run, args: Args) -> StepResult {
+    let element = args.text("element");
+    on_the_page(world, run, element).await?;
+    let tab = tab(world).await?;
+    tab.click(element).await?;
+    tab.settle().await?;
+    world.browser()?.looked().await?;
     world.saw_page(&format!("after a click on {element}")).await
 }
 
 /// The element must be there before something is done with it: it is the page's to have it.
-async fn on_the_page(world: &mut World, element: &str) -> StepResult {
-    let deadline = world.run()?.deadline();
+async fn on_the_page(world: &mut World, run: &Run, element: &str) -> StepResult {
     let tab = tab(world).await?;
     tab.settle().await?;
-    let mut patience = Patience::of(deadline);
+    let mut patience = Patience::of(run.deadline());
     loop {
         let over = patience.is_over(tab);
         if tab.has(element).await? {
@@ -59,26 +55,23 @@ async fn on_the_page(world: &mut World, element: &str) -> StepResult {
         }
         if over {
             let shown = tab.shown().await?;
-            return Err(StepError::candidate(
-                format!("look for {element} on {}", shown.url),
-                "an element that can be seen",
-                shown.text,
-            ));
+            let did = format!("look for {element} on {}", shown.url);
+            return check(did, shown.text).must("an element that can be seen", false);
         }
         tokio::time::sleep(POLL).await;
     }
 }
 
-async fn shows(world: &mut World, args: Args) -> StepResult {
-    look(world, "body", args.text("text")).await
+async fn shows(world: &mut World, run: &Run, args: Args) -> StepResult {
+    look(world, run, "body", args.text("text")).await
 }
 
-async fn element_shows(world: &mut World, args: Args) -> StepResult {
-    look(world, args.text("element"), args.text("text")).await
+async fn element_shows(world: &mut World, run: &Run, args: Args) -> StepResult {
+    look(world, run, args.text("element"), args.text("text")).await
 }
 
-async fn look(world: &mut World, element: &str, text: &str) -> StepResult {
-    let mut patience = Patience::of(world.run()?.deadline());
+async fn look(world: &mut World, run: &Run, element: &str, text: &str) -> StepResult {
+    let mut patience = Patience::of(run.deadline());
     let tab = tab(world).await?;
     let mut seen;
     loop {
@@ -89,11 +82,6 @@ async fn look(world: &mut World, element: &str, text: &str) -> StepResult {
         }
         tokio::time::sleep(POLL).await;
     }
-    expect(
-        Blame::Candidate,
-        seen.contains(text),
-        format!("look at {element} of the page"),
-        text,
-        world.run()?.redactor.redact(&seen),
-    )
+    let did = format!("look at {element} of the page");
+    check(did, run.redactor.redact(&seen)).must(text, seen.contains(text))
 }

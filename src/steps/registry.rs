@@ -3,54 +3,56 @@
 
 use std::sync::LazyLock;
 
-use cucumber::step::{Collection, Step};
-use gherkin::StepType;
+use cucumber::step::Collection;
 use regex::Regex;
 
-use super::world::World;
+pub use super::definition::{Keyword, StepDef};
+use super::{
+    active_users, bans, deploy, health, llm, log, login, page, request, resilience, security,
+    session, sockets, speed, token_form, tokens, world::World,
+};
 
-/// The keyword that a step definition answers to. `And` and `But` take the one before.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Keyword {
-    /// What must be so before: made when it is not.
-    Given,
-    /// What is done.
-    When,
-    /// What must be seen.
-    Then,
-}
+/// The tables of step definitions, a file each.
+static TABLES: &[&[StepDef]] = &[
+    request::STEPS,
+    page::STEPS,
+    deploy::STEPS,
+    health::STEPS,
+    log::errors::STEPS,
+    login::STEPS,
+    session::STEPS,
+    log::tracking::STEPS,
+    tokens::STEPS,
+    token_form::STEPS,
+    llm::STEPS,
+    active_users::STEPS,
+    bans::STEPS,
+    sockets::STEPS,
+    speed::STEPS,
+    security::identity::STEPS,
+    security::internal_port::STEPS,
+    security::forged_tokens::STEPS,
+    security::banned_tokens::STEPS,
+    security::email_addresses::STEPS,
+    security::tracking_endpoint::STEPS,
+    security::deep_link::STEPS,
+    security::tabs::STEPS,
+    security::back_button::STEPS,
+    security::open_redirect::STEPS,
+    security::admin_rights::STEPS,
+    security::forged_log::STEPS,
+    security::secrets::STEPS,
+    security::error_log_audit::STEPS,
+    resilience::outage::STEPS,
+    resilience::streaming::STEPS,
+    resilience::sizes::STEPS,
+    resilience::load::STEPS,
+    resilience::reload::STEPS,
+];
 
-impl From<StepType> for Keyword {
-    fn from(kind: StepType) -> Self {
-        match kind {
-            StepType::Given => Self::Given,
-            StepType::When => Self::When,
-            StepType::Then => Self::Then,
-        }
-    }
-}
-
-/// One step definition.
-pub struct StepDef {
-    /// Its keyword.
-    pub keyword: Keyword,
-    /// The pattern that a step's text matches as a whole.
-    pub pattern: &'static str,
-    /// What it does, and what it takes to fail.
-    pub doc: &'static str,
-    /// The source file that holds it.
-    pub file: &'static str,
-    /// The code of the check that it is.
-    pub code: &'static str,
-    /// The codes of checks within it, each in [`super::codes`].
-    pub finer: &'static [&'static str],
-    /// What cucumber calls.
-    pub run: Step<World>,
-}
-
-/// Every step definition of every phase.
+/// Every step definition.
 pub fn all() -> impl Iterator<Item = &'static StepDef> {
-    super::TABLES.iter().flat_map(|table| table.iter())
+    TABLES.iter().flat_map(|table| table.iter())
 }
 
 /// A step definition with its pattern compiled.
@@ -78,7 +80,6 @@ pub fn compile() {
 }
 
 /// The definitions that match a step's text: one is right, none is undefined, two are ambiguous.
-#[must_use]
 pub fn matching(keyword: Keyword, text: &str) -> Vec<&'static StepDef> {
     COMPILED
         .iter()
@@ -88,7 +89,6 @@ pub fn matching(keyword: Keyword, text: &str) -> Vec<&'static StepDef> {
 }
 
 /// A pattern as a person reads it: a group as its name in angle brackets, or as its choices.
-#[must_use]
 pub fn readable(pattern: &str) -> String {
     let pattern = pattern.trim_start_matches('^').trim_end_matches('$');
     let mut text = String::new();
@@ -107,7 +107,6 @@ pub fn readable(pattern: &str) -> String {
 }
 
 /// The collection that cucumber's runner looks steps up in.
-#[must_use]
 pub fn collection() -> Collection<World> {
     COMPILED.iter().fold(Collection::new(), |steps, step| {
         let regex = step.regex.clone();
@@ -117,35 +116,6 @@ pub fn collection() -> Collection<World> {
             Keyword::Then => steps.then(None, regex, step.def.run),
         }
     })
-}
-
-/// Makes a table of step definitions of one file:
-/// `/// doc`, keyword, pattern, `=>`, the async function that takes `(&mut World, Args)`, the code
-/// that its failure has, and the codes of checks within it.
-#[macro_export]
-macro_rules! steps {
-    (@finer) => { &[] };
-    (@finer $finer:expr) => { $finer };
-    ($( $(#[doc = $doc:literal])+ $keyword:ident $pattern:literal => $function:path, $code:literal $(, $finer:expr)?; )*) => {
-        /// The step definitions of this file.
-        pub static STEPS: &[$crate::steps::registry::StepDef] = &[$(
-            $crate::steps::registry::StepDef {
-                keyword: $crate::steps::registry::Keyword::$keyword,
-                pattern: $pattern,
-                doc: concat!($($doc, "\n"),+),
-                file: file!(),
-                code: $code,
-                finer: $crate::steps!(@finer $($finer)?),
-                run: |world, context| {
-                    let args = $crate::steps::world::Args::new(context);
-                    ::std::boxed::Box::pin(async move {
-                        let result = $function(&mut *world, args).await;
-                        world.conclude(result, $code, $crate::steps!(@finer $($finer)?)).await;
-                    })
-                },
-            },
-        )*];
-    };
 }
 
 #[cfg(test)]

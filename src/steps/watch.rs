@@ -4,28 +4,19 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use tokio::task::JoinHandle;
-
-use super::run::Run;
 use crate::stack::Service;
-
-/// How often each is asked.
-const EVERY: Duration = Duration::from_millis(100);
 
 /// An answer that takes longer says that the service stood still.
 const SLOW: Duration = Duration::from_millis(500);
 
 /// What is said where the whole machine stood still, not a service alone.
 pub const TOO_BUSY: &str = "the machine is too busy";
-
-/// How often the harness looks whether it stands still itself.
-const BEAT: Duration = Duration::from_millis(20);
 
 /// What was noticed since the item began.
 #[derive(Debug, Default)]
@@ -61,7 +52,6 @@ impl Watch {
     }
 
     /// What was noticed since the item began, if anything.
-    #[must_use]
     pub fn noticed(&self) -> Option<String> {
         self.lock().iter().find_map(|(service, noticed)| {
             let now = || {
@@ -75,7 +65,7 @@ impl Watch {
         })
     }
 
-    fn asks(&self, service: Service) {
+    pub(super) fn asks(&self, service: Service) {
         let mut all = self.lock();
         let noticed = all.entry(service).or_default();
         noticed.asked = Some((Instant::now(), self.stalls()));
@@ -91,7 +81,7 @@ impl Watch {
         noticed.excused |= resting;
     }
 
-    fn answered(&self, service: Service, answer: Result<(), String>) {
+    pub(super) fn answered(&self, service: Service, answer: Result<(), String>) {
         let mut all = self.lock();
         let noticed = all.entry(service).or_default();
         let Some((since, before)) = noticed.asked.take() else {
@@ -107,6 +97,12 @@ impl Watch {
             Err(why) => why,
         };
         noticed.trouble = Some(what + &self.explain(before, took));
+    }
+
+    /// The harness itself stood still for so long.
+    pub(super) fn stood_still(&self, late: Duration) {
+        let late = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
+        self.stood_still.fetch_add(late, Ordering::Relaxed);
     }
 
     fn explain(&self, before: Stalls, wait: Duration) -> String {
@@ -168,46 +164,6 @@ fn pressure(of: &str) -> Duration {
             .and_then(|(_, us)| us.trim().parse().ok())
             .unwrap_or(0),
     )
-}
-
-/// Begins to watch, where the services are the run's own and may be asked so often.
-#[must_use]
-pub fn begin(run: &Arc<Run>) -> Vec<JoinHandle<()>> {
-    if run.stack.kind() == "compose" {
-        return Vec::new();
-    }
-    let watch = |service| {
-        let run = Arc::clone(run);
-        tokio::spawn(async move {
-            loop {
-                run.watch.asks(service);
-                let answer = match service {
-                    Service::Redis => run.redis.ping().await.map_err(|error| error.to_string()),
-                    Service::Upstream => {
-                        let answer = run.upstream.real_answers().await;
-                        answer.map_err(|error| error.to_string())
-                    }
-                    _ => run.auth_answers().await,
-                };
-                run.watch.answered(service, answer);
-                tokio::time::sleep(EVERY).await;
-            }
-        })
-    };
-    let beats = Arc::clone(run);
-    let beat = tokio::spawn(async move {
-        loop {
-            let began = Instant::now();
-            tokio::time::sleep(BEAT).await;
-            let late = began.elapsed().saturating_sub(BEAT * 2);
-            let late = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
-            beats.watch.stood_still.fetch_add(late, Ordering::Relaxed);
-        }
-    });
-    // A double that stands still is this process that stands still.
-    let upstream = (run.stack.has_real_upstream()).then_some(Service::Upstream);
-    let services = [Service::Redis, Service::Auth].into_iter().chain(upstream);
-    services.map(watch).chain([beat]).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,111 @@
+//! The list of active users has who came, and nobody else.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{operations::values, prelude::*};
+use crate::probe::now_ms;
+
+steps! {
+    /// Asks for the list of active users.
+    When "^the session lists the active users$" => lists_users, "users.list";
+    /// The list has the user, last seen since the run began and not in the future.
+    Then "^the list has the (?P<role>admin), last seen within the run$" => has_user, "users.listed", &["users.list"];
+    /// Makes the user's last access older in Redis, so that a later one is told from it; where
+    /// the list does not come from there, waits for the next second.
+    When "^the (?P<role>admin) was last seen a while ago$" => seen_a_while_ago, "users.aged", &["users.list"];
+    /// The list has the user, last seen not before the last request.
+    Then "^the list has the (?P<role>admin), last seen not before that request$" => seen_again, "users.seen-again", &["users.list"];
+    /// The list does not have someone who never came.
+    Then "^the list does not have someone who never came$" => not_stranger, "users.stranger", &["users.list"];
+}
+
+/// When a user was last seen by the list, in seconds since 1970, and the answer.
+struct LastSeen {
+    at: Option<f64>,
+    hop: Hop,
+}
+
+impl LastSeen {
+    async fn of(world: &World, run: &Run, email: &str) -> StepResult<Self> {
+        let answer = run
+            .operate_as_admin("list active users", &values([]))
+            .await?;
+        world.saw_hop(&answer.hop);
+        let entries = answer.listed("list the active users").code("users.list")?;
+        let own = answer.entry_with(&entries, "email", email);
+        let at = own.and_then(|entry| answer.of_entry(entry, "last_access")?.as_f64());
+        let hop = answer.hop;
+        Ok(Self { at, hop })
+    }
+
+    fn must_be_since(self, did: &str, expected: String, since: f64) -> StepResult {
+        let until = seconds(now_ms()) + 1.0;
+        let within = self.at.is_some_and(|at| at >= since && at <= until);
+        check(did, &self.hop).must(expected, within)
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // seconds since 1970 are exact in an f64
+fn seconds(ms: i64) -> f64 {
+    (ms / 1000) as f64
+}
+
+async fn lists_users(world: &mut World, run: &Run, _: Args) -> StepResult {
+    LastSeen::of(world, run, "").await.map(drop)
+}
+
+async fn has_user(world: &mut World, run: &Run, args: Args) -> StepResult {
+    let email = run.email(args.text("role"))?;
+    let began: jiff::Timestamp = (run.plan.run.started_at.parse())
+        .map_err(|error| StepError::harness("read the run's start", "a time", error))?;
+    let began = seconds(began.as_millisecond());
+    let expected = format!("{email}, last seen between {began} and now");
+    let seen = LastSeen::of(world, run, email).await?;
+    seen.must_be_since("list the active users", expected, began)
+}
+
+async fn seen_a_while_ago(world: &mut World, run: &Run, args: Args) -> StepResult {
+    let email = run.email(args.text("role"))?;
+    let key = run.metadata_key(email);
+    let earlier = now_ms() / 1000 - 100;
+    let metadata = run.redis.get(&key).await?;
+    let metadata = metadata.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    if let Some(mut metadata) = metadata
+        && let Some(last) = metadata.pointer_mut(&run.profile.redis.last_access)
+    {
+        *last = json!(earlier);
+        run.stack.may(Act::WriteKey(&key)).await?;
+        run.redis.replace(&key, &metadata.to_string()).await?;
+    }
+    let seen = LastSeen::of(world, run, email).await?;
+    if seen.at.is_some_and(|at| at > seconds(earlier * 1000)) {
+        let into_second = u64::try_from(now_ms() % 1000).unwrap_or_default();
+        tokio::time::sleep(Duration::from_millis(1000 - into_second)).await;
+    }
+    world.since_ms = now_ms();
+    Ok(())
+}
+
+async fn seen_again(world: &mut World, run: &Run, args: Args) -> StepResult {
+    let email = run.email(args.text("role"))?;
+    let since = seconds(world.since_ms);
+    let expected = format!("{email}, last seen at {since} or later");
+    let seen = LastSeen::of(world, run, email).await?;
+    seen.must_be_since(
+        "make a request and list the active users again",
+        expected,
+        since,
+    )
+}
+
+async fn not_stranger(world: &mut World, run: &Run, _: Args) -> StepResult {
+    let stranger = format!("never-{}@example.com", nonce());
+    let seen = LastSeen::of(world, run, &stranger).await?;
+    // The list is read by the same reader that found the admin in it; Redis is put to the test.
+    run.redis_shows().await?;
+    let active = run.redis.exists(&run.active_key(&stranger)).await?;
+    check("look for someone who never came", &seen.hop)
+        .must("not in the list", seen.at.is_none() && !active)
+}

@@ -1,0 +1,20 @@
+//! What nearly every file of step definitions needs.
+
+pub(super) use super::{
+    check::{NOT_OK, OK, REFUSED, Status, check, lines, none, poll},
+    definition::steps,
+    error::{Coded as _, Seen, StepError, StepResult, skip},
+    run::Run,
+    state::{Sent, Session, Token},
+    world::{Args, World},
+};
+pub(super) use crate::{
+    evidence::{EvidenceKind, Stage},
+    probe::{
+        NONCE,
+        browser::Hop,
+        http::{Request, Response},
+        nonce,
+    },
+    stack::{Act, Service},
+};
