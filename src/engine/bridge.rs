@@ -5,7 +5,7 @@ use std::{sync::Arc, time::SystemTime};
 use cucumber::{
     Event, Writer, cli,
     event::{Cucumber, Feature, Scenario, Step, StepError as CucumberError},
-    parser, writer,
+    gherkin, parser, writer,
 };
 
 use super::event::{Failure, Outcome, RunEvent, StepRecord, StepStatus};

@@ -3,8 +3,8 @@
 
 use std::sync::LazyLock;
 
+use cucumber::gherkin::StepType;
 use cucumber::step::{Collection, Step};
-use gherkin::StepType;
 use regex::Regex;
 
 use super::world::World;
