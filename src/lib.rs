@@ -25,6 +25,7 @@ pub mod evidence;
 pub mod explain;
 pub mod gate;
 pub mod history;
+pub mod http1;
 pub mod input;
 pub mod ledger;
 pub mod lint;

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gherkin::StepType;
+use cucumber::gherkin::StepType;
 use tokio::runtime::Runtime;
 
 use super::{

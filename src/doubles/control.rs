@@ -10,9 +10,10 @@ use axum::routing::{MethodRouter, any_service, get};
 use axum::{Json, Router};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::faults::{Fault, Faults};
+use super::harness::Harness;
 use super::journal::{Journal, Page};
 
 /// The header with the token.
@@ -25,7 +26,14 @@ pub const TOKEN_VARIABLE: &str = "VERIFY_CONTROL_TOKEN";
 pub const HEALTH: &str = "/__verify/health";
 
 /// Where the control path begins.
-const PREFIX: &str = "/__verify/";
+pub const PREFIX: &str = "/__verify/";
+
+/// Where a reader goes on.
+#[derive(Deserialize)]
+pub(super) struct Since {
+    #[serde(default)]
+    pub(super) since: u64,
+}
 
 #[derive(Clone)]
 struct Control {
@@ -33,19 +41,28 @@ struct Control {
     token: Option<SecretString>,
 }
 
-/// `double` with `routes` in front of it, for requests with the token. Without a token nobody
-/// reaches them.
-pub(super) fn controlled(double: Router, routes: Router, token: Option<&SecretString>) -> Router {
-    let control = Control {
-        routes: any_service(routes),
-        token: token
-            .filter(|token| !token.expose_secret().is_empty())
-            .cloned(),
-    };
-    // As a service: its own routes and fallback are all behind the layer.
-    Router::new()
-        .fallback_service(double)
-        .layer(from_fn_with_state(control, answer))
+impl Harness {
+    /// `double` with the control path in front of it; `routes` are those of this double alone.
+    pub(super) fn controlled(&self, double: Router, routes: Router) -> Router {
+        let journal = Router::new()
+            .route("/__verify/journal", get(read_journal))
+            .with_state(self.journal.clone());
+        let faults = get(list_faults).post(add_fault).delete(clear_faults);
+        let faults = Router::new()
+            .route("/__verify/faults", faults)
+            .with_state(self.faults.clone());
+        let token = self.token.as_ref();
+        let control = Control {
+            routes: any_service(routes.merge(journal).merge(faults)),
+            token: token
+                .filter(|token| !token.expose_secret().is_empty())
+                .cloned(),
+        };
+        // As a service: its own routes and fallback are all behind the layer.
+        Router::new()
+            .fallback_service(double)
+            .layer(from_fn_with_state(control, answer))
+    }
 }
 
 async fn answer(State(control): State<Control>, request: Request, next: Next) -> Response {
@@ -67,26 +84,6 @@ fn admits(token: Option<&SecretString>, headers: &HeaderMap) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(token, given.as_bytes()).is_ok()
 }
 
-/// What both doubles offer: journal and faults.
-pub(super) fn routes(journal: &Journal, faults: &Faults) -> Router {
-    let journal = Router::new()
-        .route("/__verify/journal", get(read_journal))
-        .with_state(journal.clone());
-    let faults = Router::new()
-        .route(
-            "/__verify/faults",
-            get(list_faults).post(add_fault).delete(clear_faults),
-        )
-        .with_state(faults.clone());
-    journal.merge(faults)
-}
-
-#[derive(Deserialize)]
-struct Since {
-    #[serde(default)]
-    since: u64,
-}
-
 async fn read_journal(
     State(journal): State<Journal>,
     Query(Since { since }): Query<Since>,
@@ -94,21 +91,23 @@ async fn read_journal(
     Json(journal.since(since))
 }
 
-async fn list_faults(State(faults): State<Faults>) -> Response {
-    Json(json!({ "faults": faults.list() })).into_response()
+async fn list_faults(State(faults): State<Faults>) -> Json<Value> {
+    Json(json!({ "faults": faults.list() }))
 }
 
-async fn add_fault(State(faults): State<Faults>, Json(fault): Json<Fault>) -> Response {
+async fn add_fault(
+    State(faults): State<Faults>,
+    Json(fault): Json<Fault>,
+) -> (StatusCode, Json<Value>) {
     match faults.add(fault) {
-        Ok(waiting) => (StatusCode::CREATED, Json(json!({ "waiting": waiting }))).into_response(),
-        Err(error) => (
-            StatusCode::BAD_REQUEST,
-            Json(json!({ "error": error.to_string() })),
-        )
-            .into_response(),
+        Ok(waiting) => (StatusCode::CREATED, Json(json!({ "waiting": waiting }))),
+        Err(error) => {
+            let body = json!({ "error": error.to_string() });
+            (StatusCode::BAD_REQUEST, Json(body))
+        }
     }
 }
 
-async fn clear_faults(State(faults): State<Faults>) -> Response {
-    Json(json!({ "cleared": faults.clear() })).into_response()
+async fn clear_faults(State(faults): State<Faults>) -> Json<Value> {
+    Json(json!({ "cleared": faults.clear() }))
 }

@@ -29,19 +29,16 @@ pub struct Fault {
 /// What the faults make of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Disturbance {
-    /// The sum of the matching faults' delays.
+    /// The sum of those that match.
     pub delay: Duration,
-    /// The first matching fault's status.
+    /// The first that matches.
     pub status: Option<u16>,
 }
 
-/// Why a fault is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum FaultError {
-    /// The status is none that a server may answer with.
     #[error("a fault's status must be between 200 and 599, not {0}")]
     Status(u16),
-    /// The delay is longer than any run.
     #[error("a fault's delay_ms may be at most {MAX_DELAY_MS}, not {0}")]
     Delay(u64),
 }
@@ -73,22 +70,17 @@ impl Faults {
     }
 
     /// The faults that still wait, oldest first.
-    #[must_use]
     pub fn list(&self) -> Vec<Fault> {
         self.lock().clone()
     }
 
     /// What becomes of a request for `path`; every matching fault counts it.
-    #[must_use]
     pub fn strike(&self, path: &str) -> Disturbance {
         let mut faults = self.lock();
         let mut found = Disturbance::default();
         for fault in faults.iter_mut() {
-            if !fault
-                .path_prefix
-                .as_deref()
-                .is_none_or(|prefix| path.starts_with(prefix))
-            {
+            let prefix = fault.path_prefix.as_deref().unwrap_or_default();
+            if !path.starts_with(prefix) {
                 continue;
             }
             if let Some(times) = &mut fault.times {

@@ -13,7 +13,6 @@ use super::control::TOKEN_HEADER;
 /// Fields whose values never reach the journal, in forms, queries and JSON.
 const SECRET_FIELDS: [&str; 2] = ["password", "client_secret"];
 
-/// What stands in place of a secret.
 const MASK: &str = "***";
 
 fn is_secret(name: &str) -> bool {

@@ -15,12 +15,11 @@
 //! | `GET /__verify/alive` (the real LiteLLM only) | 200 when that answers |
 //! | `/__verify/hold` (LiteLLM only) | [`litellm::hold`]: streams wait until they are told to go on |
 
-use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt;
+use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -28,6 +27,7 @@ use tokio::task::JoinHandle;
 pub mod auth0;
 pub mod control;
 pub mod faults;
+mod harness;
 pub mod journal;
 pub mod litellm;
 mod mask;
@@ -42,14 +42,11 @@ pub enum DoubleError {
     /// A setting contradicts itself or what the protocol asks for.
     #[error("mock {double}: {setting} {problem}")]
     Config {
-        /// Which double: `Auth0` or `LiteLLM`.
         double: &'static str,
         /// The field of its `Config`.
         setting: &'static str,
-        /// What is wrong with it, and what is expected.
         problem: String,
     },
-    /// The thread that makes the signing key could not be started.
     #[error("mock Auth0: cannot start the thread that makes the signing key: {0}")]
     KeyThread(#[source] std::io::Error),
 }
@@ -57,7 +54,6 @@ pub enum DoubleError {
 /// A double that listens; dropping it stops it.
 #[derive(Debug)]
 pub struct Running {
-    /// Where it listens.
     pub addr: SocketAddr,
     quit: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
@@ -92,34 +88,26 @@ pub async fn serve(listener: TcpListener, router: Router) -> Running {
     let addr = listener
         .local_addr()
         .unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
-    let (quit, quitting) = oneshot::channel();
-    let task = tokio::spawn(accept(listener, router, async {
-        // An error only says that the sender was dropped, which is how stopping is asked for.
-        let _ = quitting.await;
-    }));
-    Running {
-        addr,
-        quit: Some(quit),
-        task,
-    }
-}
-
-async fn accept(
-    listener: TcpListener,
-    router: Router,
-    quit: impl Future<Output = ()> + Send + 'static,
-) {
     // Without TCP_NODELAY the small chunks of a stream would wait for the client's ACK.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a double's connection stays with Nagle's algorithm");
         }
     });
+    let (quit, quitting) = oneshot::channel::<()>();
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    if let Err(error) = axum::serve(listener, service)
-        .with_graceful_shutdown(quit)
-        .await
-    {
-        tracing::error!(%error, "a double stopped listening");
+    let task = tokio::spawn(async move {
+        let served = axum::serve(listener, service).with_graceful_shutdown(async {
+            // An error only says that the sender was dropped, which is how stopping is asked for.
+            let _ = quitting.await;
+        });
+        if let Err(error) = served.await {
+            tracing::error!(%error, "a double stopped listening");
+        }
+    });
+    Running {
+        addr,
+        quit: Some(quit),
+        task,
     }
 }

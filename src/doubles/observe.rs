@@ -1,16 +1,15 @@
 //! What both doubles wear: the journal and the faults round every request.
 
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
+use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
-use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::faults::Faults;
+use super::harness::Harness;
 use super::journal::{Entry, Journal, MAX_BODY};
 use super::mask;
 
@@ -28,31 +27,14 @@ pub(super) fn noted(response: impl IntoResponse, note: impl Into<String>) -> Res
     response
 }
 
-#[derive(Clone)]
-struct Observer {
-    journal: Journal,
-    faults: Faults,
-    body_limit: usize,
-}
-
-/// `router` with every request journaled and open to faults.
-///
-/// Bodies longer than `body_limit` bytes are refused with 413.
-pub(super) fn observed(
-    router: Router,
-    journal: &Journal,
-    faults: &Faults,
-    body_limit: usize,
-) -> Router {
-    let observer = Observer {
-        journal: journal.clone(),
-        faults: faults.clone(),
-        body_limit,
-    };
-    router
-        // The observer has bounded the body already.
-        .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(observer, observe))
+impl Harness {
+    /// `router` with every request journaled and open to faults. Bodies longer than `limit` bytes
+    /// are refused with 413.
+    pub(super) fn observed(&self, router: Router, limit: usize) -> Router {
+        router
+            .layer(from_fn_with_state(self.clone(), observe))
+            .layer(DefaultBodyLimit::max(limit))
+    }
 }
 
 /// An entry on its way; recorded even when the client goes away before the answer is ready.
@@ -62,39 +44,30 @@ struct Pending {
 }
 
 impl Pending {
-    fn new(observer: &Observer, request: &Request) -> Self {
+    fn new(journal: &Journal, request: &Parts) -> Self {
         let entry = Entry {
             seq: 0,
             at_ms: Timestamp::now().as_millisecond(),
-            method: request.method().to_string(),
-            path: request.uri().path().to_owned(),
-            query: mask::form(request.uri().query().unwrap_or_default()),
-            headers: headers(request.headers()),
+            method: request.method.to_string(),
+            path: request.uri.path().to_owned(),
+            query: mask::form(request.uri.query().unwrap_or_default()),
+            headers: headers(&request.headers),
             body: String::new(),
             status: CLIENT_WENT_AWAY,
             note: Some("the client went away before the answer".to_owned()),
         };
         Self {
-            journal: observer.journal.clone(),
+            journal: journal.clone(),
             entry: Some(entry),
-        }
-    }
-
-    fn body(&mut self, content_type: &str, body: &Bytes) {
-        if let Some(entry) = &mut self.entry {
-            entry.body = kept_body(content_type, body);
         }
     }
 
     /// Puts the entry into the journal with the status and the note of `response`.
     fn answer(mut self, response: Response) -> Response {
-        if let Some(mut entry) = self.entry.take() {
+        if let Some(entry) = &mut self.entry {
             entry.status = response.status().as_u16();
-            entry.note = response
-                .extensions()
-                .get::<Note>()
-                .map(|note| note.0.clone());
-            self.journal.record(entry);
+            let note = response.extensions().get::<Note>();
+            entry.note = note.map(|note| note.0.clone());
         }
         response
     }
@@ -108,21 +81,21 @@ impl Drop for Pending {
     }
 }
 
-async fn observe(State(observer): State<Observer>, request: Request, next: Next) -> Response {
-    let mut pending = Pending::new(&observer, &request);
-    let disturbance = observer.faults.strike(request.uri().path());
+async fn observe(State(harness): State<Harness>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let body = match read(body, observer.body_limit).await {
+    let mut pending = Pending::new(&harness.journal, &parts);
+    let disturbance = harness.faults.strike(parts.uri.path());
+    let whole = Bytes::from_request(Request::from_parts(parts.clone(), body), &());
+    let body = match whole.await {
         Ok(body) => body,
-        Err(error) => return pending.answer(error.into_response()),
+        Err(refused) => {
+            let why = refused.body_text();
+            return pending.answer(noted(refused, why));
+        }
     };
-    let content_type = parts.headers.get(header::CONTENT_TYPE);
-    pending.body(
-        content_type
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default(),
-        &body,
-    );
+    if let Some(entry) = &mut pending.entry {
+        entry.body = kept_body(&parts.headers, &body);
+    }
     if !disturbance.delay.is_zero() {
         tokio::time::sleep(disturbance.delay).await;
     }
@@ -143,37 +116,6 @@ fn fault(status: u16) -> Response {
     noted((status, Json(body)), format!("fault: {}", status.as_u16()))
 }
 
-/// Why a request's body was not taken.
-#[derive(Debug, thiserror::Error)]
-enum BodyError {
-    #[error("the body is longer than {0} bytes")]
-    TooLong(usize),
-    #[error("the body could not be read: {0}")]
-    Broken(#[from] axum::Error),
-}
-
-impl IntoResponse for BodyError {
-    fn into_response(self) -> Response {
-        let status = match self {
-            Self::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Broken(_) => StatusCode::BAD_REQUEST,
-        };
-        noted((status, self.to_string()), self.to_string())
-    }
-}
-
-async fn read(body: Body, limit: usize) -> Result<Bytes, BodyError> {
-    let mut chunks = body.into_data_stream();
-    let mut whole = Vec::new();
-    while let Some(chunk) = chunks.try_next().await? {
-        if whole.len() + chunk.len() > limit {
-            return Err(BodyError::TooLong(limit));
-        }
-        whole.extend_from_slice(&chunk);
-    }
-    Ok(whole.into())
-}
-
 fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
     let named = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
         let value = String::from_utf8_lossy(value.as_bytes());
@@ -185,13 +127,11 @@ fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
     headers.iter().map(named).collect()
 }
 
-fn kept_body(content_type: &str, body: &Bytes) -> String {
+fn kept_body(headers: &HeaderMap, body: &Bytes) -> String {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     // Masked before it is cut: half a JSON document could no longer be masked.
-    let mut text = mask::body(content_type, &String::from_utf8_lossy(body));
-    let mut end = text.len().min(MAX_BODY);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.truncate(end);
+    let mut text = mask::body(kind, &String::from_utf8_lossy(body));
+    text.truncate(text.floor_char_boundary(MAX_BODY));
     text
 }

@@ -5,14 +5,14 @@ use std::{sync::Arc, time::SystemTime};
 use cucumber::{
     Event, Writer, cli,
     event::{Cucumber, Feature, Scenario, Step, StepError as CucumberError},
-    parser, writer,
+    gherkin, parser, writer,
 };
 
 use crate::{
     model::event::{Failure, Outcome, RunEvent, StepRecord, StepStatus},
     plan::ItemId,
     steps::{
-        late::Deferred,
+        recheck::Deferred,
         run::Run,
         world::{StepError, World},
     },

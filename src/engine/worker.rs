@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use cucumber::{Cucumber, Parser, cli, parser, runner};
+use cucumber::{Cucumber, Parser, cli, gherkin, parser, runner};
 use futures::stream;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};

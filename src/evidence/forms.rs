@@ -8,6 +8,8 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 
+use crate::digest::hex;
+
 /// Every form is at least this long, and is indexed by so many of its first bytes.
 const KEY: usize = super::redact::SHORTEST;
 
@@ -86,7 +88,7 @@ impl Forms {
 
 /// A secret in each form that is looked for.
 fn forms(secret: &[u8]) -> Vec<Box<[u8]>> {
-    let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(secret);
     let mut forms: Vec<Vec<u8>> = vec![
         secret.to_vec(),
         hex.to_ascii_uppercase().into_bytes(),

@@ -6,7 +6,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use gherkin::{Feature, GherkinEnv, Scenario, Step};
+use cucumber::gherkin::{Feature, GherkinEnv, Scenario, Step};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;

@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
 };
 
-use gherkin::{Background, Step, StepType};
+use cucumber::gherkin::{self, Background, Step, StepType};
 
 use super::{
     Bundle, BundleError, Checklist, EXTENDED, ItemId, Phase,

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use gherkin::StepType;
+use cucumber::gherkin::StepType;
 use tempfile::TempDir;
 
 use super::*;

@@ -8,24 +8,16 @@ use cookie_store::CookieStore;
 use regex::Regex;
 use url::Url;
 
+pub use super::message::Hop;
 use super::{
     chromium::{BrowseError, Chromium, ChromiumError, Tab},
-    http::{Http, NoAnswer, Request, Response},
+    http::{Http, NoAnswer},
+    message::Request,
 };
 
 /// The most redirects that are followed, as in Chromium.
 const HOPS: usize = 20;
 
-/// A request and what came back.
-#[derive(Clone, Debug)]
-pub struct Hop {
-    /// The request, cookies included.
-    pub request: Request,
-    /// The response.
-    pub response: Response,
-}
-
-/// One person's browser.
 #[derive(Debug)]
 pub struct Browser {
     http: Http,
@@ -44,7 +36,6 @@ struct Real {
 
 impl Browser {
     /// A fresh one: nothing in its jar.
-    #[must_use]
     pub fn new(http: Http) -> Self {
         Self {
             http,
@@ -65,7 +56,6 @@ impl Browser {
     }
 
     /// The same browser state in another hand: what one changes the other does not see.
-    #[must_use]
     pub fn copy(&self) -> Self {
         let copy = Self {
             http: self.http.clone(),
@@ -80,9 +70,6 @@ impl Browser {
 
     /// The tab that a person looks at, with the jar's cookies in its window; `None` for the built-in
     /// browser. [`Browser::looked`] ends what is done in it.
-    ///
-    /// # Errors
-    /// A real browser that cannot be used.
     pub async fn tab(&mut self) -> Result<Option<&mut Tab>, ChromiumError> {
         let Some(real) = &mut self.real else {
             return Ok(None);
@@ -98,9 +85,6 @@ impl Browser {
     }
 
     /// Takes the window's cookies over, after something was done in it.
-    ///
-    /// # Errors
-    /// A real browser that cannot be used.
     pub async fn looked(&mut self) -> Result<(), ChromiumError> {
         if let Some(tab) = self.real.as_ref().and_then(|real| real.tab.as_ref()) {
             self.jar = tab.jar().await?;
@@ -109,9 +93,6 @@ impl Browser {
     }
 
     /// Another tab of the same window; `None` for the built-in browser.
-    ///
-    /// # Errors
-    /// A real browser that cannot be used.
     pub async fn second_tab(&mut self) -> Result<Option<Self>, ChromiumError> {
         let Some(tab) = self.tab().await? else {
             return Ok(None);
@@ -136,9 +117,6 @@ impl Browser {
     }
 
     /// Sends one request with the cookies that belong to it, and keeps those that come back.
-    ///
-    /// # Errors
-    /// Where no response came.
     pub async fn send(&mut self, mut request: Request) -> Result<Hop, NoAnswer> {
         if let Some(cookies) = self.cookies(&request.url) {
             request.headers.push(("cookie".to_owned(), cookies));
@@ -227,7 +205,6 @@ impl Browser {
     }
 
     /// The value of the `Cookie` header for an address, if there is any.
-    #[must_use]
     pub fn cookies(&self, url: &Url) -> Option<String> {
         let pairs: Vec<String> = self
             .jar
@@ -238,7 +215,6 @@ impl Browser {
     }
 
     /// The value of a cookie that belongs to an address.
-    #[must_use]
     pub fn cookie(&self, url: &Url, name: &str) -> Option<String> {
         self.jar
             .get_request_values(url)
@@ -248,7 +224,6 @@ impl Browser {
 }
 
 /// Whether a browser gave this way up: it led on after the most redirects that are followed.
-#[must_use]
 pub fn gave_up(hops: &[Hop]) -> bool {
     hops.len() > HOPS && hops.last().and_then(next_url).is_some()
 }
@@ -272,7 +247,6 @@ static ATTRIBUTE: LazyLock<Option<Regex>> =
 
 impl LoginForm {
     /// The form on the page that a hop ended at, if it has one with such fields.
-    #[must_use]
     pub fn on(hop: &Hop, username: &str, password: &str) -> Option<Self> {
         let form = FORM.as_ref()?.captures(&hop.response.body)?;
         let inputs: Vec<Vec<(String, String)>> = INPUT
@@ -307,8 +281,6 @@ impl LoginForm {
         })
     }
 
-    /// The request that submits it.
-    #[must_use]
     pub fn submit(&self, fields: &[(&str, &str)]) -> Request {
         let mut body = url::form_urlencoded::Serializer::new(String::new());
         body.extend_pairs(&self.hidden);
@@ -356,6 +328,7 @@ fn unescape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::message::Response;
 
     fn page(body: &str) -> Hop {
         Hop {

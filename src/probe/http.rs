@@ -5,137 +5,25 @@ use std::{
     fmt::Write as _,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
-use serde_json::Value;
 use url::Url;
 
-pub use super::connection::Connection;
-use crate::model::service::{Endpoints, Service};
+use super::connection::TIMEOUT;
+pub use super::{
+    connection::Connection,
+    message::{Request, Response, target_of, transcript},
+};
+use crate::{
+    http1::{LIMIT, Unreadable},
+    model::service::{Endpoints, Service},
+};
 
-/// How long a response may take.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The most that is read of a body, in bytes. One that goes on is no answer.
-pub(super) const BODY_LIMIT: usize = 4 * 1024 * 1024;
-
-/// What is said of an answer that is longer.
-pub(super) const TOO_LONG: &str = "the answer is longer than 4 MiB: the rest was not read";
-
-/// A request.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// The HTTP method.
-    pub method: String,
-    /// The address as the gateway's world has it.
-    pub url: Url,
-    /// Header fields, in order.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Option<String>,
-}
-
-impl Request {
-    /// A GET.
-    #[must_use]
-    pub fn get(url: Url) -> Self {
-        Self {
-            method: "GET".to_owned(),
-            url,
-            headers: Vec::new(),
-            body: None,
-        }
-    }
-
-    /// A request with a JSON body.
-    #[must_use]
-    pub fn json(method: &str, url: Url, body: String) -> Self {
-        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        Self {
-            method: method.to_owned(),
-            url,
-            headers,
-            body: Some(body),
-        }
-    }
-
-    /// The same with one more header field.
-    #[must_use]
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
-    }
-}
-
-/// A response.
-#[derive(Clone, Debug)]
-pub struct Response {
-    /// The status code.
-    pub status: u16,
-    /// Header fields, names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// The body, lossily decoded.
-    pub body: String,
-}
-
-impl Response {
-    /// The first header field of that name.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-    }
-
-    /// The body as JSON, where it is.
-    #[must_use]
-    pub fn json(&self) -> Option<Value> {
-        serde_json::from_str(&self.body).ok()
-    }
-
-    /// Whether it says that its body is JSON.
-    #[must_use]
-    pub fn is_json(&self) -> bool {
-        self.header("content-type")
-            .is_some_and(|kind| kind.starts_with("application/json"))
-    }
-
-    /// Where it sends the client, if anywhere.
-    #[must_use]
-    pub fn location(&self) -> Option<&str> {
-        (300..400)
-            .contains(&self.status)
-            .then(|| self.header("location"))
-            .flatten()
-    }
-
-    /// Status and the first bytes of the body, for one line of text.
-    #[must_use]
-    pub fn summary(&self) -> String {
-        let body: String = self.body.chars().take(200).collect();
-        let to = self
-            .location()
-            .map(|to| format!(" to {to}"))
-            .unwrap_or_default();
-        format!(
-            "{}{to} {}",
-            self.status,
-            body.split_whitespace().collect::<Vec<_>>().join(" ")
-        )
-    }
-}
-
-/// There was no response.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{method} {url}: no answer: {why}")]
 pub struct NoAnswer {
-    /// Who was asked.
     pub service: Service,
-    /// The HTTP method.
     pub method: String,
-    /// The address.
     pub url: String,
     /// What the connection said.
     pub why: String,
@@ -154,7 +42,6 @@ pub struct Http {
 pub type Answered = BTreeMap<String, Vec<u16>>;
 
 impl Http {
-    /// A client for a stack.
     ///
     /// # Errors
     /// What the HTTP library says when it cannot start.
@@ -171,9 +58,9 @@ impl Http {
             answered: Arc::default(),
         })
     }
+
     /// Whether a request with this first line (`GET /path?query HTTP/1.1`) was sent by this
     /// client or by a clone of it.
-    #[must_use]
     pub fn has_sent(&self, line: &str) -> bool {
         let request = line
             .rsplit_once(" HTTP/")
@@ -182,7 +69,6 @@ impl Http {
     }
 
     /// Where the host of an address is reached.
-    #[must_use]
     pub fn address(&self, url: &Url) -> Option<SocketAddr> {
         let (host, port) = (url.host_str()?, url.port_or_known_default()?);
         self.endpoints
@@ -203,7 +89,6 @@ impl Http {
     }
 
     /// What the gateway's requests were answered with, all of this client and its clones.
-    #[must_use]
     pub fn answered(&self) -> Answered {
         self.lock().clone()
     }
@@ -244,9 +129,6 @@ impl Http {
     }
 
     /// Sends a request and returns when the head of the response is there.
-    ///
-    /// # Errors
-    /// Where no response came.
     pub async fn open(&self, request: &Request) -> Result<Opened, NoAnswer> {
         let no_answer = |why: String| self.no_answer(request, why);
         let url = &request.url;
@@ -289,10 +171,6 @@ impl Http {
         Ok(Opened { head, answer })
     }
 
-    /// Sends a request and reads the whole response.
-    ///
-    /// # Errors
-    /// Where no response came.
     pub async fn send(&self, request: &Request) -> Result<Response, NoAnswer> {
         let mut opened = self.open(request).await?;
         let mut body = Vec::new();
@@ -302,8 +180,8 @@ impl Http {
             .map_err(|why| self.no_answer(request, why))?
         {
             body.extend_from_slice(&chunk);
-            if body.len() > BODY_LIMIT {
-                return Err(self.no_answer(request, TOO_LONG.to_owned()));
+            if body.len() > LIMIT {
+                return Err(self.no_answer(request, Unreadable::TooLong.to_string()));
             }
         }
         Ok(Response {
@@ -311,12 +189,6 @@ impl Http {
             ..opened.head
         })
     }
-}
-
-/// Path and query of an address, as they stand in the request line.
-#[must_use]
-pub fn target_of(url: &Url) -> &str {
-    &url[url::Position::BeforePath..url::Position::AfterQuery]
 }
 
 /// A response whose body is still to come.
@@ -347,27 +219,6 @@ fn chain(error: &dyn std::error::Error) -> String {
     while let Some(cause) = source {
         let _ = write!(text, ": {cause}");
         source = cause.source();
-    }
-    text
-}
-
-/// A request and its response as a person reads them.
-#[must_use]
-pub fn transcript(request: &Request, response: &Response) -> String {
-    let mut text = format!("> {} {}\n", request.method, request.url);
-    for (name, value) in &request.headers {
-        let _ = writeln!(text, "> {name}: {value}");
-    }
-    if let Some(body) = &request.body {
-        let _ = writeln!(text, ">\n> {body}");
-    }
-    let _ = writeln!(text, "< {}", response.status);
-    for (name, value) in &response.headers {
-        let _ = writeln!(text, "< {name}: {value}");
-    }
-    if !response.body.is_empty() {
-        let shown: String = response.body.chars().take(2000).collect();
-        let _ = write!(text, "<\n{shown}");
     }
     text
 }

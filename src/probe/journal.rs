@@ -15,7 +15,6 @@ use crate::{
     model::service::Service,
 };
 
-/// A double's journal.
 #[derive(Clone, Debug)]
 pub struct Journal {
     http: Http,
@@ -24,31 +23,16 @@ pub struct Journal {
     token: Option<SecretString>,
 }
 
-/// A journal that could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The double does not answer.
     #[error("the journal of {service} cannot be read: {source}")]
-    NoAnswer {
-        /// Which double.
-        service: Service,
-        /// What the connection said.
-        source: NoAnswer,
-    },
+    NoAnswer { service: Service, source: NoAnswer },
     /// The service is the real thing: it keeps no journal.
     #[error("{service} is no double and keeps no journal of what it receives")]
-    NoDouble {
-        /// Which service.
-        service: Service,
-    },
+    NoDouble { service: Service },
     /// It answers something else.
     #[error("the journal of {service} cannot be read: {why}")]
-    Garbage {
-        /// Which double.
-        service: Service,
-        /// What is wrong with it.
-        why: String,
-    },
+    Garbage { service: Service, why: String },
 }
 
 #[derive(Deserialize)]
@@ -59,7 +43,6 @@ struct Page {
 
 impl Journal {
     /// The journal of the double at `address`; `None` where the service is no double.
-    #[must_use]
     pub fn of(
         http: Http,
         service: Service,
@@ -75,21 +58,16 @@ impl Journal {
     }
 
     /// Whether there is one.
-    #[must_use]
     pub fn is_kept(&self) -> bool {
         self.address.is_some()
     }
 
     /// Where the double listens, `None` where the service is none.
-    #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
     /// Where the journal ends now: what comes later is read from here. 0 where there is none.
-    ///
-    /// # Errors
-    /// A double that does not answer.
     pub async fn cursor(&self) -> Result<u64, JournalError> {
         if !self.is_kept() {
             return Ok(0);
@@ -98,9 +76,6 @@ impl Journal {
     }
 
     /// What was received since a cursor.
-    ///
-    /// # Errors
-    /// A double that does not answer.
     pub async fn since(&self, cursor: u64) -> Result<Vec<Entry>, JournalError> {
         Ok(self.page(cursor).await?.entries)
     }
@@ -110,10 +85,6 @@ impl Journal {
         serde_json::from_str(&response).map_err(|error| self.garbage(error.to_string()))
     }
 
-    /// The double's own log, as text.
-    ///
-    /// # Errors
-    /// A double that does not answer.
     pub async fn log(&self) -> Result<String, JournalError> {
         self.control("log").await
     }
@@ -127,26 +98,16 @@ impl Journal {
     }
 
     /// Has every stream wait when it has sent so many pieces.
-    ///
-    /// # Errors
-    /// A double that does not answer, or that is none.
     pub async fn hold(&self, frames: usize) -> Result<(), JournalError> {
         let body = format!(r#"{{"frames": {frames}}}"#);
         self.command("POST", "hold", Some(body)).await.map(drop)
     }
 
-    /// Lets every stream go on.
-    ///
-    /// # Errors
-    /// A double that does not answer, or that is none.
     pub async fn release(&self) -> Result<(), JournalError> {
         self.command("DELETE", "hold", None).await.map(drop)
     }
 
     /// How far the streams are that began since the first hold.
-    ///
-    /// # Errors
-    /// A double that does not answer, or that is none.
     pub async fn streams(&self) -> Result<Vec<Progress>, JournalError> {
         let said = self.control("hold").await?;
         serde_json::from_str::<Streams>(&said)

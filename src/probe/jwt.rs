@@ -11,11 +11,9 @@ use serde_json::Value;
 pub struct Decoded {
     /// The algorithm that its header names.
     pub algorithm: String,
-    /// Its claims.
     pub claims: Value,
 }
 
-/// A text that is no JWT.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("not a JWT: {0}")]
 pub struct JwtError(String);
@@ -35,7 +33,6 @@ pub fn decode(token: &str) -> Result<Decoded, JwtError> {
 }
 
 /// Whether it is signed with this secret by HS256.
-#[must_use]
 pub fn signed_with(token: &str, secret: &SecretString) -> bool {
     let key = DecodingKey::from_secret(secret.expose_secret().as_bytes());
     let mut validation = Validation::new(Algorithm::HS256);
@@ -45,7 +42,6 @@ pub fn signed_with(token: &str, secret: &SecretString) -> bool {
     jsonwebtoken::decode::<Value>(token, &key, &validation).is_ok()
 }
 
-/// A JWT of one's own, HS256.
 ///
 /// # Errors
 /// Claims that cannot be written.
@@ -55,19 +51,15 @@ pub fn sign(claims: &Value, secret: &SecretString) -> Result<String, JwtError> {
         .map_err(|error| JwtError(error.to_string()))
 }
 
-/// How a forged token is signed.
 #[derive(Clone, Copy, Debug)]
 pub enum Mac<'a> {
     /// Not at all: an empty signature.
     None,
-    /// HMAC with SHA-256 over this key.
     Sha256(&'a [u8]),
-    /// HMAC with SHA-512 over this key.
     Sha512(&'a [u8]),
 }
 
 /// A token whose header, claims and signature need not fit together.
-#[must_use]
 pub fn forge(header: &Value, claims: &Value, mac: Mac<'_>) -> String {
     let input = format!("{}.{}", encoded(header), encoded(claims));
     let sign = |algorithm, key: &[u8]| {
@@ -82,8 +74,6 @@ pub fn forge(header: &Value, claims: &Value, mac: Mac<'_>) -> String {
     format!("{input}.{signature}")
 }
 
-/// A part of a token.
-#[must_use]
 pub fn encoded(part: &Value) -> String {
     URL_SAFE_NO_PAD.encode(part.to_string())
 }

@@ -8,17 +8,20 @@ pub mod http;
 pub mod journal;
 pub mod jwt;
 pub mod log;
+mod message;
+pub mod poll;
 pub mod raw;
 pub mod redis;
 pub mod stats;
 
+use crate::digest::hex;
+
 /// A random text that is part of a request, so that its traces are found by it and by nothing else.
-#[must_use]
 pub fn nonce() -> String {
     let mut bytes = [0_u8; NONCE_LENGTH / 2];
     // Without random numbers there is no TLS, no session and no run: the stack has failed before.
     let _ = aws_lc_rs::rand::fill(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&bytes)
 }
 
 /// How many digits a nonce has.
@@ -28,7 +31,6 @@ pub const NONCE_LENGTH: usize = 16;
 pub const NONCE: &str = "verify";
 
 /// The nonce that an address carries.
-#[must_use]
 pub fn nonce_of(url: &url::Url) -> Option<String> {
     let mut pairs = url.query_pairs();
     pairs
@@ -37,7 +39,6 @@ pub fn nonce_of(url: &url::Url) -> Option<String> {
 }
 
 /// Now, in milliseconds since 1970.
-#[must_use]
 pub fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }

@@ -1,22 +1,16 @@
 //! A request as no browser and no library would send it: every byte of its head is the
 //! caller's, nothing is put in order on the way.
 
-use std::net::SocketAddr;
-
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
+use std::{io, net::SocketAddr};
 
 use super::{
-    connection::parse,
-    http::{BODY_LIMIT, Response, TIMEOUT, TOO_LONG},
+    connection::{Connection, TIMEOUT},
+    message::Response,
 };
 
 /// A request, byte for byte.
 #[derive(Clone, Debug)]
 pub struct Raw {
-    /// The method.
     pub method: String,
     /// The request target, as it goes into the request line.
     pub target: String,
@@ -29,8 +23,6 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// A GET.
-    #[must_use]
     pub fn get(host: &str, target: &str) -> Self {
         Self {
             method: "GET".to_owned(),
@@ -83,24 +75,13 @@ impl Raw {
     /// # Errors
     /// Nobody accepts, the connection breaks before an answer, or what comes is no HTTP or does not
     /// end.
-    pub async fn send(&self, address: SocketAddr) -> std::io::Result<Response> {
+    pub async fn send(&self, address: SocketAddr) -> io::Result<Response> {
         let exchange = async {
-            let mut stream = TcpStream::connect(address).await?;
-            // A server may answer and close before it has read everything.
-            let written = stream.write_all(&self.bytes()).await;
-            let mut bytes = Vec::new();
-            let most = BODY_LIMIT as u64 + 1;
-            let read = (&mut stream).take(most).read_to_end(&mut bytes).await;
-            if bytes.is_empty() {
-                written.and(read)?;
-            } else if bytes.len() > BODY_LIMIT {
-                return Err(std::io::Error::other(TOO_LONG));
-            }
-            parse(&String::from_utf8_lossy(&bytes)).map_err(std::io::Error::other)
+            let connection = Connection::open(address).await?;
+            connection.exchange(&self.bytes()).await
         };
-        tokio::time::timeout(TIMEOUT, exchange)
-            .await
-            .map_err(|_| std::io::ErrorKind::TimedOut)?
+        let ended = tokio::time::timeout(TIMEOUT, exchange).await;
+        ended.map_err(|_| io::ErrorKind::TimedOut)?
     }
 }
 

@@ -17,7 +17,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 /// How long an answer may take: several times what it takes on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Redis could not be asked.
 #[derive(Debug, thiserror::Error)]
 #[error("asking Redis for {what} failed: {source}")]
 pub struct RedisError {
@@ -33,14 +32,12 @@ pub trait RedisCli: Send + Sync {
     async fn run(&self, words: Vec<String>) -> Result<String, String>;
 }
 
-/// The way to Redis.
 #[derive(Clone)]
 enum Way {
     Address(Address),
     Cli(Arc<dyn RedisCli>),
 }
 
-/// Where Redis listens.
 #[derive(Clone, Debug)]
 enum Place {
     Tcp(SocketAddr),
@@ -78,7 +75,6 @@ impl Address {
 #[cfg(feature = "fault-injection")]
 pub type Filter = Arc<dyn Fn(&str, Value) -> Value + Send + Sync>;
 
-/// The stack's Redis.
 #[derive(Clone)]
 pub struct Redis {
     way: Way,
@@ -101,13 +97,11 @@ impl std::fmt::Debug for Redis {
 impl Redis {
     /// Redis at an address. A connection is made for every question: it may be restarted
     /// in between.
-    #[must_use]
     pub fn at(address: SocketAddr) -> Self {
         Self::in_place(Place::Tcp(address))
     }
 
     /// Redis at a unix socket, as [`Redis::at`].
-    #[must_use]
     pub fn at_socket(path: &Path) -> Self {
         Self::in_place(Place::Socket(path.to_owned()))
     }
@@ -130,7 +124,6 @@ impl Redis {
     }
 
     /// Redis by its own command-line client.
-    #[must_use]
     pub fn by_cli(cli: Arc<dyn RedisCli>) -> Self {
         Self {
             way: Way::Cli(cli),
@@ -149,7 +142,6 @@ impl Redis {
         }
     }
 
-    /// Asks Redis.
     ///
     /// # Errors
     /// Where it does not answer, or answers something else than a `T`.
@@ -192,9 +184,6 @@ impl Redis {
     }
 
     /// The value of a key, whatever its type, as text; `None` where it does not exist.
-    ///
-    /// # Errors
-    /// Where Redis does not answer.
     pub async fn get(&self, key: &str) -> Result<Option<String>, RedisError> {
         let kind: String = self.ask(key, redis::cmd("TYPE").arg(key)).await?;
         Ok(match kind.as_str() {
@@ -223,27 +212,17 @@ impl Redis {
         self.command("SAVE", &redis::cmd("SAVE")).await
     }
 
-    /// Whether a key exists.
-    ///
-    /// # Errors
-    /// Where Redis does not answer.
     pub async fn exists(&self, key: &str) -> Result<bool, RedisError> {
         self.ask(key, redis::cmd("EXISTS").arg(key)).await
     }
 
     /// How long a key has to live, in seconds; `None` where it does not exist or does not end.
-    ///
-    /// # Errors
-    /// Where Redis does not answer.
     pub async fn ttl(&self, key: &str) -> Result<Option<i64>, RedisError> {
         let seconds: i64 = self.ask(key, redis::cmd("TTL").arg(key)).await?;
         Ok((seconds >= 0).then_some(seconds))
     }
 
     /// Replaces the value of a key that exists, and leaves its TTL.
-    ///
-    /// # Errors
-    /// Where Redis does not answer.
     pub async fn replace(&self, key: &str, value: &str) -> Result<(), RedisError> {
         self.command(
             key,
@@ -258,9 +237,6 @@ impl Redis {
 
     /// A key as Redis itself writes it down, with its TTL in milliseconds (0: it does not end);
     /// `None` where it does not exist. For [`Redis::restore`].
-    ///
-    /// # Errors
-    /// Where Redis does not answer.
     pub async fn dump(&self, key: &str) -> Result<Option<(Vec<u8>, i64)>, RedisError> {
         let dumped: Option<Vec<u8>> = self.ask(key, redis::cmd("DUMP").arg(key)).await?;
         let ttl: i64 = self.ask(key, redis::cmd("PTTL").arg(key)).await?;
@@ -281,9 +257,6 @@ impl Redis {
     }
 
     /// Writes a text, to end after so many seconds.
-    ///
-    /// # Errors
-    /// Where Redis does not answer.
     pub async fn write(&self, key: &str, value: &str, seconds: i64) -> Result<(), RedisError> {
         let mut command = redis::cmd("SET");
         command.arg(key).arg(value).arg("EX").arg(seconds);
@@ -291,9 +264,6 @@ impl Redis {
     }
 
     /// The keys that fit a pattern.
-    ///
-    /// # Errors
-    /// Where Redis does not answer.
     pub async fn keys(&self, pattern: &str) -> Result<Vec<String>, RedisError> {
         let mut found = Vec::new();
         let mut cursor = "0".to_owned();
@@ -316,27 +286,16 @@ impl Redis {
         }
     }
 
-    /// Deletes a key.
-    ///
-    /// # Errors
-    /// Where Redis does not answer.
     pub async fn delete(&self, key: &str) -> Result<(), RedisError> {
         self.command(key, redis::cmd("DEL").arg(key)).await
     }
 
     /// Takes a member out of a set; one that is not there does no harm.
-    ///
-    /// # Errors
-    /// Where Redis does not answer.
     pub async fn take_out(&self, set: &str, member: &str) -> Result<(), RedisError> {
         self.command(set, redis::cmd("SREM").arg(set).arg(member))
             .await
     }
 
-    /// Deletes many keys at once.
-    ///
-    /// # Errors
-    /// Where Redis does not answer.
     pub async fn delete_all(&self, keys: &[String]) -> Result<(), RedisError> {
         if keys.is_empty() {
             return Ok(());
@@ -345,9 +304,6 @@ impl Redis {
     }
 
     /// Holds every write back for a while, or until [`Redis::unpause`]; reads pass.
-    ///
-    /// # Errors
-    /// Where Redis does not answer.
     pub async fn pause_writes(&self, milliseconds: u64) -> Result<(), RedisError> {
         self.command(
             "a pause",
@@ -360,9 +316,6 @@ impl Redis {
     }
 
     /// How many clients wait for an answer that Redis holds back.
-    ///
-    /// # Errors
-    /// Where Redis does not answer.
     pub async fn blocked_clients(&self) -> Result<usize, RedisError> {
         let info: String = self
             .ask("its clients", redis::cmd("INFO").arg("clients"))
@@ -375,16 +328,11 @@ impl Redis {
             .unwrap_or(0))
     }
 
-    /// Lets writes pass again.
-    ///
-    /// # Errors
-    /// Where Redis does not answer.
     pub async fn unpause(&self) -> Result<(), RedisError> {
         self.command("the end of a pause", redis::cmd("CLIENT").arg("UNPAUSE"))
             .await
     }
 
-    /// Whether it answers.
     ///
     /// # Errors
     /// Where it does not.
@@ -397,7 +345,6 @@ fn lossy(bytes: Vec<u8>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A command's first word.
 #[cfg(feature = "fault-injection")]
 fn name(command: &Cmd) -> String {
     match command.args_iter().next() {

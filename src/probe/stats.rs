@@ -10,19 +10,14 @@ const RESAMPLES: usize = 2000;
 /// Two gateways measured side by side.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// The baseline's median, in milliseconds.
     pub baseline_ms: f64,
-    /// The candidate's median, in milliseconds.
     pub candidate_ms: f64,
-    /// Candidate over baseline.
     pub ratio: f64,
-    /// The 95 % interval of the ratio.
     pub interval: (f64, f64),
     /// The middle half of the baseline's durations, in milliseconds.
     pub baseline_spread_ms: (f64, f64),
     /// The middle half of the candidate's durations, in milliseconds.
     pub candidate_spread_ms: (f64, f64),
-    /// Both distributions.
     pub histogram: Histogram,
 }
 
@@ -37,7 +32,6 @@ pub enum Slower {
     CannotTell,
 }
 
-/// As evidence tells it.
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -60,7 +54,6 @@ impl Comparison {
     /// Compares blocks of durations that were measured in turn. The interval is a percentile
     /// bootstrap over the pairs of blocks (Efron and Tibshirani 1993, chapter 13): durations
     /// within a block depend on each other, the blocks much less so. `None` without blocks.
-    #[must_use]
     pub fn of(baseline: &[Vec<Duration>], candidate: &[Vec<Duration>]) -> Option<Self> {
         let pairs: Vec<(f64, f64)> = baseline
             .iter()
@@ -105,7 +98,6 @@ impl Comparison {
 
     /// The comparison as figures for a report, with the margin that [`Self::slower_than`] holds
     /// it against.
-    #[must_use]
     pub fn figures(&self, share: f64, least_ms: f64) -> Figures {
         Figures {
             histogram: self.histogram.clone(),
@@ -119,7 +111,6 @@ impl Comparison {
 
     /// Whether the candidate is slower by more than `share` of the baseline, and by more than
     /// `least_ms`: a share of very little is no figure to act on.
-    #[must_use]
     pub fn slower_than(&self, share: f64, least_ms: f64) -> Slower {
         let margin = self.margin(share, least_ms);
         if self.interval.1 <= margin {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Secrets, Service, StackError};
-use crate::profile::Profile;
+use crate::{digest::hex, profile::Profile};
 
 pub struct Keys {
     /// The key that JWTs are signed with.
@@ -80,12 +80,7 @@ fn random(bytes: usize) -> Result<SecretString, StackError> {
         service: Service::Gateway,
         what: "the system gives no random numbers".to_owned(),
     })?;
-    Ok(SecretString::from(
-        buffer
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>(),
-    ))
+    Ok(SecretString::from(hex(&buffer)))
 }
 
 /// Reads a secret for a place where it must be in the clear: a service's environment.

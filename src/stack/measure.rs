@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::http1::Incoming;
+
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -14,23 +16,14 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Client {
     address: SocketAddr,
     stream: TcpStream,
-    buffer: Vec<u8>,
 }
 
 impl Client {
-    /// Opens the connection.
-    ///
-    /// # Errors
-    /// What the system says.
     pub fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
-        Ok(Self {
-            address,
-            stream,
-            buffer: Vec::with_capacity(4096),
-        })
+        Ok(Self { address, stream })
     }
 
     /// Asks for `path` so many times, one after another. Nanoseconds from each request's first
@@ -58,39 +51,22 @@ impl Client {
 
     /// Reads one response to its end; whether the server closes the connection after it.
     fn response(&mut self) -> io::Result<bool> {
-        self.buffer.clear();
-        let mut chunk = [0_u8; 4096];
-        loop {
-            let read = self.stream.read(&mut chunk)?;
+        let mut incoming = Incoming::default();
+        let mut buffer = [0_u8; 4096];
+        while !incoming.is_over() {
+            let read = self.stream.read(&mut buffer)?;
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            self.buffer.extend(chunk.iter().take(read));
-            let text = String::from_utf8_lossy(&self.buffer);
-            let Some((head, body)) = text.split_once("\r\n\r\n") else {
-                continue;
-            };
-            let head = head.to_ascii_lowercase();
-            if !head.starts_with("http/1.1 200") {
-                return Err(io::Error::other(format!(
-                    "the health check answered {:?}",
-                    head.lines().next()
-                )));
-            }
-            let complete = match header(&head, "content-length") {
-                Some(length) => body.len() >= length.parse().map_err(io::Error::other)?,
-                // Chunked: the last chunk is empty.
-                None => body.ends_with("0\r\n\r\n"),
-            };
-            if complete {
-                return Ok(header(&head, "connection") == Some("close"));
+            incoming.take(buffer.get(..read).unwrap_or_default());
+            if let Some(head) = &incoming.head
+                && head.status != 200
+            {
+                let why = format!("the health check answered {}", head.status);
+                return Err(io::Error::other(why));
             }
         }
+        let (head, _) = incoming.finish().map_err(io::Error::other)?;
+        Ok(head.ends_in("connection", "close"))
     }
-}
-
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-        .map(str::trim)
 }

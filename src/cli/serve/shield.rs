@@ -13,10 +13,11 @@ use axum::{
 };
 use serde_json::Value;
 
-use crate::{doubles::control::HEALTH, evidence::Redactor};
+use crate::{
+    doubles::control::{HEALTH, PREFIX},
+    evidence::Redactor,
+};
 
-/// Below it a double shows what it received.
-const CONTROL: &str = "/__verify/";
 /// More than a journal holds, as JSON.
 const MOST: usize = 1024 * 1024 * 1024;
 
@@ -37,7 +38,7 @@ pub fn shielded(router: Router, hosts: Vec<String>, masked: bool) -> Router {
 
 async fn guard(State(shield): State<Shield>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if !path.starts_with(CONTROL) || path == HEALTH {
+    if !path.starts_with(PREFIX) || path == HEALTH {
         return next.run(request).await;
     }
     let host = request.headers().get(header::HOST);

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::Tenant;
+use super::tenant::Tenant;
 
 /// `GET /.well-known/openid-configuration`
 pub(super) async fn document(State(tenant): State<Arc<Tenant>>) -> Json<Value> {

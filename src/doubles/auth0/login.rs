@@ -2,33 +2,30 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use secrecy::ExposeSecret as _;
 
 use super::authorize::redirect;
 use super::pages::{self, LoginForm};
-use super::params::{Params, session_cookie};
-use super::{SESSION_COOKIE, Tenant};
+use super::params::{BodyParams, Params, SESSION_COOKIE, SessionCookie};
+use super::tenant::Tenant;
 use crate::doubles::observe::noted;
 
 /// What is said to whoever typed a wrong user or a wrong password; the same for both, as ever.
 const WRONG: &str = "Wrong email or password";
 
 /// `GET /u/login`
-pub(super) async fn form(State(tenant): State<Arc<Tenant>>, RawQuery(query): RawQuery) -> Response {
-    let params = Params::form(&query.unwrap_or_default());
+pub(super) async fn form(State(tenant): State<Arc<Tenant>>, params: Params) -> Response {
     let state = params.get("state").unwrap_or_default();
     let Some(request) = tenant.store.login(state) else {
         return unknown_login();
     };
-    let username = request.login_hint.as_deref().unwrap_or_default();
     let form = LoginForm {
         client: &tenant.config.client_id,
         state,
-        username,
+        username: request.login_hint.as_deref().unwrap_or_default(),
         error: None,
     };
     noted(form, "login form shown")
@@ -37,16 +34,12 @@ pub(super) async fn form(State(tenant): State<Arc<Tenant>>, RawQuery(query): Raw
 /// `POST /u/login`
 pub(super) async fn submit(
     State(tenant): State<Arc<Tenant>>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-    body: Bytes,
+    SessionCookie(cookie): SessionCookie,
+    query: Params,
+    BodyParams(typed): BodyParams,
 ) -> Response {
-    let query = Params::form(&query.unwrap_or_default());
-    let typed = Params::body(&headers, &body);
-    let state = query
-        .get("state")
-        .or(typed.get("state"))
-        .unwrap_or_default();
+    let state = query.get("state").or(typed.get("state"));
+    let state = state.unwrap_or_default();
     // The form carries the state twice; a page that was tampered with has two different ones.
     if typed.get("state").is_some_and(|other| other != state) || tenant.store.login(state).is_none()
     {
@@ -56,21 +49,20 @@ pub(super) async fn submit(
     let password = typed.get("password").unwrap_or_default();
     let user = tenant.user(username.trim());
     let Some(user) = user.filter(|user| user.password.expose_secret() == password) else {
-        let client = &tenant.config.client_id;
         let form = LoginForm {
-            client,
+            client: &tenant.config.client_id,
             state,
             username,
             error: Some(WRONG),
         };
         return noted(form, format!("wrong password for {username}"));
     };
-    let cookie = tenant
+    let session = tenant
         .store
-        .open_session(state, &user.email, session_cookie(&headers));
+        .open_session(state, &user.email, cookie.as_deref());
     let resume = redirect(&format!("/authorize/resume?state={state}"));
     noted(
-        with_session(resume, &cookie),
+        set_cookie(resume, &session, ""),
         format!("password accepted for {}", user.email),
     )
 }
@@ -80,22 +72,14 @@ fn unknown_login() -> Response {
     pages::error(StatusCode::BAD_REQUEST, "invalid_request", description)
 }
 
-/// `response`, which hands the browser a session.
-fn with_session(response: Response, cookie: &str) -> Response {
-    set_cookie(
-        response,
-        &format!("{SESSION_COOKIE}={cookie}; Path=/; HttpOnly; SameSite=Lax"),
-    )
-}
-
 /// `response`, which takes the browser's session cookie away.
 pub(super) fn without_session(response: Response) -> Response {
-    let gone = format!("{SESSION_COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax");
-    set_cookie(response, &gone)
+    set_cookie(response, "", "; Max-Age=0")
 }
 
-fn set_cookie(mut response: Response, cookie: &str) -> Response {
-    match HeaderValue::from_str(cookie) {
+fn set_cookie(mut response: Response, session: &str, age: &str) -> Response {
+    let cookie = format!("{SESSION_COOKIE}={session}; Path=/{age}; HttpOnly; SameSite=Lax");
+    match HeaderValue::from_str(&cookie) {
         Ok(value) => {
             response.headers_mut().append(header::SET_COOKIE, value);
             response

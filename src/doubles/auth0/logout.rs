@@ -2,36 +2,28 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use url::Url;
 
-use super::Tenant;
 use super::authorize::redirect;
 use super::login::without_session;
 use super::pages;
-use super::params::{Params, session_cookie};
+use super::params::{BodyParams, Params, SessionCookie};
 use super::store::Session;
+use super::tenant::Tenant;
 use crate::doubles::observe::noted;
 
 /// `GET /v2/logout?client_id&returnTo`: ends the session of this browser.
 pub(super) async fn v2(
     State(tenant): State<Arc<Tenant>>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
+    SessionCookie(cookie): SessionCookie,
+    params: Params,
 ) -> Response {
-    let params = Params::form(&query.unwrap_or_default());
-    let ended = session_cookie(&headers).and_then(|cookie| tenant.store.end_by_cookie(cookie));
-    let target = params
-        .get("returnTo")
-        .filter(|target| allowed(&tenant, target));
-    let answer = match target {
-        Some(target) => redirect(target),
-        None => (StatusCode::OK, "OK").into_response(),
-    };
-    done(answer, ended)
+    let ended = cookie.and_then(|cookie| tenant.store.end_by_cookie(&cookie));
+    let target = params.owned("returnTo");
+    done(target.filter(|target| allowed(&tenant, target)), ended)
 }
 
 /// `GET` and `POST /oidc/logout`: ends the session that the id token or the hint names, with or
@@ -41,60 +33,55 @@ pub(super) async fn v2(
 /// must do.
 pub(super) async fn oidc(
     State(tenant): State<Arc<Tenant>>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-    body: Bytes,
+    SessionCookie(cookie): SessionCookie,
+    query: Params,
+    BodyParams(posted): BodyParams,
 ) -> Response {
-    let params = Params::form(&query.unwrap_or_default()).or(Params::body(&headers, &body));
-    if let Some(client) = params
-        .get("client_id")
-        .filter(|id| *id != tenant.config.client_id)
-    {
-        return refused(&format!("Unknown client: {client}"));
+    oidc_of(&tenant, cookie, query.or(posted))
+        .await
+        .unwrap_or_else(|problem| {
+            let page = pages::error(StatusCode::BAD_REQUEST, "invalid_request", &problem);
+            noted(page, format!("logout refused: {problem}"))
+        })
+}
+
+async fn oidc_of(
+    tenant: &Tenant,
+    cookie: Option<String>,
+    params: Params,
+) -> Result<Response, String> {
+    let client = params.get("client_id");
+    if let Some(client) = client.filter(|id| *id != tenant.config.client_id) {
+        return Err(format!("Unknown client: {client}"));
     }
     let sid = match params.get("id_token_hint") {
-        Some(token) => match read_hint(&tenant, token).await {
-            Ok(sid) => Some(sid),
-            Err(problem) => return refused(&problem),
-        },
+        Some(token) => Some(read_hint(tenant, token).await?),
         None => params.owned("logout_hint"),
     };
     let target = params.get("post_logout_redirect_uri");
-    if let Some(target) = target.filter(|target| !allowed(&tenant, target)) {
-        return refused(&format!(
+    if let Some(target) = target.filter(|target| !allowed(tenant, target)) {
+        return Err(format!(
             "The post_logout_redirect_uri {target} is not allowed"
         ));
     }
     let named = sid.and_then(|sid| tenant.store.end_by_sid(&sid));
-    let own = session_cookie(&headers).and_then(|cookie| tenant.store.end_by_cookie(cookie));
-    let answer = match target {
-        Some(target) => redirect(&with_state(target, params.get("state"))),
-        None => (StatusCode::OK, "OK").into_response(),
-    };
-    done(answer, named.or(own))
+    let own = cookie.and_then(|cookie| tenant.store.end_by_cookie(&cookie));
+    let target = target.map(|target| with_state(target, params.get("state")));
+    Ok(done(target, named.or(own)))
 }
 
 async fn read_hint(tenant: &Tenant, token: &str) -> Result<String, String> {
-    let key = tenant
-        .signer
-        .key()
-        .await
-        .map_err(|error| error.to_string())?;
-    key.hint(
-        token,
-        tenant.config.issuer.as_str(),
-        &tenant.config.client_id,
-    )
-    .map(|hint| hint.sid)
-    .map_err(|error| format!("Invalid id_token_hint: {error}"))
+    let key = tenant.signer.key().await;
+    let key = key.map_err(|error| error.to_string())?;
+    let config = &tenant.config;
+    key.hint(token, config.issuer.as_str(), &config.client_id)
+        .map(|hint| hint.sid)
+        .map_err(|error| format!("Invalid id_token_hint: {error}"))
 }
 
 fn allowed(tenant: &Tenant, target: &str) -> bool {
-    tenant
-        .config
-        .logout_urls
-        .iter()
-        .any(|allowed| allowed == target)
+    let mut allowed = tenant.config.logout_urls.iter();
+    allowed.any(|allowed| allowed == target)
 }
 
 fn with_state(target: &str, state: Option<&str>) -> String {
@@ -107,15 +94,14 @@ fn with_state(target: &str, state: Option<&str>) -> String {
     }
 }
 
-fn refused(problem: &str) -> Response {
-    let page = pages::error(StatusCode::BAD_REQUEST, "invalid_request", problem);
-    noted(page, format!("logout refused: {problem}"))
-}
-
-fn done(answer: Response, ended: Option<Session>) -> Response {
-    let answer = without_session(answer);
-    match ended {
-        Some(session) => noted(answer, format!("session ended for {}", session.email)),
-        None => noted(answer, "no session to end"),
-    }
+fn done(target: Option<String>, ended: Option<Session>) -> Response {
+    let answer = match target {
+        Some(target) => redirect(&target),
+        None => (StatusCode::OK, "OK").into_response(),
+    };
+    let note = match ended {
+        Some(session) => format!("session ended for {}", session.email),
+        None => "no session to end".to_owned(),
+    };
+    noted(without_session(answer), note)
 }

@@ -1,38 +1,38 @@
-//! Parameters of a request, wherever they came: query, form or JSON.
+//! What a request brings: parameters, wherever they came (query, form or JSON), cookie and
+//! credentials.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use serde_json::Value;
 use url::form_urlencoded;
 
-use super::SESSION_COOKIE;
+/// The name of the cookie that carries the single sign-on session, as at the real service.
+pub(super) const SESSION_COOKIE: &str = "auth0";
 
 /// Named parameters; one that is empty counts as not sent (RFC 6749, section 3.1).
 #[derive(Debug, Default)]
 pub(super) struct Params(HashMap<String, String>);
 
 impl Params {
-    /// From a query or a form body.
-    pub(super) fn form(text: &str) -> Self {
-        Self(
-            form_urlencoded::parse(text.as_bytes())
-                .into_owned()
-                .collect(),
-        )
+    fn form(text: &[u8]) -> Self {
+        Self(form_urlencoded::parse(text).into_owned().collect())
     }
 
     /// From a body: JSON where it says so, as Auth0's own SDKs send it, else a form.
-    pub(super) fn body(headers: &HeaderMap, body: &[u8]) -> Self {
-        let kind = headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        if kind.is_some_and(|kind| kind.starts_with("application/json")) {
+    fn body(headers: &HeaderMap, body: &[u8]) -> Self {
+        let kind = headers.get(header::CONTENT_TYPE);
+        if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json")) {
             let map: HashMap<String, Value> = serde_json::from_slice(body).unwrap_or_default();
             let text = |(name, value): (String, Value)| Some((name, value.as_str()?.to_owned()));
             return Self(map.into_iter().filter_map(text).collect());
         }
-        Self::form(&String::from_utf8_lossy(body))
+        Self::form(body)
     }
 
     /// These, and `others` where these have none.
@@ -43,30 +43,64 @@ impl Params {
         self
     }
 
-    /// A parameter's value, when it was sent and is not empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        let value = self.0.get(name)?.as_str();
+        (!value.is_empty()).then_some(value)
     }
 
-    /// A parameter's value as its own string.
     pub(super) fn owned(&self, name: &str) -> Option<String> {
         self.get(name).map(str::to_owned)
     }
 }
 
+/// Those of the query.
+impl<S: Sync> FromRequestParts<S> for Params {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::form(parts.uri.query().unwrap_or_default().as_bytes()))
+    }
+}
+
+/// Those of the body.
+pub(super) struct BodyParams(pub(super) Params);
+
+impl<S: Send + Sync> FromRequest<S> for BodyParams {
+    type Rejection = BytesRejection;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, BytesRejection> {
+        let headers = request.headers().clone();
+        let body = Bytes::from_request(request, state).await?;
+        Ok(Self(Params::body(&headers, &body)))
+    }
+}
+
 /// The session cookie that a browser sent.
-pub(super) fn session_cookie(headers: &HeaderMap) -> Option<&str> {
-    let pairs = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    pairs
+pub(super) struct SessionCookie(pub(super) Option<String>);
+
+impl<S: Sync> FromRequestParts<S> for SessionCookie {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(session_cookie(&parts.headers).map(str::to_owned)))
+    }
+}
+
+fn session_cookie(headers: &HeaderMap) -> Option<&str> {
+    let fields = headers.get_all(header::COOKIE).iter();
+    let lines = fields.filter_map(|value| value.to_str().ok());
+    lines
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
         .find_map(|(name, value)| (name == SESSION_COOKIE).then_some(value))
+}
+
+/// The credentials of an `Authorization` header in this scheme.
+pub(super) fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (sent, credentials) = value.split_once(' ')?;
+    sent.eq_ignore_ascii_case(scheme)
+        .then_some(credentials.trim())
 }
 
 #[cfg(test)]
@@ -77,7 +111,7 @@ mod tests {
 
     #[test]
     fn empty_is_absent_and_plus_is_a_space() {
-        let params = Params::form("a=&b=x+y&c=%2B");
+        let params = Params::form(b"a=&b=x+y&c=%2B");
         assert_eq!(params.get("a"), None);
         assert_eq!(params.get("b"), Some("x y"));
         assert_eq!(params.get("c"), Some("+"));

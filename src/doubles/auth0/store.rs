@@ -54,6 +54,12 @@ pub(super) struct Grant {
     pub(super) nonce: Option<String>,
 }
 
+impl Grant {
+    pub(super) fn has_scope(&self, scope: &str) -> bool {
+        self.scope.split(' ').any(|word| word == scope)
+    }
+}
+
 /// What a code is exchanged for, if the client keeps to what it asked for.
 #[derive(Clone)]
 pub(super) struct CodeGrant {
@@ -90,7 +96,7 @@ pub(super) struct Store(Mutex<Tables>);
 /// Says nothing of what is stored: cookies, codes and tokens are as good as passwords.
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").finish_non_exhaustive()
+        f.write_str("Store")
     }
 }
 
@@ -99,13 +105,8 @@ fn put<T>(table: &mut HashMap<String, Dated<T>>, value: T, life: Duration) -> St
     // What has ended leaves here, so that a double that runs for days does not grow.
     table.retain(|_, dated| dated.ends > now);
     let key = opaque();
-    table.insert(
-        key.clone(),
-        Dated {
-            ends: now + life,
-            value,
-        },
-    );
+    let ends = now + life;
+    table.insert(key.clone(), Dated { ends, value });
     key
 }
 
@@ -119,12 +120,10 @@ fn live<'a, T>(table: &'a mut HashMap<String, Dated<T>>, key: &str) -> Option<&'
 impl Store {
     /// Opens a login; the answer is the `state` of the login pages.
     pub(super) fn begin_login(&self, request: AuthRequest) -> String {
+        let opened = None;
         put(
             &mut self.lock().logins,
-            Login {
-                request,
-                opened: None,
-            },
+            Login { request, opened },
             LOGIN_LIFE,
         )
     }
@@ -163,12 +162,10 @@ impl Store {
         Some((login.value.request, session))
     }
 
-    /// The session of a browser.
     pub(super) fn session(&self, cookie: &str) -> Option<Session> {
         self.lock().sessions.get(cookie).cloned()
     }
 
-    /// Ends the session of a browser.
     pub(super) fn end_by_cookie(&self, cookie: &str) -> Option<Session> {
         self.lock().sessions.remove(cookie)
     }
@@ -176,13 +173,8 @@ impl Store {
     /// Ends the session that a token names, wherever its browser is.
     pub(super) fn end_by_sid(&self, sid: &str) -> Option<Session> {
         let mut tables = self.lock();
-        let cookie = tables
-            .sessions
-            .iter()
-            .find(|(_, session)| session.sid == sid)?
-            .0
-            .clone();
-        tables.sessions.remove(&cookie)
+        let mut named = tables.sessions.extract_if(|_, session| session.sid == sid);
+        named.next().map(|(_, session)| session)
     }
 
     /// A code for a session, good once and for a minute.
@@ -210,16 +202,11 @@ impl Store {
         (dated.ends > now).then_some(dated.value)
     }
 
-    /// An access token for `/userinfo`.
     pub(super) fn issue_access(&self, grant: Grant) -> String {
-        put(
-            &mut self.lock().access,
-            grant,
-            Duration::from_secs(ACCESS_SECONDS),
-        )
+        let life = Duration::from_secs(ACCESS_SECONDS);
+        put(&mut self.lock().access, grant, life)
     }
 
-    /// What an access token stands for.
     pub(super) fn access(&self, token: &str) -> Option<Grant> {
         live(&mut self.lock().access, token).map(|grant| grant.clone())
     }
@@ -231,7 +218,6 @@ impl Store {
         token
     }
 
-    /// What a refresh token stands for.
     pub(super) fn refresh(&self, token: &str) -> Option<Grant> {
         self.lock().refresh.get(token).cloned()
     }

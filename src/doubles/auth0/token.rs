@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,9 +12,9 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use super::Tenant;
-use super::params::Params;
+use super::params::{BodyParams, Params, credentials};
 use super::store::{ACCESS_SECONDS, Challenge, Grant};
+use super::tenant::Tenant;
 use super::tokens::{TokenError, lifetime};
 use super::userinfo::claims;
 use crate::doubles::observe::noted;
@@ -47,9 +46,9 @@ pub(super) enum Refusal {
     Token(#[from] TokenError),
 }
 
-impl Refusal {
-    fn kind(&self) -> (StatusCode, &'static str) {
-        match self {
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, error) = match self {
             Self::Client => (StatusCode::UNAUTHORIZED, "access_denied"),
             Self::Missing(_) => (StatusCode::FORBIDDEN, "invalid_request"),
             Self::GrantType(_) => (StatusCode::FORBIDDEN, "unsupported_grant_type"),
@@ -57,13 +56,7 @@ impl Refusal {
                 (StatusCode::FORBIDDEN, "invalid_grant")
             }
             Self::Token(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
-        }
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let (status, error) = self.kind();
+        };
         let description = self.to_string();
         let body = json!({ "error": error, "error_description": description });
         noted(
@@ -77,9 +70,8 @@ impl IntoResponse for Refusal {
 pub(super) async fn exchange(
     State(tenant): State<Arc<Tenant>>,
     headers: HeaderMap,
-    body: Bytes,
+    BodyParams(params): BodyParams,
 ) -> Result<Response, Refusal> {
-    let params = Params::body(&headers, &body);
     authenticate(&tenant, &headers, &params)?;
     match params.get("grant_type") {
         Some("authorization_code") => by_code(&tenant, &params).await,
@@ -91,9 +83,9 @@ pub(super) async fn exchange(
 
 /// Who asks: client_secret_basic where there is such a header, else client_secret_post.
 fn authenticate(tenant: &Tenant, headers: &HeaderMap, params: &Params) -> Result<(), Refusal> {
-    let given = match headers.get(header::AUTHORIZATION) {
-        Some(value) => value.to_str().ok().and_then(basic),
-        None => params.owned("client_id").zip(params.owned("client_secret")),
+    let given = match headers.contains_key(header::AUTHORIZATION) {
+        true => basic(headers),
+        false => params.owned("client_id").zip(params.owned("client_secret")),
     };
     let (id, secret) = given.ok_or(Refusal::Client)?;
     let is = |sent: &str, ours: &str| sent == ours || decoded(sent) == ours;
@@ -106,12 +98,9 @@ fn authenticate(tenant: &Tenant, headers: &HeaderMap, params: &Params) -> Result
 }
 
 /// Basic credentials, as sent.
-fn basic(value: &str) -> Option<(String, String)> {
-    let (scheme, credentials) = value.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let text = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let bytes = STANDARD.decode(credentials(headers, "basic")?).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
     let (id, secret) = text.split_once(':')?;
     Some((id.to_owned(), secret.to_owned()))
 }
@@ -140,7 +129,7 @@ async fn by_code(tenant: &Tenant, params: &Params) -> Result<Response, Refusal> 
     let grant = taken.grant;
     let note = format!("code exchanged for {}", grant.session.email);
     let mut answer = tokens(tenant, &grant).await?;
-    if has_scope(&grant, "offline_access") {
+    if grant.has_scope("offline_access") {
         answer["refresh_token"] = tenant.store.issue_refresh(grant).into();
     }
     Ok(noted((NO_STORE, Json(answer)), note))
@@ -171,10 +160,6 @@ fn verify(challenge: &Challenge, verifier: &str) -> Result<(), Refusal> {
     } else {
         Err(Refusal::Verifier)
     }
-}
-
-fn has_scope(grant: &Grant, scope: &str) -> bool {
-    grant.scope.split(' ').any(|word| word == scope)
 }
 
 async fn tokens(tenant: &Tenant, grant: &Grant) -> Result<Value, Refusal> {
@@ -214,12 +199,17 @@ mod tests {
 
     #[test]
     fn basic_credentials_may_be_form_encoded() {
+        let with = |value: String| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, value.parse().unwrap());
+            basic(&headers)
+        };
         let value = format!("Basic {}", STANDARD.encode("gateway:s%2Bcret%3A"));
-        let (id, secret) = basic(&value).unwrap();
+        let (id, secret) = with(value).unwrap();
         assert_eq!(
             (id.as_str(), decoded(&secret).as_str()),
             ("gateway", "s+cret:")
         );
-        assert_eq!(basic("Bearer x"), None);
+        assert_eq!(with("Bearer x".to_owned()), None);
     }
 }

@@ -15,24 +15,19 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::DoubleError;
+use crate::doubles::DoubleError;
 
 /// How long an id token is good for, in seconds: Auth0's default of ten hours.
 const ID_TOKEN_SECONDS: i64 = 36_000;
 
-/// Why a token could not be made or read.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum TokenError {
-    /// The library would not make a key.
     #[error("no RSA key could be made")]
     Key,
-    /// The thread that makes the key is gone.
     #[error("the thread that makes the RSA key ended without one")]
     KeyThread,
-    /// The library would not sign.
     #[error("the token could not be signed")]
     Sign,
-    /// The token is not one of ours.
     #[error("the token is not one of this tenant's: {0}")]
     Invalid(#[from] jsonwebtoken::errors::Error),
 }
@@ -71,7 +66,6 @@ impl Signer {
     }
 }
 
-/// An RSA key with its name.
 #[derive(Debug)]
 pub(super) struct Key {
     pair: KeyPair,

@@ -8,13 +8,15 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::Tenant;
+use super::params::credentials;
 use super::store::Grant;
+use super::tenant::Tenant;
 use crate::doubles::observe::noted;
 
 /// `GET` and `POST /userinfo`
 pub(super) async fn show(State(tenant): State<Arc<Tenant>>, headers: HeaderMap) -> Response {
-    let Some(grant) = bearer(&headers).and_then(|token| tenant.store.access(token)) else {
+    let token = credentials(&headers, "bearer");
+    let Some(grant) = token.and_then(|token| tenant.store.access(token)) else {
         let challenge = r#"Bearer realm="Users", error="invalid_token""#;
         let headers = [(header::WWW_AUTHENTICATE, challenge)];
         return (StatusCode::UNAUTHORIZED, headers, "Unauthorized").into_response();
@@ -23,37 +25,21 @@ pub(super) async fn show(State(tenant): State<Arc<Tenant>>, headers: HeaderMap) 
     noted(Json(claims(&tenant, &grant)), note)
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers
-        .get(header::AUTHORIZATION)?
-        .to_str()
-        .ok()?
-        .split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then_some(token.trim())
-}
-
 /// What a grant says about its user, as far as its scope goes; the same in id tokens.
 pub(super) fn claims(tenant: &Tenant, grant: &Grant) -> Value {
     let Some(user) = tenant.user(&grant.session.email) else {
         return json!({});
     };
     let mut claims = json!({ "sub": user.subject() });
-    for scope in grant.scope.split(' ') {
-        match scope {
-            "profile" => {
-                claims["name"] = user.name.as_str().into();
-                claims["nickname"] = user.nickname().into();
-                claims["picture"] = user.picture().into();
-                claims["updated_at"] = format!("{:.3}", grant.session.since).into();
-            }
-            "email" => {
-                claims["email"] = user.email.as_str().into();
-                claims["email_verified"] = true.into();
-            }
-            _ => {}
-        }
+    if grant.has_scope("profile") {
+        claims["name"] = user.name.as_str().into();
+        claims["nickname"] = user.nickname().into();
+        claims["picture"] = user.picture().into();
+        claims["updated_at"] = format!("{:.3}", grant.session.since).into();
+    }
+    if grant.has_scope("email") {
+        claims["email"] = user.email.as_str().into();
+        claims["email_verified"] = true.into();
     }
     claims
 }

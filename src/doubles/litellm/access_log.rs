@@ -10,7 +10,8 @@ use axum::http::HeaderName;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use serde::Deserialize;
+
+use crate::doubles::control::Since;
 
 /// How many lines are kept; the oldest leave first.
 const MAX_LINES: usize = 50_000;
@@ -25,7 +26,7 @@ pub(super) struct User(pub(super) String);
 /// The header that tells the reader of the log where to go on.
 const NEXT: HeaderName = HeaderName::from_static("x-verify-next");
 
-/// The lines of the log; clones share them.
+/// Clones share the lines.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AccessLog(Arc<Mutex<Lines>>);
 
@@ -62,12 +63,6 @@ impl AccessLog {
         // A list of whole lines has no half-made state that a panic could leave behind.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-#[derive(Deserialize)]
-struct Since {
-    #[serde(default)]
-    since: u64,
 }
 
 /// `GET /__verify/log?since=N`: the lines from number N on, and in `x-verify-next` the next number.

@@ -19,12 +19,9 @@ use tokio::sync::watch;
 /// How long a piece is held back at most: whoever asked for it may be gone.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// How far a stream is.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// How many of its pieces were sent.
     pub sent: usize,
-    /// How many it has.
     pub of: usize,
     /// Whether its next piece is held back now.
     pub waiting: bool,
@@ -61,7 +58,7 @@ impl Default for Hold {
 
 impl Hold {
     /// A stream of `of` pieces that begins now.
-    pub(super) fn stream(&self, of: usize) -> Held {
+    pub(super) fn stream(&self, of: usize) -> HeldStream {
         let number = self.frames.borrow().is_some().then(|| {
             let mut streams = self.lock();
             streams.push(Progress {
@@ -70,7 +67,7 @@ impl Hold {
             });
             streams.len() - 1
         });
-        Held {
+        HeldStream {
             hold: self.clone(),
             number,
         }
@@ -81,7 +78,6 @@ impl Hold {
         self.frames.borrow().is_some()
     }
 
-    /// The control path.
     pub(super) fn routes(&self) -> Router {
         Router::new()
             .route("/__verify/hold", get(read).post(set).delete(release))
@@ -96,12 +92,12 @@ impl Hold {
 
 /// One stream's side of the rendezvous.
 #[derive(Clone, Debug)]
-pub(super) struct Held {
+pub(super) struct HeldStream {
     hold: Hold,
     number: Option<usize>,
 }
 
-impl Held {
+impl HeldStream {
     /// Whether it began while streams were held back.
     pub(super) fn is_watched(&self) -> bool {
         self.number.is_some()

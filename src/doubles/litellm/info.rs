@@ -1,12 +1,14 @@
-//! What the proxy says about itself: models, health, metrics.
+//! What the proxy says about itself: models and health.
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use super::{Proxy, keys};
+use super::keys;
+use super::proxy::Proxy;
 
 /// When the models came to be, in Unix seconds: LiteLLM's own constant.
 const CREATED: i64 = 1_677_610_602;
@@ -15,9 +17,32 @@ const CREATED: i64 = 1_677_610_602;
 const MAX_INPUT_TOKENS: u32 = 200_000;
 const MAX_OUTPUT_TOKENS: u32 = 64_000;
 
-/// `GET /v1/models` and `/models`
-pub(super) async fn models(State(proxy): State<Arc<Proxy>>) -> Json<Value> {
-    let model = |id| {
+pub(super) fn routes() -> Router<Arc<Proxy>> {
+    Router::new()
+        .route("/v1/models", get(models))
+        .route("/models", get(models))
+        .route("/v1/model/info", get(model_info))
+        .route("/model/info", get(model_info))
+        // The tools of the MCP servers that it knows, which are none.
+        .route("/v1/mcp/tools", get(Json(json!({ "tools": [] }))))
+        .route("/health", get(health))
+}
+
+/// What needs no key.
+pub(super) fn open_routes() -> Router {
+    let ready = json!({ "status": "healthy", "db": "connected" });
+    Router::new()
+        .route("/health/liveliness", get(Json("I'm alive!")))
+        .route("/health/liveness", get(Json("I'm alive!")))
+        .route("/health/readiness", get(Json(ready)))
+}
+
+fn each_model(proxy: &Proxy, told: impl Fn(&String) -> Value) -> Vec<Value> {
+    proxy.config.models.iter().map(told).collect()
+}
+
+async fn models(State(proxy): State<Arc<Proxy>>) -> Json<Value> {
+    let models = each_model(&proxy, |id| {
         json!({
             "id": id,
             "object": "model",
@@ -27,50 +52,30 @@ pub(super) async fn models(State(proxy): State<Arc<Proxy>>) -> Json<Value> {
             "max_input_tokens": MAX_INPUT_TOKENS,
             "max_output_tokens": MAX_OUTPUT_TOKENS,
         })
-    };
-    let models: Vec<Value> = proxy.config.models.iter().map(model).collect();
+    });
     Json(json!({ "data": models, "object": "list" }))
 }
 
-/// `GET /v1/model/info` and `/model/info`
-pub(super) async fn model_info(State(proxy): State<Arc<Proxy>>) -> Json<Value> {
-    let model = |name: &String| {
+async fn model_info(State(proxy): State<Arc<Proxy>>) -> Json<Value> {
+    let models = each_model(&proxy, |name| {
         json!({
             "model_name": name,
             "litellm_params": { "model": format!("anthropic/{name}") },
             "model_info": { "id": name, "db_model": false, "mode": "chat" },
         })
-    };
-    let models: Vec<Value> = proxy.config.models.iter().map(model).collect();
+    });
     Json(json!({ "data": models }))
 }
 
-/// `GET /health`
-pub(super) async fn health(State(proxy): State<Arc<Proxy>>) -> Json<Value> {
-    let models = &proxy.config.models;
-    let healthy: Vec<Value> = models
-        .iter()
-        .map(|model| json!({ "model": model, "model_id": keys::token_of(model) }))
-        .collect();
+async fn health(State(proxy): State<Arc<Proxy>>) -> Json<Value> {
+    let healthy = each_model(
+        &proxy,
+        |model| json!({ "model": model, "model_id": keys::token_of(model) }),
+    );
     Json(json!({
         "healthy_endpoints": healthy,
         "unhealthy_endpoints": [],
-        "healthy_count": models.len(),
+        "healthy_count": healthy.len(),
         "unhealthy_count": 0,
     }))
-}
-
-/// `GET /health/liveliness`: a JSON string, as the real one.
-pub(super) async fn alive() -> Json<&'static str> {
-    Json("I'm alive!")
-}
-
-/// `GET /health/readiness`
-pub(super) async fn ready() -> Json<Value> {
-    Json(json!({ "status": "healthy", "db": "connected" }))
-}
-
-/// `GET /v1/mcp/tools`: the tools of the MCP servers that it knows, which are none.
-pub(super) async fn mcp_tools() -> Json<Value> {
-    Json(json!({ "tools": [] }))
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::Value;
 
-/// What is kept of a key: what it was asked for with.
+use crate::digest::{hex, sha256};
+
 #[derive(Clone)]
-pub(super) struct Held {
-    /// The key itself; the double made it, it opens nothing else.
+pub(super) struct VirtualKey {
+    /// The double made it, it opens nothing else.
     pub(super) key: String,
     /// The fields of the request that made it.
     pub(super) info: Value,
@@ -18,18 +18,26 @@ pub(super) struct Held {
 
 /// The keys by their hash, which is what LiteLLM calls the token.
 #[derive(Default)]
-pub(super) struct Keys(Mutex<BTreeMap<String, Held>>);
+pub(super) struct Keys(Mutex<BTreeMap<String, VirtualKey>>);
 
 /// Says nothing of what is kept: the keys are secrets.
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keys").finish_non_exhaustive()
+        f.write_str("Keys")
     }
 }
 
 /// The name under which LiteLLM keeps a key: its SHA-256.
 pub(super) fn token_of(key: &str) -> String {
-    hex(digest(&SHA256, key.as_bytes()).as_ref())
+    sha256(key.as_bytes())
+}
+
+/// The token of a key that is named by itself or by its token.
+fn token(name: &str) -> String {
+    match name.starts_with("sk-") {
+        true => token_of(name),
+        false => name.to_owned(),
+    }
 }
 
 /// 96 random bits in hex, for ids.
@@ -43,55 +51,36 @@ pub(super) fn random_hex() -> String {
     hex(&bytes)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 impl Keys {
-    /// Makes a key and returns its token with it.
-    pub(super) fn generate(&self, info: Value) -> (String, Held) {
-        let held = Held {
-            key: format!("sk-{}", random_hex()),
-            info,
-        };
-        let token = token_of(&held.key);
+    /// A fresh key, and its token.
+    pub(super) fn generate(&self, info: Value) -> (String, VirtualKey) {
+        let key = format!("sk-{}", random_hex());
+        let (token, held) = (token_of(&key), VirtualKey { key, info });
         self.lock().insert(token.clone(), held.clone());
         (token, held)
     }
 
-    /// Whether a request with this key is let in.
     pub(super) fn accepts(&self, key: &str) -> bool {
         self.lock().contains_key(&token_of(key))
     }
 
-    /// A key by itself or by its token.
-    pub(super) fn find(&self, name: &str) -> Option<(String, Held)> {
-        let token = if name.starts_with("sk-") {
-            token_of(name)
-        } else {
-            name.to_owned()
-        };
-        self.lock()
-            .get_key_value(&token)
-            .map(|(token, held)| (token.clone(), held.clone()))
+    /// A key by itself or by its token, with its token.
+    pub(super) fn find(&self, name: &str) -> Option<(String, VirtualKey)> {
+        let token = token(name);
+        let held = self.lock().get(&token)?.clone();
+        Some((token, held))
     }
 
-    /// Removes a key by itself or by its token; false when there was none.
+    /// Removes a key by itself or by its token; whether there was one.
     pub(super) fn remove(&self, name: &str) -> bool {
-        let token = if name.starts_with("sk-") {
-            token_of(name)
-        } else {
-            name.to_owned()
-        };
-        self.lock().remove(&token).is_some()
+        self.lock().remove(&token(name)).is_some()
     }
 
-    /// All tokens.
     pub(super) fn tokens(&self) -> Vec<String> {
         self.lock().keys().cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Held>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, VirtualKey>> {
         // Every change is one insert or remove: a panic cannot leave the map half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -11,10 +11,14 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::errors::Failure;
-use super::{Proxy, keys, sent_key};
+use super::errors::{Failure, detail};
+use super::keys;
+use super::proxy::{Proxy, sent_key};
+
+type Made = Result<Json<Value>, Failure>;
 
 pub(super) fn routes() -> Router<Arc<Proxy>> {
+    let no_users = json!({ "users": [], "total": 0, "page": 1, "page_size": 25, "total_pages": 0 });
     Router::new()
         .route("/key/generate", post(generate_key))
         .route("/key/info", get(key_info))
@@ -22,10 +26,13 @@ pub(super) fn routes() -> Router<Arc<Proxy>> {
         .route("/key/delete", post(delete_keys))
         .route("/user/new", post(new_user))
         .route("/user/info", get(user_info))
-        .route("/user/list", get(list_users))
-        .route("/team/new", post(new_team))
+        .route("/user/list", get(Json(no_users)))
+        .route(
+            "/team/new",
+            post(async |body: Bytes| with_id(&body, "team_id").map(Json)),
+        )
         .route("/team/info", get(team_info))
-        .route("/team/list", get(empty_list))
+        .route("/team/list", get(Json(json!([]))))
         .route("/organization/new", post(enterprise))
         .route("/organization/info", get(enterprise))
         .route("/organization/list", get(enterprise))
@@ -36,47 +43,50 @@ fn object(body: &[u8]) -> Result<Map<String, Value>, Failure> {
     if body.is_empty() {
         return Ok(Map::new());
     }
-    serde_json::from_slice(body).map_err(Failure::body)
+    Ok(serde_json::from_slice(body)?)
 }
 
-async fn generate_key(
-    State(proxy): State<Arc<Proxy>>,
-    body: Bytes,
-) -> Result<Json<Value>, Failure> {
+async fn generate_key(State(proxy): State<Arc<Proxy>>, body: Bytes) -> Made {
     let asked = object(&body)?;
     let (token, held) = proxy.keys.generate(Value::Object(asked.clone()));
-    let mut answer = asked;
-    answer.insert("key".into(), held.key.as_str().into());
-    answer.insert("token".into(), token.as_str().into());
-    answer.insert("token_id".into(), token.into());
-    let name = format!("sk-...{}", &held.key[held.key.len() - 4..]);
-    answer.insert("key_name".into(), name.into());
-    for name in ["expires", "user_id", "team_id", "key_alias", "max_budget"] {
-        answer.entry(name).or_insert(Value::Null);
+    let mut answer = json!({
+        "models": [], "expires": null, "user_id": null, "team_id": null, "key_alias": null,
+        "max_budget": null,
+    });
+    let made = json!({
+        "key": held.key,
+        "key_name": format!("sk-...{}", &held.key[held.key.len() - 4..]),
+        "token": token,
+        "token_id": token,
+    });
+    if let (Some(answer), Value::Object(made)) = (answer.as_object_mut(), made) {
+        answer.extend(asked);
+        answer.extend(made);
     }
-    answer.entry("models").or_insert(json!([]));
-    Ok(Json(Value::Object(answer)))
+    Ok(Json(answer))
 }
 
 #[derive(Deserialize)]
-struct KeyQuery {
+struct Named {
     key: Option<String>,
+    user_id: Option<String>,
+    team_id: Option<String>,
 }
 
 async fn key_info(
     State(proxy): State<Arc<Proxy>>,
-    Query(asked): Query<KeyQuery>,
+    Query(named): Query<Named>,
     headers: HeaderMap,
 ) -> Response {
     // Without a key in the query, the caller's own is meant.
-    let own = sent_key(&headers).unwrap_or_default().to_owned();
-    let name = asked.key.unwrap_or_else(|| own.clone());
-    let (token, info) = match proxy.keys.find(&name) {
+    let own = sent_key(&headers).unwrap_or_default();
+    let name = named.key.as_deref().unwrap_or(own);
+    let (token, info) = match proxy.keys.find(name) {
         Some((token, held)) => (token, held.info),
-        None if name == own => (keys::token_of(&own), json!({})),
+        None if name == own => (keys::token_of(own), json!({})),
         None => {
-            let detail = json!({ "message": "Key not found in database" });
-            return (StatusCode::NOT_FOUND, Json(json!({ "detail": detail }))).into_response();
+            let message = json!({ "message": "Key not found in database" });
+            return detail(StatusCode::NOT_FOUND, message);
         }
     };
     let mut answer = json!({ "spend": 0.0, "models": [], "expires": null, "user_id": null });
@@ -94,12 +104,10 @@ async fn list_keys(State(proxy): State<Arc<Proxy>>) -> Json<Value> {
 
 async fn delete_keys(State(proxy): State<Arc<Proxy>>, body: Bytes) -> Result<Response, Failure> {
     let asked = object(&body)?;
-    let named = asked.get("keys").and_then(Value::as_array);
-    let Some(named) = named else {
+    let Some(named) = asked.get("keys").and_then(Value::as_array) else {
         let message = "Value error, At least one of 'keys' or 'key_aliases' must be provided.";
-        let detail = json!([{ "type": "value_error", "loc": ["body"], "msg": message }]);
-        let body = Json(json!({ "detail": detail }));
-        return Ok((StatusCode::UNPROCESSABLE_ENTITY, body).into_response());
+        let problem = json!([{ "type": "value_error", "loc": ["body"], "msg": message }]);
+        return Ok(detail(StatusCode::UNPROCESSABLE_ENTITY, problem));
     };
     let names = named.iter().filter_map(Value::as_str);
     let deleted: Vec<&str> = names.filter(|name| proxy.keys.remove(name)).collect();
@@ -107,16 +115,16 @@ async fn delete_keys(State(proxy): State<Arc<Proxy>>, body: Bytes) -> Result<Res
 }
 
 /// `body` with an id under `name`, its own or a fresh one.
-fn with_id(body: &[u8], name: &str) -> Result<Json<Value>, Failure> {
+fn with_id(body: &[u8], name: &str) -> Result<Value, Failure> {
     let mut answer = object(body)?;
     answer
         .entry(name)
         .or_insert_with(|| keys::random_hex().into());
-    Ok(Json(Value::Object(answer)))
+    Ok(answer.into())
 }
 
-async fn new_user(State(proxy): State<Arc<Proxy>>, body: Bytes) -> Result<Json<Value>, Failure> {
-    let Json(mut user) = with_id(&body, "user_id")?;
+async fn new_user(State(proxy): State<Arc<Proxy>>, body: Bytes) -> Made {
+    let mut user = with_id(&body, "user_id")?;
     // The real proxy hands every new user a key.
     let (token, held) = proxy.keys.generate(json!({ "user_id": user["user_id"] }));
     user["key"] = held.key.into();
@@ -124,42 +132,21 @@ async fn new_user(State(proxy): State<Arc<Proxy>>, body: Bytes) -> Result<Json<V
     Ok(Json(user))
 }
 
-async fn new_team(body: Bytes) -> Result<Json<Value>, Failure> {
-    with_id(&body, "team_id")
-}
-
 /// Organizations are sold, and the proxies that gateways stand before mostly have no license.
 async fn enterprise() -> Response {
     let error = "Organizations are only available for LiteLLM Enterprise users. You must be a \
                  LiteLLM Enterprise user to use this feature.";
-    let body = Json(json!({ "detail": { "error": error } }));
-    (StatusCode::FORBIDDEN, body).into_response()
+    detail(StatusCode::FORBIDDEN, json!({ "error": error }))
 }
 
-#[derive(Deserialize)]
-struct IdQuery {
-    user_id: Option<String>,
-    team_id: Option<String>,
-}
-
-async fn user_info(State(proxy): State<Arc<Proxy>>, Query(asked): Query<IdQuery>) -> Json<Value> {
-    let user_id = asked
-        .user_id
-        .unwrap_or_else(|| "default_user_id".to_owned());
+async fn user_info(State(proxy): State<Arc<Proxy>>, Query(named): Query<Named>) -> Json<Value> {
+    let user_id = named.user_id.as_deref().unwrap_or("default_user_id");
     let info = json!({ "user_id": user_id, "user_role": "proxy_admin", "spend": 0.0 });
     let keys = proxy.keys.tokens();
     Json(json!({ "user_id": user_id, "user_info": info, "keys": keys, "teams": [] }))
 }
 
-async fn list_users() -> Json<Value> {
-    Json(json!({ "users": [], "total": 0, "page": 1, "page_size": 25, "total_pages": 0 }))
-}
-
-async fn team_info(Query(asked): Query<IdQuery>) -> Json<Value> {
-    let info = json!({ "team_id": asked.team_id, "models": [], "spend": 0.0 });
-    Json(json!({ "team_id": asked.team_id, "team_info": info, "keys": [] }))
-}
-
-async fn empty_list() -> Json<Value> {
-    Json(json!([]))
+async fn team_info(Query(named): Query<Named>) -> Json<Value> {
+    let info = json!({ "team_id": named.team_id, "models": [], "spend": 0.0 });
+    Json(json!({ "team_id": named.team_id, "team_info": info, "keys": [] }))
 }

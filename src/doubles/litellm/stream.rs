@@ -44,7 +44,6 @@ pub(super) fn frames(text: &str) -> Vec<String> {
     text.split_inclusive("\n\n").map(str::to_owned).collect()
 }
 
-/// The frames as an answer.
 pub(super) fn answer(frames: Vec<String>, hold: &Hold) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),

@@ -6,10 +6,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::pipe::Event;
-use crate::probe::{
-    browser::Hop,
-    http::{Request, Response},
-};
+use crate::probe::message::{Hop, Request, Response};
 
 /// How far a request with its redirects has come.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

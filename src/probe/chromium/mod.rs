@@ -1,6 +1,6 @@
 //! A real browser: headless Chromium, driven through its DevTools protocol.
 //!
-//! The protocol's messages are those of `chromiumoxide_types`, the way they go is a pipe. Through
+//! Its messages go over a pipe. Through
 //! WebDriver or a debugging port, everybody on the machine could use a browser in which people are
 //! logged in, and a driver of root's would start any program for them; a pipe is nobody else's,
 //! and the browser ends with it, however the run ends.
@@ -15,28 +15,35 @@
 
 use std::{
     io,
-    path::{Path, PathBuf},
+    path::Path,
     process::Stdio,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 mod cookies;
+mod error;
 mod exchanges;
 mod page;
 mod picture;
 mod pipe;
 mod tab;
 
+pub use error::{BrowseError, ChromiumError};
 pub use page::{POLL, Patience, Shown};
+#[cfg(feature = "fault-injection")]
+pub use tab::ShutEyes;
 pub use tab::Tab;
 
-use self::pipe::Pipe;
-use super::http::{Http, NoAnswer};
+use self::{
+    pipe::Pipe,
+    tab::{HEIGHT, WIDTH, Window},
+};
+use super::http::Http;
 use crate::model::service::Endpoints;
 
 /// How long Chromium has to end when it is asked to.
@@ -72,65 +79,6 @@ const FLAGS: [&str; 17] = [
     // An address that is typed is http, as the profile says, and nothing is asked elsewhere.
     "--disable-features=HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,OptimizationHints,MediaRouter,Translate",
 ];
-
-/// The real browser cannot be used. Never the candidate's fault.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum ChromiumError {
-    /// It does not start.
-    #[error("{} does not start: {why}", program.display())]
-    Start {
-        /// The program.
-        program: PathBuf,
-        /// What the system or the program said.
-        why: String,
-    },
-    /// It ended while it was needed.
-    #[error("the browser has ended")]
-    Ended,
-    /// It does not do what it was told.
-    #[error("the browser refuses {method}: {why}")]
-    Refused {
-        /// The command of the DevTools protocol.
-        method: String,
-        /// What it says.
-        why: String,
-    },
-    /// Something did not happen in time.
-    #[error("{what}: nothing within {} s", after.as_secs())]
-    Silent {
-        /// What was waited for.
-        what: String,
-        /// How long.
-        after: Duration,
-    },
-    /// It says something that cannot be understood.
-    #[error("the browser's answer cannot be read: {0}")]
-    Unreadable(String),
-}
-
-/// A browser did not come to a page.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum BrowseError {
-    /// The site, or who it sent the browser to, did not answer.
-    #[error(transparent)]
-    NoAnswer(#[from] NoAnswer),
-    /// The browser itself failed.
-    #[error(transparent)]
-    Browser(#[from] ChromiumError),
-}
-
-/// Makes a browser blind: every page is empty when it is looked at.
-#[cfg(feature = "fault-injection")]
-#[derive(Clone)]
-pub struct ShutEyes(Arc<dyn Fn() + Send + Sync>);
-
-#[cfg(feature = "fault-injection")]
-impl ShutEyes {
-    /// `looked` is called whenever a page is looked at, and not seen.
-    pub fn new(looked: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Arc::new(looked))
-    }
-}
 
 /// Headless Chromium, running.
 pub struct Chromium {
@@ -202,21 +150,14 @@ impl Chromium {
     }
 
     /// A tab in a window of its own, private, with nothing in it.
-    ///
-    /// # Errors
-    /// A browser that cannot be used.
     pub async fn fresh(&self) -> Result<Tab, ChromiumError> {
-        let made = self
-            .pipe
-            .call(None, "Target.createBrowserContext", json!({}))
-            .await?;
-        let context = Arc::new(Context {
-            id: text(&made, "browserContextId")?,
-            pipe: Arc::clone(&self.pipe),
+        let window = Window::open(
+            Arc::clone(&self.pipe),
             #[cfg(feature = "fault-injection")]
-            shut_eyes: self.shut_eyes.clone(),
-        });
-        Tab::open(context, self.http.clone()).await
+            self.shut_eyes.clone(),
+        )
+        .await?;
+        Tab::open(Arc::new(window), self.http.clone()).await
     }
 
     /// Ends it, and waits until nothing of it is left.
@@ -245,11 +186,7 @@ fn spawn(program: &Path, dir: TempDir, log: &Path, endpoints: &Endpoints) -> io:
         .arg(dir.path())
         .arg(program)
         .args(FLAGS)
-        .arg(format!(
-            "--window-size={},{}",
-            picture::WIDTH,
-            picture::HEIGHT
-        ))
+        .arg(format!("--window-size={WIDTH},{HEIGHT}"))
         .arg(format!("--user-data-dir={}", dir.path().display()))
         .arg(format!("--host-resolver-rules={}", rules(endpoints)))
         .arg("about:blank")
@@ -278,29 +215,6 @@ fn rules(endpoints: &Endpoints) -> String {
         .chain(["MAP * ~NOTFOUND".to_owned()])
         .collect::<Vec<_>>()
         .join(",")
-}
-
-/// A private window: it goes, with all that it holds, when no tab of it is left.
-struct Context {
-    id: String,
-    pipe: Arc<Pipe>,
-    #[cfg(feature = "fault-injection")]
-    shut_eyes: Option<ShutEyes>,
-}
-
-impl Drop for Context {
-    fn drop(&mut self) {
-        let what = json!({"browserContextId": self.id});
-        self.pipe.tell("Target.disposeBrowserContext", what);
-    }
-}
-
-/// A text in an answer.
-fn text(answer: &Value, name: &str) -> Result<String, ChromiumError> {
-    answer[name]
-        .as_str()
-        .map(str::to_owned)
-        .ok_or_else(|| ChromiumError::Unreadable(format!("no {name} in {answer}")))
 }
 
 #[cfg(test)]

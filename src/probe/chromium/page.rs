@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{ChromiumError, Tab, tab::DEADLINE, text};
+use super::{
+    error::{ChromiumError, text},
+    tab::{DEADLINE, Tab},
+};
 
 /// How often a page is looked at while something is waited for.
 pub const POLL: Duration = Duration::from_millis(15);
@@ -61,9 +64,6 @@ impl Tab {
 
     /// Puts a page with this text into the tab, and tells whether it is seen there: what makes
     /// believe that the browser shows what is there.
-    ///
-    /// # Errors
-    /// A browser that cannot be used.
     pub async fn shows(&self, words: &str) -> Result<bool, ChromiumError> {
         let page = json!({"frameId": self.frame(), "html": format!("<!DOCTYPE html><p>{words}")});
         self.call("Page.setDocumentContent", page).await?;
@@ -71,9 +71,6 @@ impl Tab {
     }
 
     /// The text of the first element that a CSS selector finds; a field's is what stands in it.
-    ///
-    /// # Errors
-    /// A browser that cannot be used, or a selector that is none.
     pub async fn text_of(&self, selector: &str) -> Result<Option<String>, ChromiumError> {
         if self.is_blind() {
             return Ok(None);
@@ -87,9 +84,6 @@ impl Tab {
     }
 
     /// Waits until an element has a text, and returns it; nothing where the time is over.
-    ///
-    /// # Errors
-    /// A browser that cannot be used.
     pub async fn wait_for_text(
         &mut self,
         selector: &str,
@@ -108,9 +102,6 @@ impl Tab {
     }
 
     /// Whether the page has an element that can be seen.
-    ///
-    /// # Errors
-    /// A browser that cannot be used, or a selector that is none.
     pub async fn has(&self, selector: &str) -> Result<bool, ChromiumError> {
         if self.is_blind() {
             return Ok(false);
@@ -154,9 +145,6 @@ impl Tab {
     }
 
     /// The text that can be read in an element; hidden text is not, that of fields neither.
-    ///
-    /// # Errors
-    /// A browser that cannot be used, or a selector that is none.
     pub async fn readable(&self, selector: &str) -> Result<Option<String>, ChromiumError> {
         if self.is_blind() {
             return Ok(None);
@@ -192,9 +180,6 @@ impl Tab {
     }
 
     /// Where the page that is shown comes from, and its HTML as it is now.
-    ///
-    /// # Errors
-    /// A browser that cannot be used.
     pub async fn shown(&self) -> Result<Shown, ChromiumError> {
         let told = self
             .value(
@@ -231,7 +216,6 @@ pub struct Patience {
 
 impl Patience {
     /// For this long after the page's last answer.
-    #[must_use]
     pub fn of(deadline: Duration) -> Self {
         let now = Instant::now();
         Self {

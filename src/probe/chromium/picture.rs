@@ -2,13 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{ChromiumError, Tab};
+use super::{
+    error::{ChromiumError, text},
+    tab::Tab,
+};
 use crate::evidence::{Image, Redactor};
-
-/// How wide a window is, in CSS pixels.
-pub const WIDTH: u32 = 1000;
-/// How high.
-pub const HEIGHT: u32 = 700;
 
 /// The most bytes of a picture.
 const SIZE_LIMIT: usize = 60 * 1024;
@@ -58,9 +56,6 @@ impl Tab {
     /// A picture of what is shown. Texts that hold a secret are without it while the picture is
     /// taken; where one stands over several texts, no picture is taken. The secrets stay here: the
     /// page is only told what to show in the place of its own texts.
-    ///
-    /// # Errors
-    /// A browser that cannot be used.
     pub async fn picture(&self, redactor: &Redactor) -> Result<Option<Image>, ChromiumError> {
         self.to_front().await?;
         let shown = self.value(COLLECT).await?;
@@ -87,7 +82,7 @@ impl Tab {
         for quality in QUALITIES {
             let params = json!({"format": "jpeg", "quality": quality, "optimizeForSpeed": true});
             let taken = self.call("Page.captureScreenshot", params).await?;
-            let data = super::text(&taken, "data")?;
+            let data = text(&taken, "data")?;
             if data.len() / 4 * 3 <= SIZE_LIMIT {
                 return Ok(Some(Image {
                     media_type: "image/jpeg".to_owned(),

@@ -2,24 +2,22 @@
 //! open that anybody else could drive the browser by, and a browser whose pipe closes ends.
 
 use std::{
-    borrow::Cow,
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use chromiumoxide_types::{CallId, Message, MethodCall};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader},
     sync::{mpsc, oneshot},
 };
 
-use super::ChromiumError;
+use super::error::ChromiumError;
 
 /// How long a command may take: a browser that hangs, not one on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -37,19 +35,46 @@ pub struct Event {
     pub session: Option<String>,
 }
 
+/// What the browser is told to do.
+#[derive(Debug, Serialize)]
+struct Command {
+    id: u64,
+    method: String,
+    #[serde(rename = "sessionId", skip_serializing_if = "Option::is_none")]
+    session: Option<String>,
+    params: Value,
+}
+
+/// What it says.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Message {
+    Answer {
+        id: u64,
+        result: Option<Value>,
+        error: Option<Refusal>,
+    },
+    Event(Event),
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    message: String,
+}
+
 /// Who waits for what.
 #[derive(Default)]
 struct Waiting {
-    answers: HashMap<CallId, oneshot::Sender<Result<Value, String>>>,
+    answers: HashMap<u64, oneshot::Sender<Result<Value, String>>>,
     events: HashMap<String, mpsc::UnboundedSender<Event>>,
     ended: bool,
 }
 
 /// The way to a browser. It closes, and the browser ends, when nobody holds it any more.
 pub struct Pipe {
-    out: mpsc::UnboundedSender<MethodCall>,
+    out: mpsc::UnboundedSender<Command>,
     waiting: Arc<Mutex<Waiting>>,
-    count: AtomicUsize,
+    count: AtomicU64,
 }
 
 impl Pipe {
@@ -66,7 +91,7 @@ impl Pipe {
         Self {
             out,
             waiting,
-            count: AtomicUsize::new(1),
+            count: AtomicU64::new(1),
         }
     }
 
@@ -117,16 +142,16 @@ impl Pipe {
         told
     }
 
-    fn next_id(&self) -> CallId {
-        CallId::new(self.count.fetch_add(1, Ordering::Relaxed))
+    fn next_id(&self) -> u64 {
+        self.count.fetch_add(1, Ordering::Relaxed)
     }
 }
 
-fn call(id: CallId, session: Option<&str>, method: &str, params: Value) -> MethodCall {
-    MethodCall {
+fn call(id: u64, session: Option<&str>, method: &str, params: Value) -> Command {
+    Command {
         id,
-        method: Cow::Owned(method.to_owned()),
-        session_id: session.map(str::to_owned),
+        method: method.to_owned(),
+        session: session.map(str::to_owned),
         params,
     }
 }
@@ -136,10 +161,7 @@ fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn write(
-    mut input: impl AsyncWrite + Unpin,
-    mut outgoing: mpsc::UnboundedReceiver<MethodCall>,
-) {
+async fn write(mut input: impl AsyncWrite + Unpin, mut outgoing: mpsc::UnboundedReceiver<Command>) {
     while let Some(call) = outgoing.recv().await {
         // Text and numbers only: there is nothing in it that JSON could not say.
         let Ok(mut bytes) = serde_json::to_vec(&call) else {
@@ -155,7 +177,7 @@ async fn write(
 async fn read(
     output: impl AsyncRead + Unpin,
     waiting: Arc<Mutex<Waiting>>,
-    out: mpsc::WeakUnboundedSender<MethodCall>,
+    out: mpsc::WeakUnboundedSender<Command>,
 ) {
     let mut output = BufReader::new(output);
     let mut bytes = Vec::new();
@@ -164,7 +186,7 @@ async fn read(
             bytes.pop();
         }
         // What cannot be read may be a request that the page made: nothing after it can be trusted.
-        let Ok(message) = serde_json::from_slice::<Message<Event>>(&bytes) else {
+        let Ok(message) = serde_json::from_slice::<Message>(&bytes) else {
             break;
         };
         hand_over(message, &mut lock(&waiting), &out);
@@ -176,17 +198,13 @@ async fn read(
     waiting.events.clear();
 }
 
-fn hand_over(
-    message: Message<Event>,
-    waiting: &mut Waiting,
-    out: &mpsc::WeakUnboundedSender<MethodCall>,
-) {
+fn hand_over(message: Message, waiting: &mut Waiting, out: &mpsc::WeakUnboundedSender<Command>) {
     match message {
-        Message::Response(response) => {
-            if let Some(tell) = waiting.answers.remove(&response.id) {
-                let answer = match response.error {
+        Message::Answer { id, result, error } => {
+            if let Some(tell) = waiting.answers.remove(&id) {
+                let answer = match error {
                     Some(refusal) => Err(refusal.message),
-                    None => Ok(response.result.unwrap_or_default()),
+                    None => Ok(result.unwrap_or_default()),
                 };
                 // Who waited may have given up.
                 let _ = tell.send(answer);
@@ -201,7 +219,7 @@ fn hand_over(
                 (event.method.as_str(), out.upgrade())
             {
                 let _ = out.send(call(
-                    CallId::new(0),
+                    0,
                     Some(&session),
                     "Page.handleJavaScriptDialog",
                     json!({"accept": true}),

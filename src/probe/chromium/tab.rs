@@ -11,12 +11,12 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use url::Url;
 
 use super::{
-    BrowseError, ChromiumError, Context, cookies,
+    cookies,
+    error::{BrowseError, ChromiumError, text},
     exchanges::{Exchange, Exchanges, State},
-    pipe::Event,
-    text,
+    pipe::{Event, Pipe},
 };
-use crate::probe::{browser::Hop, http::Http};
+use crate::probe::{http::Http, message::Hop};
 
 /// How long a page may take to be there as a whole.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
@@ -30,9 +30,59 @@ const REST: Duration = Duration::from_secs(2);
 /// What the browser says where it gives a way up that never ends.
 const TOO_MANY_REDIRECTS: &str = "net::ERR_TOO_MANY_REDIRECTS";
 
+/// How wide a window is, in CSS pixels.
+pub(super) const WIDTH: u32 = 1000;
+/// How high.
+pub(super) const HEIGHT: u32 = 700;
+
+/// Makes a browser blind: every page is empty when it is looked at.
+#[cfg(feature = "fault-injection")]
+#[derive(Clone)]
+pub struct ShutEyes(Arc<dyn Fn() + Send + Sync>);
+
+#[cfg(feature = "fault-injection")]
+impl ShutEyes {
+    /// `looked` is called whenever a page is looked at, and not seen.
+    pub fn new(looked: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(looked))
+    }
+}
+
+/// A private window: it goes, with all that it holds, when no tab of it is left.
+pub(super) struct Window {
+    id: String,
+    pipe: Arc<Pipe>,
+    #[cfg(feature = "fault-injection")]
+    shut_eyes: Option<ShutEyes>,
+}
+
+impl Window {
+    pub(super) async fn open(
+        pipe: Arc<Pipe>,
+        #[cfg(feature = "fault-injection")]
+        shut_eyes: Option<ShutEyes>,
+    ) -> Result<Self, ChromiumError> {
+        let method = "Target.createBrowserContext";
+        let made = pipe.call(None, method, json!({})).await?;
+        Ok(Self {
+            id: text(&made, "browserContextId")?,
+            pipe,
+            #[cfg(feature = "fault-injection")]
+            shut_eyes,
+        })
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        let what = json!({"browserContextId": self.id});
+        self.pipe.tell("Target.disposeBrowserContext", what);
+    }
+}
+
 /// A tab of a private window.
 pub struct Tab {
-    context: Arc<Context>,
+    window: Arc<Window>,
     session: String,
     target: String,
     http: Http,
@@ -52,14 +102,14 @@ impl std::fmt::Debug for Tab {
 impl Drop for Tab {
     fn drop(&mut self) {
         let what = json!({"targetId": self.target});
-        self.context.pipe.tell("Target.closeTarget", what);
+        self.window.pipe.tell("Target.closeTarget", what);
     }
 }
 
 impl Tab {
-    pub(super) async fn open(context: Arc<Context>, http: Http) -> Result<Self, ChromiumError> {
-        let pipe = Arc::clone(&context.pipe);
-        let asked = json!({"url": "about:blank", "browserContextId": context.id});
+    pub(super) async fn open(window: Arc<Window>, http: Http) -> Result<Self, ChromiumError> {
+        let pipe = Arc::clone(&window.pipe);
+        let asked = json!({"url": "about:blank", "browserContextId": window.id});
         let target = text(
             &pipe.call(None, "Target.createTarget", asked).await?,
             "targetId",
@@ -69,7 +119,7 @@ impl Tab {
         let session = text(&attached, "sessionId")?;
         let tab = Self {
             events: pipe.events(&session),
-            context,
+            window,
             session,
             target,
             http,
@@ -78,7 +128,7 @@ impl Tab {
             leaving: false,
         };
         let block = json!({"urlPatterns": [{"urlPattern": "*://*:*/favicon.ico", "block": true}], "urls": [BY_ITSELF]});
-        let size = json!({"width": super::picture::WIDTH, "height": super::picture::HEIGHT,
+        let size = json!({"width": WIDTH, "height": HEIGHT,
             "deviceScaleFactor": 1, "mobile": false});
         tokio::try_join!(
             tab.call("Page.enable", json!({})),
@@ -90,22 +140,19 @@ impl Tab {
     }
 
     /// Another tab of the same window.
-    ///
-    /// # Errors
-    /// A browser that cannot be used.
     pub async fn beside(&self) -> Result<Self, ChromiumError> {
-        Self::open(Arc::clone(&self.context), self.http.clone()).await
+        Self::open(Arc::clone(&self.window), self.http.clone()).await
     }
 
     pub(super) async fn call(&self, method: &str, params: Value) -> Result<Value, ChromiumError> {
-        let pipe = &self.context.pipe;
+        let pipe = &self.window.pipe;
         pipe.call(Some(&self.session), method, params).await
     }
 
     /// Whether nothing of the page is to be seen: whoever asks looks at it.
     pub(super) fn is_blind(&self) -> bool {
         #[cfg(feature = "fault-injection")]
-        if let Some(shut) = &self.context.shut_eyes {
+        if let Some(shut) = &self.window.shut_eyes {
             (shut.0)();
             return true;
         }
@@ -312,9 +359,6 @@ impl Tab {
     }
 
     /// What the page itself has asked for since its document, with its answers.
-    ///
-    /// # Errors
-    /// A browser that cannot be used.
     pub async fn asked_by_page(&mut self) -> Result<Vec<Hop>, ChromiumError> {
         self.take_in();
         let is_document = |one: &Exchange| self.is_document(one);
@@ -348,12 +392,9 @@ impl Tab {
     }
 
     /// The cookies of the window, all of them.
-    ///
-    /// # Errors
-    /// A browser that cannot be used.
     pub async fn jar(&self) -> Result<CookieStore, ChromiumError> {
-        let asked = json!({"browserContextId": self.context.id});
-        let pipe = &self.context.pipe;
+        let asked = json!({"browserContextId": self.window.id});
+        let pipe = &self.window.pipe;
         let told = pipe.call(None, "Storage.getCookies", asked).await?;
         Ok(cookies::jar(&told))
     }
@@ -363,8 +404,8 @@ impl Tab {
     /// # Errors
     /// A browser that cannot be used, or does not take one.
     pub async fn put(&self, jar: &CookieStore) -> Result<(), ChromiumError> {
-        let pipe = &self.context.pipe;
-        let asked = json!({"browserContextId": self.context.id});
+        let pipe = &self.window.pipe;
+        let asked = json!({"browserContextId": self.window.id});
         pipe.call(None, "Storage.clearCookies", asked.clone())
             .await?;
         let mut asked = asked;

@@ -6,13 +6,12 @@ mod tracking;
 pub use record::{Level, Record, parse};
 pub use tracking::{Grammar, GrammarError, Line, Tracked};
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 
+pub(crate) use super::poll::pause;
+use super::poll::poll;
 use crate::model::service::{LogChunk, LogCursor, Service, StackError};
 
 /// Where the logs of services are read.
@@ -30,15 +29,6 @@ pub trait LogSource: Send + Sync {
     async fn log_settled(&self, service: Service) -> Result<(), StackError>;
 }
 
-/// How long the log is left alone at least, while a line is waited for.
-const POLL: Duration = Duration::from_millis(1);
-
-/// How long to leave alone what was waited for since `started`, until it is looked at again:
-/// what comes soon is seen soon, and what is long in coming costs no processor meanwhile.
-pub(crate) fn pause(started: Instant) -> Duration {
-    POLL.max(started.elapsed() / 20)
-}
-
 /// The part of a service's log since a moment before the requests that it is about.
 #[derive(Clone, Debug)]
 pub struct Window {
@@ -48,9 +38,6 @@ pub struct Window {
 
 impl Window {
     /// Opens a window: to be done before the request is sent.
-    ///
-    /// # Errors
-    /// Where the log cannot be read.
     pub async fn open(
         stack: &(impl LogSource + ?Sized),
         service: Service,
@@ -62,7 +49,6 @@ impl Window {
     }
 
     /// The whole log, from its start.
-    #[must_use]
     pub fn start(service: Service) -> Self {
         Self {
             service,
@@ -71,9 +57,6 @@ impl Window {
     }
 
     /// What each log got in it up to now, as written.
-    ///
-    /// # Errors
-    /// Where the log cannot be read.
     pub async fn chunks(
         &self,
         stack: &(impl LogSource + ?Sized),
@@ -83,9 +66,6 @@ impl Window {
 
     /// The lines up to now that hold `mark` and are no record of the error log: those of the
     /// access log.
-    ///
-    /// # Errors
-    /// Where the log cannot be read.
     pub async fn access_lines(
         &self,
         stack: &(impl LogSource + ?Sized),
@@ -105,9 +85,6 @@ impl Window {
     }
 
     /// Every record in it up to now.
-    ///
-    /// # Errors
-    /// Where the log cannot be read.
     pub async fn records(
         &self,
         stack: &(impl LogSource + ?Sized),
@@ -117,9 +94,6 @@ impl Window {
 
     /// Waits until the records fulfil `enough`, or the deadline passes. Returns the records
     /// as they then are: what is missing is the caller's to say.
-    ///
-    /// # Errors
-    /// Where the log cannot be read.
     pub async fn wait(
         &self,
         stack: &(impl LogSource + ?Sized),
@@ -127,17 +101,13 @@ impl Window {
         enough: impl Fn(&[Record]) -> bool,
     ) -> Result<Vec<Record>, StackError> {
         let mut growing = Growing::of(self);
-        let started = Instant::now();
-        loop {
-            let begun = Instant::now();
+        let read = async || {
             growing.read(stack).await?;
-            if enough(&growing.records) || started.elapsed() > deadline {
-                // What was written in the meantime counts, too: a line too many is one.
-                return growing.finish(stack).await;
-            }
-            // A log that is long to read must not keep the gateway from writing it.
-            tokio::time::sleep(begun.elapsed().max(pause(started))).await;
-        }
+            Ok::<_, StackError>(enough(&growing.records))
+        };
+        poll(deadline, read, |enough| *enough).await?;
+        // What was written in the meantime counts, too: a line too many is one.
+        growing.finish(stack).await
     }
 }
 

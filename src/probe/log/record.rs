@@ -9,27 +9,17 @@ use crate::model::service::LogChunk;
 /// The levels of nginx's error log, the worst last.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Level {
-    /// `debug`
     Debug,
-    /// `info`
     Info,
-    /// `notice`
     Notice,
-    /// `warn`
     Warn,
-    /// `error`
     Error,
-    /// `crit`
     Crit,
-    /// `alert`
     Alert,
-    /// `emerg`
     Emerg,
 }
 
 impl Level {
-    /// As nginx calls it.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Debug => "debug",
@@ -43,8 +33,6 @@ impl Level {
         }
     }
 
-    /// The level that nginx calls so.
-    #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
             "debug" => Self::Debug,
@@ -60,7 +48,6 @@ impl Level {
     }
 }
 
-/// One record.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Record {
     /// The log that it stands in.
@@ -79,7 +66,6 @@ pub struct Record {
 
 impl Record {
     /// Whether the request that caused it carries this text in its request line.
-    #[must_use]
     pub fn caused_by(&self, nonce: &str) -> bool {
         self.request
             .as_deref()
@@ -101,7 +87,6 @@ static EARLY: LazyLock<Option<Regex>> =
 static REQUEST: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#", request: "([^"]*)"#).ok());
 
-/// What one chunk of a log holds.
 pub(super) struct Parsed {
     pub records: Vec<Record>,
     /// Where in the chunk that begins which may still grow: its last record, or, where it has
@@ -111,7 +96,6 @@ pub(super) struct Parsed {
 
 /// Takes one chunk of a log apart. A line that is neither in nginx's format nor starts with
 /// a level in brackets belongs to the record before it, as the lines of a Lua stack trace do.
-#[must_use]
 pub fn parse(chunk: &LogChunk) -> Vec<Record> {
     take_apart(chunk).records
 }

@@ -20,7 +20,6 @@ pub struct Grammar {
     loose: Regex,
 }
 
-/// A profile whose log patterns cannot be used.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the profile's log.{key}: {why}")]
 pub struct GrammarError {
@@ -28,26 +27,18 @@ pub struct GrammarError {
     why: String,
 }
 
-/// One line of tracking.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Line {
     /// A user is about to be tracked.
     Tracking {
-        /// Who.
         email: String,
         /// In which context; empty where the profile's lines name none.
         context: String,
     },
     /// It worked.
-    Success {
-        /// Who.
-        email: String,
-    },
+    Success { email: String },
     /// It did not.
-    Failed {
-        /// Who.
-        email: String,
-    },
+    Failed { email: String },
     /// It speaks of tracking and has none of these shapes.
     Misshapen,
 }
@@ -55,13 +46,11 @@ pub enum Line {
 /// A line of tracking with the record that it was read from.
 #[derive(Clone, Debug)]
 pub struct Tracked {
-    /// What it says.
     pub line: Line,
     /// Whether it carries the level that it must.
     pub at_level: bool,
     /// Where in the record's message it begins.
     pub at: usize,
-    /// Where it stands.
     pub record: Record,
 }
 
@@ -78,7 +67,6 @@ fn whole(pattern: &str) -> String {
 }
 
 impl Grammar {
-    /// Compiles a profile's patterns.
     ///
     /// # Errors
     /// A pattern that does not compile or lacks a group, a level that nginx does not have.
@@ -126,27 +114,22 @@ impl Grammar {
     }
 
     /// Whether the lines of tracking name their context.
-    #[must_use]
     pub fn tells_context(&self) -> bool {
         let mut groups = self.tracking.capture_names().flatten();
         groups.any(|name| name == "context")
     }
 
     /// A context as lines of tracking tell it: empty where they tell none.
-    #[must_use]
     pub fn told<'a>(&self, context: &'a str) -> &'a str {
         if self.tells_context() { context } else { "" }
     }
 
     /// The number of the pattern which says that this record is no fault.
-    #[must_use]
     pub fn harmless(&self, record: &Record) -> Option<usize> {
         let fits = |pattern: &Regex| pattern.is_match(&record.message);
         self.harmless.iter().position(fits)
     }
 
-    /// The lines of tracking among records.
-    #[must_use]
     pub fn lines(&self, records: &[Record]) -> Vec<Tracked> {
         records
             .iter()

@@ -126,12 +126,3 @@ async fn lines_of_the_access_log_are_those_with_the_mark_that_are_no_record() {
     assert_eq!(window.access_lines(&paper, "n2").await.unwrap(), [other]);
     assert!(window.access_lines(&paper, "n3").await.unwrap().is_empty());
 }
-
-#[test]
-fn what_is_long_in_coming_is_looked_for_less_and_less_often() {
-    assert!(pause(Instant::now()) >= POLL);
-    let started = Instant::now().checked_sub(PATIENCE).unwrap();
-    let found = pause(started);
-    // However slow this test is: the pause is a twentieth of a moment between these two.
-    assert!(found >= PATIENCE / 20 && found <= started.elapsed() / 20);
-}

@@ -24,16 +24,16 @@ pub(super) async fn as_litellm(request: Request, next: Next) -> Response {
     let is_file = request.uri().path().starts_with("/ui");
     let head = request.method() == Method::HEAD && !is_file;
     let mut response = next.run(request).await;
-    let gets = response
-        .headers()
-        .get(header::ALLOW)
-        .is_some_and(|allow| allow == "GET,HEAD");
-    if gets && !is_file {
-        only_get(&mut response);
-    }
     if head && response.status() != StatusCode::NOT_FOUND {
         *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-        only_get(&mut response);
+    }
+    let headers = response.headers_mut();
+    let gets = headers
+        .get(header::ALLOW)
+        .is_some_and(|allow| allow == "GET,HEAD");
+    if (gets && !is_file) || (head && response.status() == StatusCode::METHOD_NOT_ALLOWED) {
+        let get = HeaderValue::from_static("GET");
+        response.headers_mut().insert(header::ALLOW, get);
     }
     for (name, value) in ALWAYS {
         response.headers_mut().insert(name, value);
@@ -41,13 +41,8 @@ pub(super) async fn as_litellm(request: Request, next: Next) -> Response {
     response
 }
 
-fn only_get(response: &mut Response) {
-    let get = HeaderValue::from_static("GET");
-    response.headers_mut().insert(header::ALLOW, get);
-}
-
 /// A redirect to a path at the host that was asked for.
-pub(super) fn elsewhere(asked: &HeaderMap, path: &str) -> Response {
+pub(super) fn redirect(asked: &HeaderMap, path: &str) -> Response {
     let host = asked.get(header::HOST).and_then(|host| host.to_str().ok());
     let to = format!("http://{}{path}", host.unwrap_or_default());
     (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, to)]).into_response()
