@@ -21,6 +21,7 @@ pub mod explain;
 pub mod gate;
 pub mod history;
 pub mod input;
+pub mod layout;
 pub mod ledger;
 pub mod lint;
 pub mod mutation;

@@ -15,6 +15,7 @@ mod lua;
 pub mod render;
 mod rules;
 pub mod sarif;
+pub mod table;
 
 pub use finding::{Finding, Level};
 pub use inputs::{Files, Inputs};
