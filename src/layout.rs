@@ -10,7 +10,7 @@ use tabled::{
 
 use crate::report::render::{
     BOLD, GREEN, RED, Style, YELLOW,
-    text::{columns, line, md_inline, wrap},
+    text::{columns, line, md_inline, pad, wrap},
 };
 
 /// Whether what a text says is good.
@@ -90,7 +90,9 @@ impl Table {
         }
         let label = label.min(style.width.saturating_sub(2 + count * (cell + 2)));
         let mut builder = Builder::default();
-        builder.push_record(once(self.corner.to_owned()).chain(self.columns.clone()));
+        // Every column is as wide as the widest cell, and so are the labels.
+        let names = self.columns.iter().map(|name| pad(name, cell));
+        builder.push_record(once(pad(self.corner, label)).chain(names));
         for row in &rows {
             let cells = row.cells.iter().map(|one| wrap(&one.text, cell).join("\n"));
             builder.push_record(once(wrap(&row.label, label).join("\n")).chain(cells));

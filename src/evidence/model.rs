@@ -51,7 +51,7 @@ impl EvidenceKind {
     }
 }
 
-/// One thing that was seen. It holds no secret: a [`Redactor`](super::Redactor) made it.
+/// One thing that was seen. It holds no secret: they are taken out where it is made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// What kind of thing.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::lint::{
     Level,
-    config::{Match, Node, Place},
+    config::{Node, Place},
 };
 
 /// Directives that pass a request on.
@@ -65,10 +65,7 @@ fn is_for_everybody(seen: &Seen<'_>, place: &Place<'_>) -> bool {
 /// A location that hands out what is protected, and asks nobody who they are.
 pub fn unprotected(seen: &Seen<'_>) -> Vec<Finding> {
     let visited: Vec<usize> = (locations::visited(seen).into_iter())
-        .filter_map(|(path, _)| match seen.public_location(path) {
-            Match::Found(place) => Some(place.node().id),
-            _ => None,
-        })
+        .filter_map(|(path, _)| Some(seen.public_location(path)?.node().id))
         .collect();
     let mut found = Vec::new();
     for place in seen.public_locations() {
@@ -135,14 +132,10 @@ pub fn identity(seen: &Seen<'_>) -> Vec<Finding> {
     let passing = locations.map(|place| (passed_on(seen, &place), place));
     let passing = grouped(passing.filter(|(headers, _)| !headers.is_empty()));
     let llm = &seen.inputs.profile.llm;
-    let decides = |headers: &[&str], places: &[Place<'_>]| match seen.public_location(&llm.path) {
-        Match::Found(llm_place) => {
-            headers.contains(&llm.user_header.as_str())
-                && places
-                    .iter()
-                    .any(|place| place.node().id == llm_place.node().id)
-        }
-        _ => false,
+    let api = seen.public_location(&llm.path).map(|place| place.node().id);
+    let decides = |headers: &[&str], places: &[Place<'_>]| {
+        headers.contains(&llm.user_header.as_str())
+            && places.iter().any(|place| Some(place.node().id) == api)
     };
     let found = passing.into_iter().filter_map(|(headers, places)| {
         let level = match decides(&headers, &places) {
@@ -161,7 +154,7 @@ pub fn identity(seen: &Seen<'_>) -> Vec<Finding> {
 
 /// auth_request in a location for browsers, without the way to the login.
 pub fn login_lost(seen: &Seen<'_>) -> Vec<Finding> {
-    let Match::Found(place) = seen.public_location("/") else {
+    let Some(place) = seen.public_location("/") else {
         return Vec::new();
     };
     let asks = place.effective("auth_request");

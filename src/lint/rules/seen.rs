@@ -37,10 +37,12 @@ impl<'a> Seen<'a> {
         }
     }
 
-    /// The public server's location for a path.
-    pub fn public_location(&self, path: &str) -> Match<'a> {
-        let server = self.public.as_ref();
-        server.map_or(Match::Unsure, |server| find_location(server, path))
+    /// The public server's location for a path, where there is one for sure.
+    pub fn public_location(&self, path: &str) -> Option<Place<'a>> {
+        match find_location(self.public.as_ref()?, path) {
+            Match::Found(place) => Some(place),
+            Match::Nothing | Match::Unsure => None,
+        }
     }
 
     /// The public server's locations that a client can reach.

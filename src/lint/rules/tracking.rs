@@ -2,10 +2,7 @@
 
 use super::{Finding, Seen, finding};
 use crate::{
-    lint::{
-        config::Match,
-        lua::{Arg, Call, Reach},
-    },
+    lint::lua::{Arg, Call, Reach},
     plan::Text,
 };
 
@@ -98,10 +95,8 @@ pub fn unused_contexts(seen: &Seen<'_>) -> Vec<Finding> {
         .filter(|(name, _)| !all.texts().any(|text| text.contains(name.as_str())))
         .filter(|(name, _)| !config_says(seen, name));
     let found = unused.map(|(name, context)| {
-        let at = match seen.public_location(&context.path) {
-            Match::Found(place) => place.at().clone(),
-            _ => seen.in_profile(name),
-        };
+        let place = seen.public_location(&context.path);
+        let at = place.map_or_else(|| seen.in_profile(name), |place| place.at().clone());
         let values = [
             ("name", name.into()),
             ("path", context.path.as_str().into()),
@@ -120,7 +115,7 @@ pub fn elsewhere(seen: &Seen<'_>) -> Vec<Finding> {
     }
     let mut found = Vec::new();
     for (name, context) in &seen.inputs.profile.contexts {
-        let Match::Found(place) = seen.public_location(&context.path) else {
+        let Some(place) = seen.public_location(&context.path) else {
             continue;
         };
         let reach = seen.reach(&place);

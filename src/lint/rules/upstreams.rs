@@ -4,7 +4,7 @@ use super::{
     Finding, Seen, finding,
     seen::{grouped, titles},
 };
-use crate::lint::config::{Match, Node, Place};
+use crate::lint::config::{Node, Place};
 
 /// Whether the Connection header that a place sends lets the connection live; `None` where
 /// that cannot be known.
@@ -73,13 +73,9 @@ pub fn keepalive(seen: &Seen<'_>) -> Vec<Finding> {
 
 /// The location of the LLM API, where it passes requests on.
 fn llm<'a>(seen: &Seen<'a>) -> Option<(Place<'a>, &'a Node)> {
-    match seen.public_location(&seen.inputs.profile.llm.path) {
-        Match::Found(place) => {
-            let (pass, _) = seen.target(&place)?;
-            Some((place, pass))
-        }
-        _ => None,
-    }
+    let place = seen.public_location(&seen.inputs.profile.llm.path)?;
+    let (pass, _) = seen.target(&place)?;
+    Some((place, pass))
 }
 
 /// Answers that come piece by piece, and are held back until they are whole.
