@@ -27,6 +27,7 @@ pub mod gate;
 pub mod history;
 pub mod http1;
 pub mod input;
+pub mod layout;
 pub mod ledger;
 pub mod lint;
 pub mod model;

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     engine::{InputRole, Snapshot},
     gate::ExitStatus,
-    lint::{self, Files, Finding, Inputs, Level, render, sarif},
+    lint::{self, Files, Finding, Inputs, Level, sarif, table},
     plan::{Bundle, BundleError, Problem, Text},
     profile::Profile,
     report::render::{Format, RenderError, Style, github_lint},
@@ -63,10 +63,10 @@ pub fn lint(args: LintArgs) -> Result<ExitStatus, CliError> {
 /// The findings in one of [`FORMATS`].
 fn text(found: &[Finding], format: Format, style: Style) -> Result<String, RenderError> {
     Ok(match format {
-        Format::Json => render::json(found)?,
+        Format::Json => table::json(found)?,
         Format::Sarif => sarif::sarif(found, style.lang)?,
         Format::Github => github_lint(found, style.lang),
-        _ => render::table(found, style),
+        _ => table::table(found, style),
     })
 }
 

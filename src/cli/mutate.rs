@@ -336,11 +336,13 @@ impl Work {
         let report = self
             .run(&name, other, &self.settings, &self.inputs, noticing)
             .await?;
-        if silent(&report) {
-            return Ok(());
-        }
+        let why = match mutation::noticed(&report) {
+            Ok(false) => return Ok(()),
+            Ok(true) => "it fails".to_owned(),
+            Err(unknown) => unknown,
+        };
         Err(CliError::usage(format!(
-            "--compare {}: this plan does not pass the unmutated gateway, so nothing could be compared; see {}",
+            "--compare {}: this plan does not pass the unmutated gateway ({why}), so nothing could be compared; see {}",
             other.input.bundle.dir.display(),
             self.dir.join(name).display()
         )))
@@ -394,14 +396,39 @@ impl Work {
         }
         let mut judged = mutation::judge(mutant, &report);
         judged.again = again;
-        if let Some(other) = &self.other {
-            let name = format!("{name}-by-other-plan");
-            let report = self
-                .run(&name, other, &settings, &inputs, &noticing)
-                .await?;
-            judged.noticed_by_other = Some(!silent(&report));
+        judged.noticed_by_other = self
+            .other_notices(&name, &settings, &inputs, &noticing)
+            .await?;
+        Ok((!self.signals.came()).then_some(judged))
+    }
+
+    /// Whether the plan that is compared with notices. A run that says nothing of that is made again,
+    /// and is an error when it still does not: no such mutant is counted.
+    async fn other_notices(
+        &self,
+        name: &str,
+        settings: &Settings,
+        inputs: &Inputs,
+        noticing: &BTreeSet<ItemId>,
+    ) -> Result<Option<bool>, CliError> {
+        let Some(other) = &self.other else {
+            return Ok(None);
+        };
+        let mut unknown = String::new();
+        for again in ["", "-again"] {
+            let name = format!("{name}-by-other-plan{again}");
+            let report = self.run(&name, other, settings, inputs, noticing).await?;
+            match mutation::noticed(&report) {
+                Ok(noticed) => return Ok(Some(noticed)),
+                Err(_) if self.signals.came() => return Ok(None),
+                Err(why) => unknown = why,
+            }
         }
-        Ok(Some(judged))
+        Err(CliError::environment(format!(
+            "--compare {}: it is not known whether this plan notices the mutant {name}: {unknown}; see {}",
+            other.input.bundle.dir.display(),
+            self.dir.display()
+        )))
     }
 
     /// One run, its report written under `name`, of the items that are `needed`.
@@ -444,11 +471,6 @@ impl Work {
         unwritten.and_then(|()| dir.finish(&report, settings.lang))?;
         Ok(report)
     }
-}
-
-/// Whether nothing was noticed.
-fn silent(report: &RunReport) -> bool {
-    (report.items.iter()).all(|item| item.outcome() == Outcome::Passed)
 }
 
 /// A line for a mutant that is over.

@@ -4,22 +4,16 @@
 
 use serde::Serialize;
 
-use super::{MeasuredRow, Pace, all, find, ids, row};
-use crate::{
-    evidence::{Evidence, Figures},
-    plan::ItemId,
-    report::{ItemReport, RunReport},
-};
+use super::Pace;
+use crate::{evidence::Figures, report::ItemReport};
 
 /// Ratios that are less apart are the same to whoever reads them: the plan's own margin.
 const LEAST_SHARE: f64 = 0.10;
 
-/// The candidate's median against the baseline's.
+/// The candidate's median against the baseline's, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Measured {
-    /// The baseline's median, in milliseconds.
     pub baseline_ms: f64,
-    /// The candidate's median, in milliseconds.
     pub candidate_ms: f64,
     /// How many times the baseline's it is.
     pub ratio: f64,
@@ -42,12 +36,12 @@ impl Measured {
     /// The measurement of an item, where it has one.
     #[must_use]
     pub fn of(item: &ItemReport) -> Option<Self> {
-        let figures = |evidence: &Evidence| evidence.figures.as_ref().map(Self::from);
-        item.evidence.iter().find_map(figures)
+        let mut figures = item.evidence.iter().filter_map(|one| one.figures.as_ref());
+        figures.next().map(Self::from)
     }
 
     /// What became of the ratio, where that is beyond noise.
-    fn since(&self, before: &Self) -> Option<Pace> {
+    pub(super) fn since(&self, before: &Self) -> Option<Pace> {
         let apart = self.ratio / before.ratio;
         if self.interval.0 > before.interval.1 && apart >= 1.0 + LEAST_SHARE {
             Some(Pace::Slower)
@@ -57,34 +51,4 @@ impl Measured {
             None
         }
     }
-}
-
-/// A row for each item that measured in one of the reports.
-pub(super) fn rows(reports: &[RunReport]) -> Vec<MeasuredRow> {
-    let measures = |id: &ItemId| {
-        let of = |report: &RunReport| {
-            all(report).any(|item| item.id == *id && Measured::of(item).is_some())
-        };
-        reports.iter().any(of)
-    };
-    let row_of = |id: ItemId| {
-        let found: Vec<(Option<Measured>, &str)> = (reports.iter())
-            .map(|report| {
-                let measured = find(report, id).and_then(Measured::of);
-                (measured, report.run.baseline.sha256.as_str())
-            })
-            .collect();
-        MeasuredRow {
-            id,
-            paces: row(&found, |(before, base), (after, other)| {
-                after.filter(|_| base == other)?.since(before.as_ref()?)
-            }),
-            found: found.into_iter().map(|(measured, _)| measured).collect(),
-        }
-    };
-    ids(reports)
-        .into_iter()
-        .filter(measures)
-        .map(row_of)
-        .collect()
 }

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Change, Measured, Pace, State};
+use super::{Change, Counts, Measured, Pace, State};
 use crate::{
     lint::Level,
     plan::{ItemId, Text},
@@ -16,19 +16,15 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// What is different between reports.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
-    /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// The reports, in the order that they were given.
+    /// In the order that they were given.
     pub reports: Vec<Column>,
-    /// What speaks against comparing them.
     pub warnings: Vec<Warning>,
-    /// Their verdicts.
     pub verdict: VerdictRow,
     /// The items whose state changed.
     pub items: Vec<ItemRow>,
     /// The times that changed beyond noise; nothing where the reports are of different stacks.
     pub times: Times,
-    /// Measurements of the candidate against the baseline, with their intervals.
     pub measured: Vec<MeasuredRow>,
     /// The findings that are not in every report, or not with the same severity.
     pub findings: Vec<FindingRow>,
@@ -53,41 +49,27 @@ impl Comparison {
 /// A report, in short.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Column {
-    /// The run's id.
     pub id: String,
-    /// When it started.
     pub started_at: String,
-    /// The kind of stack.
     pub stack: String,
-    /// The configuration under test.
     pub candidate: FileRef,
-    /// The configuration that it replaces.
     pub baseline: FileRef,
-    /// How long the run took, in milliseconds.
     pub duration_ms: f64,
-    /// Its verdict; `None` for a partial run.
+    /// `None` for a partial run.
     pub verdict: Option<Verdict>,
-    /// How many items and extended checks passed.
-    pub passed: usize,
-    /// How many failed.
-    pub failed: usize,
-    /// How many were chosen and did not run.
-    pub skipped: usize,
-    /// How many could not tell.
-    pub inconclusive: usize,
+    #[serde(flatten)]
+    pub counts: Counts,
 }
 
 /// Something that speaks against comparing reports.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Warning {
-    /// What it is.
     pub kind: WarningKind,
     /// The reports that it concerns, counted from 0: those that differ from the first one, or
     /// that are wrong by themselves.
     pub reports: Vec<usize>,
 }
 
-/// What can speak against comparing reports.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WarningKind {
@@ -97,7 +79,6 @@ pub enum WarningKind {
     Selection,
     /// They ran on other kinds of stack, so their times say nothing about each other.
     Stack,
-    /// They took the gateway to be another one.
     Profile,
     /// They have other baselines, so measurements against it are not comparable.
     Baseline,
@@ -109,7 +90,6 @@ pub enum WarningKind {
     SameRun,
 }
 
-/// The verdicts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct VerdictRow {
     /// Of each report; `None` for a partial run.
@@ -121,13 +101,10 @@ pub struct VerdictRow {
 /// An item whose state changed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ItemRow {
-    /// Its number.
     pub id: ItemId,
-    /// Its title in the last report that has it.
+    /// In the last report that has it.
     pub title: Text,
-    /// Its state in each report.
     pub states: Vec<State>,
-    /// What became of it.
     pub changes: Vec<Option<Change>>,
 }
 
@@ -144,20 +121,16 @@ pub struct Times {
 /// An item that took longer or shorter than all the others would let expect.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TimeRow {
-    /// Its number.
     pub id: ItemId,
     /// How long it took in each report, in milliseconds.
     pub ms: Vec<Option<f64>>,
-    /// What became of it.
     pub paces: Vec<Option<Pace>>,
 }
 
 /// A measurement of the candidate against the baseline.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MeasuredRow {
-    /// The item that measured.
     pub id: ItemId,
-    /// What was found in each report.
     pub found: Vec<Option<Measured>>,
     /// What became of the ratio: only where both have the same baseline, their intervals do not
     /// touch, and they are a tenth apart.
@@ -167,22 +140,18 @@ pub struct MeasuredRow {
 /// A finding that came or went.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FindingRow {
-    /// The item that noticed.
     pub id: ItemId,
-    /// The item's title.
     pub title: Text,
-    /// What the problem is, in the last report that has it.
+    /// In the last report that has it.
     pub summary: String,
-    /// How bad it is in each report; `None` where it is not there.
+    /// `None` where it is not there.
     pub severities: Vec<Option<Severity>>,
 }
 
 /// A cause that came or went.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CauseRow {
-    /// The rule's id.
     pub rule: String,
-    /// What is wrong with the gateway.
     pub cause: Text,
     /// The failures that it accounts for in each report; none where it is not there.
     pub explains: Vec<Vec<ItemId>>,
@@ -192,11 +161,8 @@ pub struct CauseRow {
 /// another name, in a new version of the candidate.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LintRow {
-    /// The rule's name.
     pub rule: String,
-    /// How bad it is.
     pub level: Level,
-    /// What was found.
     pub what: Text,
     /// FILE:LINE in each report; none where it is not there.
     pub places: Vec<Vec<String>>,
@@ -205,27 +171,19 @@ pub struct LintRow {
 /// Something about the runs that is not the same in every report.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FactRow {
-    /// What it is.
     pub fact: Fact,
-    /// As each report has it.
     pub values: Vec<String>,
 }
 
-/// A fact about a run.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fact {
-    /// The candidate's path and hash.
     Candidate,
-    /// The baseline's path and hash.
     Baseline,
-    /// The plan's title.
     Plan,
     /// How many of the plan's items were chosen.
     Chosen,
-    /// The profile.
     Profile,
-    /// The kind of stack.
     Stack,
     /// The program, with its version, that plays a service.
     Component(String),

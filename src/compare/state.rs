@@ -2,28 +2,32 @@
 
 use serde::Serialize;
 
-use crate::{report::ItemReport, verdict::Outcome};
+use crate::{
+    report::{ItemReport, RunReport},
+    verdict::Outcome,
+};
+
+/// Every item of a report, the extended checks last.
+pub fn all_items(report: &RunReport) -> impl Iterator<Item = &ItemReport> {
+    report.items.iter().chain(&report.extended)
+}
 
 /// What an item came to in a report, as the judgement counts it.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// It passed.
     Passed,
-    /// The candidate failed it.
+    /// By the candidate's fault.
     Failed,
-    /// It was chosen and did not run.
+    /// Chosen, and did not run.
     Skipped,
-    /// It could not tell.
     Inconclusive,
-    /// It was not chosen.
     NotChosen,
     /// The report does not have it.
     Absent,
 }
 
 impl State {
-    /// What `item` came to.
     #[must_use]
     pub fn of(item: &ItemReport) -> Self {
         match item.outcome() {
@@ -34,10 +38,40 @@ impl State {
             Outcome::NotSelected => Self::NotChosen,
         }
     }
+}
 
-    /// Whether something is known about the candidate.
-    fn is_judged(self) -> bool {
-        matches!(self, Self::Passed | Self::Failed)
+/// How many items and extended checks came to what.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Counts {
+    pub passed: usize,
+    pub failed: usize,
+    pub skipped: usize,
+    pub inconclusive: usize,
+}
+
+impl Counts {
+    #[must_use]
+    pub fn of(report: &RunReport) -> Self {
+        let count = |state| {
+            let states = all_items(report).map(State::of);
+            states.filter(|found| *found == state).count()
+        };
+        Self {
+            passed: count(State::Passed),
+            failed: count(State::Failed),
+            skipped: count(State::Skipped),
+            inconclusive: count(State::Inconclusive),
+        }
+    }
+
+    #[must_use]
+    pub fn each(&self) -> [(State, usize); 4] {
+        [
+            (State::Passed, self.passed),
+            (State::Failed, self.failed),
+            (State::Skipped, self.skipped),
+            (State::Inconclusive, self.inconclusive),
+        ]
     }
 }
 
@@ -45,9 +79,7 @@ impl State {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
-    /// It fails, and did not before.
     NewlyFailing,
-    /// It failed, and passes.
     Fixed,
     /// It passed, and it is not known whether it does still.
     NoLongerProven,
@@ -55,7 +87,7 @@ pub enum Change {
     NoLongerJudged,
     /// It was not known, and it passes.
     NowProven,
-    /// It could not tell and did not run, or the other way round.
+    /// It was inconclusive and did not run, or the other way round.
     Unjudged,
 }
 
@@ -80,7 +112,7 @@ pub fn change(before: State, after: State) -> Option<Change> {
         (State::Failed, State::Passed) => Change::Fixed,
         (State::Passed, _) => Change::NoLongerProven,
         (State::Failed, _) => Change::NoLongerJudged,
-        (_, after) if after.is_judged() => Change::NowProven,
+        (_, State::Passed) => Change::NowProven,
         _ => Change::Unjudged,
     })
 }

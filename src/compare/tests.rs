@@ -2,15 +2,15 @@
 
 use insta::assert_snapshot;
 
-use super::*;
+use super::{rows::find, *};
 use crate::{
     engine::event::{Outcome, RunEnd},
     evidence::{Evidence, EvidenceKind, Histogram},
     lint,
-    plan::Lang,
+    plan::{ItemId, Lang},
     probe::stats,
     report::{
-        Component,
+        Component, RunReport, Verdict,
         render::{Style, text::columns},
         samples::{self, Sample, id},
     },

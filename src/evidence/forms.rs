@@ -10,8 +10,12 @@ use base64::{
 
 use crate::digest::hex;
 
+/// A shorter text is no secret, in bytes: redacting it would blacken ordinary words. The shortest
+/// encoded form of one this long has 7 characters.
+pub(super) const SHORTEST: usize = 6;
+
 /// Every form is at least this long, and is indexed by so many of its first bytes.
-const KEY: usize = super::redact::SHORTEST;
+const KEY: usize = SHORTEST;
 
 /// The forms of the secrets, indexed: a search reads its text once, however many there are, and a
 /// new secret costs no rebuild.

@@ -8,11 +8,10 @@ use std::{
 use regex::Regex;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{BODY_LIMIT, Evidence, EvidenceKind, TITLE_LIMIT, forms::Forms};
-
-/// A shorter text is no secret, in bytes: redacting it would blacken ordinary words. The shortest
-/// encoded form of one this long has 7 characters.
-pub(super) const SHORTEST: usize = 6;
+use super::{
+    BODY_LIMIT, Evidence, EvidenceKind, TITLE_LIMIT,
+    forms::{Forms, SHORTEST},
+};
 
 /// What stands in place of a secret.
 const REDACTED: &str = "[redacted]";
@@ -52,7 +51,6 @@ struct Known {
 }
 
 impl Redactor {
-    /// A redactor that knows no secret yet, only their shapes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -71,7 +69,6 @@ impl Redactor {
         }
     }
 
-    /// Every known secret.
     #[must_use]
     pub fn secrets(&self) -> Vec<SecretString> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);

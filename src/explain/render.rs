@@ -3,11 +3,11 @@
 use super::{Causes, Explanation, Mutants, Scenario};
 use crate::{
     evidence::EvidenceKind,
-    mutation::Mutant,
-    plan::{EXTENDED, ItemId, Lang, Rule},
+    layout::{block, list, title},
+    plan::{EXTENDED, ItemId, Lang},
     report::render::{
         BOLD, Style,
-        text::{columns, line, lines, wrap},
+        text::{line, lines},
         words::{self, evidence_kind, say},
     },
 };
@@ -18,44 +18,44 @@ use crate::{
 pub fn text(explained: &Explanation<'_>, style: Style) -> String {
     let lang = style.lang;
     let item = explained.item;
-    let why = say(lang, "Why it matters", "重要性");
+    let told = |en, ja, body: &str| block(say(lang, en, ja), &lines(body), style);
     let mut parts = vec![
         heading(explained, style),
-        block(why, &lines(item.why.get(lang)), style),
+        told("Why it matters", "重要性", item.why.get(lang)),
     ];
     for scenario in &explained.scenarios {
         parts.push(checked(scenario, style));
-        parts.push(codes(scenario, style));
-    }
-    let mut said = |title: &str, body: Option<&str>| {
-        if let Some(body) = body {
-            parts.push(block(title, &lines(body), style));
+        let codes: Vec<&str> = scenario.codes.iter().copied().collect();
+        if !codes.is_empty() {
+            let codes = codes.join(", ");
+            parts.push(told(
+                "Codes that its failure can have",
+                "失敗時のコード",
+                &codes,
+            ));
         }
-    };
-    said(
-        say(
-            lang,
+    }
+    if let Some(control) = &item.control {
+        parts.push(told(
             "Control: how it knows that it can see",
             "コントロール（検証が見えていることの確認）",
-        ),
-        item.control.as_ref().map(|text| text.get(lang)),
-    );
-    said(
-        say(
-            lang,
+            control.get(lang),
+        ));
+    }
+    if let Some(trap) = &item.trap {
+        parts.push(told(
             "Trap: what a naive check falls into",
             "落とし穴（単純な検証が見逃すもの）",
-        ),
-        item.trap.as_ref().map(|text| text.get(lang)),
-    );
-    if !item.rests_on.is_empty() {
-        let title = say(lang, "What a pass rests on", "合格の根拠");
-        parts.push(block(title, &rests_on(&item.rests_on, lang), style));
+            trap.get(lang),
+        ));
     }
-    parts.push(mutants(explained.mutants.as_ref(), style));
-    parts.extend(causes(&explained.causes, style));
-    let next = say(lang, "When it fails", "失敗時の対応");
-    parts.push(block(next, &lines(item.remedy.get(lang)), style));
+    if !item.rests_on.is_empty() {
+        let body = rests_on(&item.rests_on, lang);
+        parts.push(told("What a pass rests on", "合格の根拠", &body));
+    }
+    mutants(explained.mutants.as_ref(), style, &mut parts);
+    causes(&explained.causes, style, &mut parts);
+    parts.push(told("When it fails", "失敗時の対応", item.remedy.get(lang)));
     parts.join("\n\n") + "\n"
 }
 
@@ -83,108 +83,60 @@ fn rests_on(kinds: &[EvidenceKind], lang: Lang) -> String {
 fn heading(explained: &Explanation<'_>, style: Style) -> String {
     let lang = style.lang;
     let item = explained.item;
-    let title = line(&format!("{} {}", item.id, item.title.get(lang)));
-    let phase = explained.phase;
-    let mut facts = vec![match phase.no {
-        EXTENDED => line(phase.title.get(lang)),
-        no => format!("Phase {no}: {}", line(phase.title.get(lang))),
+    let name = line(&format!("{} {}", item.id, item.title.get(lang)));
+    let phase = line(explained.phase.title.get(lang));
+    let mut facts = vec![match explained.phase.no {
+        EXTENDED => phase,
+        no => format!("Phase {no}: {phase}"),
     }];
     if matches!(item.id, ItemId::Plan { .. }) {
         facts.push(words::checklist(item.checklist, lang).to_owned());
     }
     let priority = words::priority(item.priority, lang);
     let minutes = item.planned_minutes;
-    match lang {
-        Lang::En => facts.extend([
+    facts.extend(match lang {
+        Lang::En => [
             format!("priority: {priority}"),
             format!("planned: {minutes} min"),
-        ]),
-        Lang::Ja => facts.extend([
+        ],
+        Lang::Ja => [
             format!("優先度：{priority}"),
             format!("予定時間：{minutes}分"),
-        ]),
-    }
-    let mut shown = vec![
-        style.paint(BOLD, &style.paragraph(2, &title)),
-        format!(
-            "  {}",
-            style.paragraph(2, &facts.join(say(lang, ", ", "、")))
-        ),
-    ];
-    if let Some(done) = item.done.as_ref().map(|done| done.get(lang)) {
+        ],
+    });
+    let mut below = vec![facts.join(say(lang, ", ", "、"))];
+    if let Some(done) = &item.done {
         let label = say(lang, "checklist: ", "チェックリスト：");
-        shown.push(format!(
-            "  {}",
-            style.paragraph(2, &format!("{label}{}", line(done)))
-        ));
+        below.push(format!("{label}{}", line(done.get(lang))));
     }
-    shown.push(format!("  {}", style.paragraph(2, &line(&explained.at))));
-    shown.join("\n")
-}
-
-fn head(title: &str, style: Style) -> String {
-    style.paint(BOLD, &style.paragraph(0, title))
-}
-
-/// A title with a text below it. Lines of the text that are indented by four are commands: they
-/// are left whole, so that they can be copied.
-fn block(title: &str, body: &str, style: Style) -> String {
-    let mut shown = head(title, style);
-    for line in body.trim_end().lines() {
-        let kept = line.starts_with("    ");
-        let room = style.width.saturating_sub(2).max(20);
-        let wrapped = if kept {
-            vec![line.to_owned()]
-        } else {
-            wrap(line, room)
-        };
-        for line in wrapped {
-            shown.push('\n');
-            shown.push_str(format!("  {line}").trim_end());
-        }
-    }
-    shown
-}
-
-/// A list below a title, which is painted: each entry begins with its mark, and goes on beneath its text.
-fn list(title: &str, entries: &[(String, String)], style: Style) -> String {
-    let widest = entries.iter().map(|(mark, _)| columns(mark)).max();
-    let widest = widest.unwrap_or(0);
-    let mut shown = title.to_owned();
-    for (mark, said) in entries {
-        let blanks = " ".repeat(widest - columns(mark));
-        let said = style.paragraph(widest + 4, said);
-        shown.push_str(&format!("\n  {blanks}{mark}  {said}"));
+    below.push(line(&explained.at));
+    let mut shown = style.paint(BOLD, &style.paragraph(2, &name));
+    for text in below {
+        shown.push_str(&format!("\n  {}", style.paragraph(2, &text)));
     }
     shown
 }
 
 fn checked(scenario: &Scenario<'_>, style: Style) -> String {
-    let label = say(style.lang, "What is checked", "検証内容");
+    let label = title(say(style.lang, "What is checked", "検証内容"), style);
     let place = style.paragraph(2, &line(&format!("{}  {}", scenario.name, scenario.at)));
-    let steps: Vec<(String, String)> = (scenario.steps.iter())
+    let steps = scenario.steps.iter();
+    let steps: Vec<_> = steps
         .map(|(at, step)| (at.to_string(), line(step)))
         .collect();
-    list(
-        &format!("{}\n  {place}", style.paint(BOLD, label)),
-        &steps,
-        style,
-    )
+    list(&format!("{label}\n  {place}"), &steps, style)
 }
 
-fn codes(scenario: &Scenario<'_>, style: Style) -> String {
-    let label = say(
-        style.lang,
-        "Codes that its failure can have",
-        "失敗時のコード",
-    );
-    let codes: Vec<&str> = scenario.codes.keys().copied().collect();
-    block(label, &codes.join(", "), style)
+/// What each is, with its name behind it.
+fn named<'a>(these: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {
+    these
+        .map(|(what, id)| ("-".to_owned(), line(&format!("{what} ({id})"))))
+        .collect()
 }
 
-fn mutants(found: Option<&Mutants<'_>>, style: Style) -> String {
+fn mutants(found: Option<&Mutants<'_>>, style: Style, parts: &mut Vec<String>) {
     let lang = style.lang;
-    let title = say(
+    let heading = say(
         lang,
         "Broken gateways that it must catch",
         "必ず検出する不具合（ミュータント）",
@@ -192,93 +144,66 @@ fn mutants(found: Option<&Mutants<'_>>, style: Style) -> String {
     let Some(found) = found else {
         let none = say(
             lang,
-            "Nobody knows: this plan has no catalogue of mutants. Name one with --mutants PATH.",
+            "Not known: this plan has no catalogue of mutants. Name one with --mutants PATH.",
             "不明：この計画にはミュータントのカタログがありません。--mutants PATH で指定してください。",
         );
-        return block(title, none, style);
+        parts.push(block(heading, none, style));
+        return;
     };
-    let mut parts = Vec::new();
-    if found.must.is_empty() {
+    let (must, may, along) = (found.must.len(), found.may.len(), found.along.len());
+    if must == 0 {
         let none = say(
             lang,
             "None of the catalogue: no mutant shows that this check can fail.",
             "カタログに該当なし：この検証が失敗しうることを示すミュータントはありません。",
         );
-        parts.push(block(title, none, style));
-    } else {
-        let title = match lang {
-            Lang::En => format!("{title}: {}", found.must.len()),
-            Lang::Ja => format!("{title}：{}件", found.must.len()),
-        };
-        parts.push(list(&head(&title, style), &titled(&found.must), style));
+        parts.push(block(heading, none, style));
     }
-    if !found.may.is_empty() {
-        let title = match lang {
-            Lang::En => format!(
-                "May fail here, too, though other items must catch them: {}",
-                found.may.len()
-            ),
-            Lang::Ja => format!(
-                "ここでも失敗しうる{}件（検出は他の項目の役割）",
-                found.may.len()
-            ),
-        };
-        parts.push(list(&head(&title, style), &titled(&found.may), style));
-    }
-    if !found.along.is_empty() {
-        let title = match lang {
-            Lang::En => format!(
-                "Break so much that this item may fail with the rest: {}",
-                found.along.len()
-            ),
-            Lang::Ja => format!("影響が広く、この項目も失敗しうる{}件", found.along.len()),
-        };
-        let ids: Vec<&str> = found
-            .along
-            .iter()
-            .map(|mutant| mutant.id.as_str())
-            .collect();
-        parts.push(block(&title, &line(&ids.join(", ")), style));
-    }
-    parts.join("\n\n")
-}
-
-fn titled(mutants: &[&Mutant]) -> Vec<(String, String)> {
-    mutants
-        .iter()
-        .map(|mutant| bullet(&mutant.title, &mutant.id))
-        .collect()
-}
-
-/// What it is, with its name behind it.
-fn bullet(what: &str, id: &str) -> (String, String) {
-    ("-".to_owned(), line(&format!("{what} ({id})")))
-}
-
-fn causes(found: &Causes<'_>, style: Style) -> Option<String> {
-    let lang = style.lang;
-    let mut parts = Vec::new();
-    let named = |rules: &[&Rule]| -> Vec<(String, String)> {
-        (rules.iter())
-            .map(|rule| bullet(rule.cause.get(lang), &rule.id))
-            .collect()
+    let must_title = match lang {
+        Lang::En => format!("{heading}: {must}"),
+        Lang::Ja => format!("{heading}：{must}件"),
     };
+    let may_title = match lang {
+        Lang::En => {
+            format!("May fail here, too, though other items must catch them: {may}")
+        }
+        Lang::Ja => format!("ここでも失敗しうる{may}件（検出は他の項目の役割）"),
+    };
+    for (heading, mutants) in [(must_title, &found.must), (may_title, &found.may)] {
+        if !mutants.is_empty() {
+            let mutants = mutants.iter().map(|it| (it.title.as_str(), it.id.as_str()));
+            parts.push(list(&title(&heading, style), &named(mutants), style));
+        }
+    }
+    if along > 0 {
+        let heading = match lang {
+            Lang::En => format!("Break so much that this item may fail with the rest: {along}"),
+            Lang::Ja => format!("影響が広く、この項目も失敗しうる{along}件"),
+        };
+        let ids: Vec<&str> = found.along.iter().map(|it| it.id.as_str()).collect();
+        parts.push(block(&heading, &line(&ids.join(", ")), style));
+    }
+}
+
+fn causes(found: &Causes<'_>, style: Style, parts: &mut Vec<String>) {
+    let lang = style.lang;
     if !found.shown.is_empty() {
-        let title = say(
+        let heading = say(
             lang,
             "Causes that its failure can show",
             "失敗から判明しうる原因",
         );
-        parts.push(list(&head(title, style), &named(&found.shown), style));
+        let shown = found.shown.iter();
+        let causes = named(shown.map(|it| (it.cause.get(lang), it.id.as_str())));
+        parts.push(list(&title(heading, style), &causes, style));
     }
     if !found.others.is_empty() {
-        let title = say(
+        let heading = say(
             lang,
             "Causes that other items show, and that account for its failure",
             "他の項目から判明し、この項目の失敗も説明する原因",
         );
         let ids: Vec<&str> = found.others.iter().map(|rule| rule.id.as_str()).collect();
-        parts.push(block(title, &line(&ids.join(", ")), style));
+        parts.push(block(heading, &line(&ids.join(", ")), style));
     }
-    (!parts.is_empty()).then(|| parts.join("\n\n"))
 }

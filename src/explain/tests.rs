@@ -7,7 +7,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    plan::Lang,
+    mutation::{Catalogue, Mutant},
+    plan::{Bundle, ItemId, Lang, Rule},
     report::render::{Style, text::columns},
 };
 

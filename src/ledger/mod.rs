@@ -19,7 +19,6 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-/// One line of the ledger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// When, in milliseconds since 1970.
@@ -36,13 +35,9 @@ pub struct Entry {
 #[serde(tag = "act", rename_all = "snake_case")]
 pub enum Act {
     /// A file beside the configuration is made, on the gateway.
-    File {
-        /// Its path there.
-        path: PathBuf,
-    },
+    File { path: PathBuf },
     /// A key in Redis may change.
     Key {
-        /// Its name.
         key: String,
         /// As `DUMP` gives it, in base64; `None` where it did not exist.
         before: Option<String>,
@@ -50,10 +45,7 @@ pub enum Act {
         ttl_ms: i64,
     },
     /// A session is kept in Redis under this key.
-    Session {
-        /// The key.
-        key: String,
-    },
+    Session { key: String },
     /// A token is asked for.
     TokenAsked {
         /// By this name.
@@ -62,10 +54,7 @@ pub enum Act {
         email: String,
     },
     /// A token was made.
-    Token {
-        /// Its id.
-        id: String,
-    },
+    Token { id: String },
     /// Containers with the run's label are made.
     Containers,
     /// Everything before this line is undone, a deployment apart.
@@ -90,44 +79,26 @@ pub struct Deployment {
     pub backup: PathBuf,
     /// The copy of the baseline on this machine.
     pub kept: PathBuf,
-    /// The baseline's SHA-256.
     pub baseline_sha256: String,
-    /// The candidate's SHA-256.
     pub candidate_sha256: String,
     /// The file of this machine that is mounted there read-only and was edited in its place.
     pub host_file: Option<PathBuf>,
 }
 
-/// The ledger cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    /// The system said no.
     #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Io { path: PathBuf, source: io::Error },
     /// A line in it is none of ours.
     #[error("{}:{line}: {source}", path.display())]
     Garbage {
-        /// The file.
         path: PathBuf,
-        /// The line, from 1.
         line: usize,
-        /// What is wrong with it.
         source: serde_json::Error,
     },
     /// Somebody else is at the same deployment.
     #[error("another `verify` works on the deployment {deployment} (process {holder})")]
-    Locked {
-        /// The deployment.
-        deployment: String,
-        /// The process that holds the lock.
-        holder: String,
-    },
-    /// There is no place for it.
+    Locked { deployment: String, holder: String },
     #[error("there is no home directory for the ledger: set VERIFY_STATE_DIR")]
     NoPlace,
 }
@@ -180,7 +151,6 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock.
     ///
     /// # Errors
     /// [`LedgerError::Locked`] where somebody else holds it.
@@ -226,7 +196,6 @@ fn folder(deployment: &str) -> Result<PathBuf, LedgerError> {
     Ok(path)
 }
 
-/// The ledger of one deployment.
 #[derive(Debug)]
 pub struct Ledger {
     folder: PathBuf,

@@ -24,7 +24,6 @@ const DEPTH: usize = 8;
 /// The files to read.
 #[derive(Clone, Copy, Debug)]
 pub struct Files<'a> {
-    /// The configuration under test.
     pub candidate: &'a Path,
     /// Its Lua modules; `None` where they are not known.
     pub lua: Option<&'a Path>,
@@ -32,22 +31,18 @@ pub struct Files<'a> {
     pub html: Option<&'a Path>,
     /// Further `resty.*` modules.
     pub lualib: Option<&'a Path>,
-    /// The profile's file.
     pub profile: &'a Path,
 }
 
 /// Everything that the rules look at.
 #[derive(Clone, Debug)]
 pub struct Inputs {
-    /// The configuration.
     pub(super) config: Tree,
     /// The Lua that stands in the configuration or that it names, by its directive's number.
     pub(super) chunks: BTreeMap<usize, Chunk>,
     /// Directives whose Lua is in a file that was not given.
     pub(super) unknown_lua: Vec<(At, Option<String>)>,
-    /// The Lua modules.
     pub(super) modules: Modules,
-    /// The gateway's surface.
     pub(super) profile: Profile,
     /// The profile's file, and the lines of its contexts.
     pub(super) contexts: (Rc<Path>, BTreeMap<String, u64>),

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::Finding;
 use crate::plan::Lang;
 
-/// Where the format is described.
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
 /// The findings as a SARIF log with one run, pretty, with a line end.

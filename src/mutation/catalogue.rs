@@ -60,21 +60,12 @@ pub struct Catalogue {
     pub mutants: Vec<Mutant>,
 }
 
-/// A catalogue that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
-    /// The folder cannot be listed.
     #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// There is nothing in it.
+    Read { path: PathBuf, source: io::Error },
     #[error("{}: no mutant; a catalogue is a YAML file, or a folder of them", .0.display())]
     Empty(PathBuf),
-    /// A file is not what it must be.
     #[error(transparent)]
     Yaml(#[from] YamlError),
     /// Everything that is wrong with the mutants: FILE:LINE each.

@@ -10,13 +10,10 @@ use tempfile::TempDir;
 use super::Edit;
 use crate::engine::GatewayFiles;
 
-/// The candidate's configuration in a copy.
+// What a copy's files are called.
 const CONFIG: &str = "nginx.conf";
-/// The Lua modules in a copy.
 const LUA: &str = "lua";
-/// The pages in a copy.
 const HTML: &str = "html";
-/// The configuration of oauth2-proxy in a copy.
 const AUTH_PROXY: &str = "oauth2-proxy.cfg";
 
 /// A copy of the candidate's files in a folder of its own, removed with this value.
@@ -30,23 +27,15 @@ pub struct Copy {
 pub enum EditError {
     /// A file could not be copied, read or written.
     #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Io { path: PathBuf, source: io::Error },
     /// The edit is of a file that no mutant may change.
     #[error("{}: a mutant edits {CONFIG}, {LUA}/NAME, {HTML}/NAME or {AUTH_PROXY}", .0.display())]
     File(PathBuf),
     /// The text is not there, or not only once.
     #[error("{}: `{find}` occurs {count} times, not once", file.display())]
     NotOnce {
-        /// The file.
         file: PathBuf,
-        /// What was looked for.
         find: String,
-        /// How often it is there.
         count: usize,
     },
 }
@@ -102,25 +91,21 @@ impl Copy {
         fs::write(&path, text.replacen(&edit.find, &edit.replace, 1)).map_err(at(&path))
     }
 
-    /// The configuration under test.
     #[must_use]
     pub fn candidate(&self) -> PathBuf {
         self.dir.path().join(CONFIG)
     }
 
-    /// Its Lua modules.
     #[must_use]
     pub fn lua(&self) -> PathBuf {
         self.dir.path().join(LUA)
     }
 
-    /// Its pages.
     #[must_use]
     pub fn html(&self) -> PathBuf {
         self.dir.path().join(HTML)
     }
 
-    /// The configuration of oauth2-proxy.
     #[must_use]
     pub fn auth_proxy(&self) -> PathBuf {
         self.dir.path().join(AUTH_PROXY)

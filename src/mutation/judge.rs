@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Mutant;
 use crate::{
+    compare::all_items,
     engine::event::RunEnd,
     plan::ItemId,
     report::{ItemReport, RunReport},
@@ -20,9 +21,7 @@ pub enum Cell {
     Passed,
     /// It noticed, by the candidate's fault.
     Failed,
-    /// It did not run.
     Skipped,
-    /// It could not tell.
     Inconclusive,
 }
 
@@ -38,11 +37,9 @@ impl From<Outcome> for Cell {
 }
 
 /// One mutant with what became of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Judged {
-    /// Its id.
     pub id: String,
-    /// What is broken.
     pub title: String,
     /// The items that had to fail.
     pub breaks: Vec<ItemId>,
@@ -60,7 +57,6 @@ pub struct Judged {
     pub codes: BTreeSet<String>,
     /// Whether the plan that is compared with noticed; `None` where there was none.
     pub noticed_by_other: Option<bool>,
-    /// How long its run took, in milliseconds.
     pub duration_ms: f64,
     /// Whether a first run could not tell, by the harness's fault or its environment's, and this
     /// is what a second one said.
@@ -73,22 +69,22 @@ pub struct Judged {
 }
 
 impl Judged {
-    /// A mutant that could not be made or run.
-    #[must_use]
-    pub fn broken(mutant: &Mutant, why: String) -> Self {
+    fn new(mutant: &Mutant) -> Self {
         Self {
             id: mutant.id.clone(),
             title: mutant.title.clone(),
             breaks: mutant.breaks.clone(),
-            items: BTreeMap::new(),
-            complaints: vec![why],
             cause: mutant.cause.clone(),
-            named: Vec::new(),
-            codes: BTreeSet::new(),
-            noticed_by_other: None,
-            duration_ms: 0.0,
-            again: false,
-            unclear: false,
+            ..Self::default()
+        }
+    }
+
+    /// A mutant that could not be made or run.
+    #[must_use]
+    pub fn broken(mutant: &Mutant, why: String) -> Self {
+        Self {
+            complaints: vec![why],
+            ..Self::new(mutant)
         }
     }
 
@@ -109,15 +105,11 @@ impl Judged {
 /// say nothing.
 #[must_use]
 pub fn judge(mutant: &Mutant, report: &RunReport) -> Judged {
-    let mut judged = Judged::broken(mutant, String::new());
-    judged.complaints.clear();
+    let mut judged = Judged::new(mutant);
     judged.duration_ms = report.run.duration_ms;
-    judged.named = report
-        .causes
-        .iter()
-        .map(|cause| cause.rule.clone())
-        .collect();
-    let mut contradicted = false;
+    let causes = report.causes.iter().map(|cause| cause.rule.clone());
+    judged.named = causes.collect();
+    let (mut could_not_tell, mut contradicted) = (false, false);
     for item in report.selected() {
         let cell = Cell::from(item.outcome());
         judged.items.insert(item.id, cell);
@@ -126,38 +118,29 @@ pub fn judge(mutant: &Mutant, report: &RunReport) -> Judged {
         }
         let complaint = complaint(mutant, item, cell);
         contradicted |= complaint.is_some() && matches!(cell, Cell::Passed | Cell::Failed);
+        could_not_tell |= cell == Cell::Inconclusive;
         judged.complaints.extend(complaint);
     }
     for item in &mutant.breaks {
         if !judged.items.contains_key(item) {
-            judged
-                .complaints
-                .push(format!("{item} must fail, and was not run"));
+            let complaint = format!("{item} must fail, and was not run");
+            judged.complaints.push(complaint);
         }
     }
-    match &report.run.end {
-        Some(RunEnd::Completed) => {}
-        Some(RunEnd::Broken { reason }) => {
-            judged
-                .complaints
-                .push(format!("the run broke off: {reason}"));
-        }
-        Some(RunEnd::Integrity { reason }) => {
-            judged.complaints.push(format!("integrity: {reason}"));
-        }
-        Some(RunEnd::Interrupted { signal }) => {
-            judged
-                .complaints
-                .push(format!("the run was interrupted by {signal}"));
-        }
-        None => judged.complaints.push("the run was killed".to_owned()),
-    }
-    let could_not_tell = judged
-        .items
-        .values()
-        .any(|cell| *cell == Cell::Inconclusive);
+    judged.complaints.extend(cut_off(report));
     judged.unclear = !judged.caught() && could_not_tell && !contradicted;
     judged
+}
+
+/// Why the run did not come to its end.
+fn cut_off(report: &RunReport) -> Option<String> {
+    Some(match &report.run.end {
+        Some(RunEnd::Completed) => return None,
+        Some(RunEnd::Broken { reason }) => format!("the run broke off: {reason}"),
+        Some(RunEnd::Integrity { reason }) => format!("integrity: {reason}"),
+        Some(RunEnd::Interrupted { signal }) => format!("the run was interrupted by {signal}"),
+        None => "the run was killed".to_owned(),
+    })
 }
 
 fn complaint(mutant: &Mutant, item: &ItemReport, cell: Cell) -> Option<String> {
@@ -176,13 +159,36 @@ fn complaint(mutant: &Mutant, item: &ItemReport, cell: Cell) -> Option<String> {
         Cell::Skipped => "was skipped",
         Cell::Inconclusive => "could not tell",
     };
+    Some(format!("{} must {must}, and {word}{}", item.id, why(item)))
+}
+
+/// What was seen, or why it did not run; nothing where neither is known.
+fn why(item: &ItemReport) -> String {
     let seen = item.failure.as_ref().map(|failure| failure.seen.as_str());
     let why = seen.or(item.reason.as_deref()).unwrap_or_default();
-    let why: String = why.lines().take(3).collect::<Vec<_>>().join(" / ");
-    let why = if why.is_empty() {
-        why
-    } else {
-        format!(": {why}")
-    };
-    Some(format!("{} must {must}, and {word}{why}", item.id))
+    match why.lines().take(3).collect::<Vec<_>>().join(" / ") {
+        why if why.is_empty() => why,
+        why => format!(": {why}"),
+    }
+}
+
+/// Whether any item noticed the broken gateway, for a plan that is compared with.
+///
+/// # Errors
+/// Why that is not known: an item that could not tell or did not run has not noticed anything, and
+/// has not let anything through.
+pub fn noticed(report: &RunReport) -> Result<bool, String> {
+    let items = || all_items(report).filter(|item| is_selected(item));
+    if items().any(|item| standing(item) == Standing::Failed) {
+        return Ok(true);
+    }
+    if let Some(why) = cut_off(report) {
+        return Err(why);
+    }
+    let mut unknown = items().filter(|item| standing(item) != Standing::Passed);
+    match unknown.next() {
+        Some(item) => Err(format!("{} could not tell{}", item.id, why(item))),
+        None if items().next().is_none() => Err("no item was run".to_owned()),
+        None => Ok(false),
+    }
 }

@@ -16,11 +16,9 @@ pub const MATRIX: &str = "mutation.json";
 /// What a catalogue of mutants says about a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Matrix {
-    /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// When it was made, RFC 3339.
+    /// RFC 3339.
     pub started_at: String,
-    /// How long it took, in milliseconds.
     pub duration_ms: f64,
     /// How many runs went on at once.
     pub jobs: usize,
@@ -28,22 +26,20 @@ pub struct Matrix {
     pub candidate: FileRef,
     /// The plan that is compared with, where there is one.
     pub compared_with: Option<String>,
-    /// The items of the plan, in its order.
+    /// In the plan's order.
     pub items: Vec<ItemId>,
-    /// Every mutant, in the catalogue's order.
+    /// In the catalogue's order.
     pub mutants: Vec<Judged>,
-    /// What it comes to.
     pub score: Score,
 }
 
 /// What a matrix comes to.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Score {
-    /// How many mutants there are.
     pub mutants: usize,
-    /// How many were caught by the right items and by no other.
+    /// By the right items and by no other.
     pub caught: usize,
-    /// How many no item noticed.
+    /// Which no item noticed.
     pub survived: usize,
     /// How many have a cause in the catalogue.
     pub with_cause: usize,
@@ -57,7 +53,6 @@ pub struct Score {
 pub type Coverage = BTreeMap<ItemId, usize>;
 
 impl Score {
-    /// Counts.
     #[must_use]
     pub fn of(mutants: &[Judged]) -> Self {
         let count = |wanted: &dyn Fn(&Judged) -> bool| {

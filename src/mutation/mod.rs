@@ -9,12 +9,11 @@ mod copy;
 mod judge;
 mod matrix;
 mod render;
+#[cfg(test)]
+mod tests;
 
 pub use catalogue::{Catalogue, CatalogueError, Edit, Mutant};
 pub use copy::{Copy, EditError};
-pub use judge::{Cell, Judged, judge};
+pub use judge::{Cell, Judged, judge, noticed};
 pub use matrix::{Coverage, MATRIX, Matrix, SCHEMA_VERSION, Score};
 pub use render::{markdown, table};
-
-#[cfg(test)]
-mod tests;

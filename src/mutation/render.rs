@@ -2,6 +2,7 @@
 
 use super::{Cell, Judged, Matrix};
 use crate::{
+    layout::{Cell as Shown, Row, Table, Tone},
     plan::ItemId,
     report::render::text::{line, md_inline},
 };
@@ -9,110 +10,110 @@ use crate::{
 /// The matrix for a terminal: a row a mutant, a column an item, the score last.
 #[must_use]
 pub fn table(matrix: &Matrix) -> String {
-    let wrong: Vec<String> = matrix
-        .mutants
-        .iter()
-        .flat_map(|mutant| {
-            let of = |what: &String| format!("  {}: {}\n", mutant.id, line(what));
-            mutant.complaints.iter().map(of).collect::<Vec<_>>()
-        })
+    let wrong: String = complaints(matrix)
+        .map(|(id, what)| format!("  {id}: {}\n", line(what)))
         .collect();
-    let mut text = grid(matrix);
-    if !wrong.is_empty() {
-        text.push_str(&format!("\nWhat is wrong:\n{}", wrong.concat()));
-    }
-    text.push('\n');
-    text.push_str(&summary(matrix));
-    text
+    let wrong = match wrong.is_empty() {
+        true => wrong,
+        false => format!("\nWhat is wrong:\n{wrong}"),
+    };
+    format!("{}{wrong}\n{}", grid(matrix), summary(matrix))
 }
 
 /// The matrix as a Markdown file.
 #[must_use]
 pub fn markdown(matrix: &Matrix) -> String {
-    let mut text = format!(
-        "# Mutants\n\n{}\n## By item\n\n| Item | Mutants that it caught |\n| --- | ---: |\n",
-        summary(matrix)
-    );
-    for (item, count) in matrix.coverage() {
-        text.push_str(&format!("| {item} | {count} |\n"));
-    }
-    text.push_str(&format!(
-        "\n## Mutant by item\n\n```text\n{}```\n",
-        grid(matrix)
-    ));
-    text.push_str("\n## Mutant by mutant\n\n| Mutant | What is broken | Caught by | Cause named |");
+    let coverage = matrix.coverage().into_iter().map(|(item, count)| Row {
+        label: item.to_string(),
+        cells: vec![count.to_string().into()],
+    });
+    let by_item = Table {
+        corner: "Item",
+        columns: vec!["Mutants that it caught".to_owned()],
+        rows: coverage.collect(),
+    };
+    let mut columns = vec!["What is broken", "Caught by", "Cause named"];
     let compared = matrix.compared_with.is_some();
-    if compared {
-        text.push_str(" Noticed by the other plan |");
-    }
-    text.push_str("\n| --- | --- | --- | --- |");
-    text.push_str(if compared { " --- |\n" } else { "\n" });
-    for mutant in &matrix.mutants {
-        text.push_str(&row(mutant, compared));
-    }
-    let wrong = matrix.mutants.iter().filter(|mutant| !mutant.caught());
-    for (number, mutant) in wrong.enumerate() {
-        if number == 0 {
-            text.push_str("\n## What is wrong\n\n");
-        }
-        for what in &mutant.complaints {
-            text.push_str(&format!("- `{}`: {}\n", mutant.id, md_inline(what)));
-        }
-    }
-    text
+    columns.extend(compared.then_some("Noticed by the other plan"));
+    let by_mutant = Table {
+        corner: "Mutant",
+        columns: columns.into_iter().map(str::to_owned).collect(),
+        rows: (matrix.mutants.iter())
+            .map(|mutant| row(mutant, compared))
+            .collect(),
+    };
+    let wrong: String = complaints(matrix)
+        .map(|(id, what)| format!("- `{id}`: {}\n", md_inline(what)))
+        .collect();
+    let wrong = match wrong.is_empty() {
+        true => wrong,
+        false => format!("\n## What is wrong\n\n{wrong}"),
+    };
+    format!(
+        "# Mutants\n\n{}\n## By item\n\n{}\n## Mutant by item\n\n```text\n{}```\n\n## Mutant by mutant\n\n{}{wrong}",
+        summary(matrix),
+        by_item.markdown(),
+        grid(matrix),
+        by_mutant.markdown()
+    )
 }
 
-fn row(mutant: &Judged, compared: bool) -> String {
-    let failed: Vec<String> = mutant
-        .items
-        .iter()
-        .filter(|(_, cell)| **cell == Cell::Failed)
-        .map(|(item, _)| item.to_string())
-        .collect();
-    let caught = if failed.is_empty() {
-        "**nothing**".to_owned()
-    } else {
-        failed.join(", ")
+fn complaints(matrix: &Matrix) -> impl Iterator<Item = (&str, &str)> {
+    matrix.mutants.iter().flat_map(|mutant| {
+        let complaints = mutant.complaints.iter();
+        complaints.map(|what| (mutant.id.as_str(), what.as_str()))
+    })
+}
+
+fn row(mutant: &Judged, compared: bool) -> Row {
+    let failed = (mutant.items.iter()).filter(|(_, cell)| **cell == Cell::Failed);
+    let failed: Vec<String> = failed.map(|(item, _)| item.to_string()).collect();
+    let bad = |text: &str| Shown {
+        text: text.to_owned(),
+        tone: Tone::Bad,
+    };
+    let caught = match failed.is_empty() {
+        true => bad("nothing"),
+        false => Shown::from(failed.join(", ")),
     };
     let named = match (mutant.named.first(), &mutant.cause) {
         (Some(named), Some(cause)) if named != cause => format!("{named} (it is {cause})"),
         (Some(named), _) => named.clone(),
         (None, _) => "-".to_owned(),
     };
-    let other = match mutant.noticed_by_other {
-        None if compared => " - |",
-        None => "",
-        Some(true) => " yes |",
-        Some(false) => " **no** |",
-    };
-    let title = md_inline(&mutant.title);
-    format!(
-        "| `{}` | {title} | {caught} | {named} |{other}\n",
-        mutant.id
-    )
+    let mut cells = vec![Shown::from(&mutant.title), caught, named.into()];
+    cells.extend(compared.then(|| match mutant.noticed_by_other {
+        None => "-".into(),
+        Some(true) => "yes".into(),
+        Some(false) => bad("no"),
+    }));
+    Row {
+        label: mutant.id.clone(),
+        cells,
+    }
 }
 
 /// A column an item, in groups by phase.
 fn grid(matrix: &Matrix) -> String {
     let widest = matrix.mutants.iter().map(|mutant| mutant.id.len()).max();
     let width = widest.unwrap_or(0);
-    let mut phases = String::new();
-    let mut numbers = String::new();
-    let mut last = None;
-    for item in &matrix.items {
-        let (phase, number) = match item {
-            ItemId::Plan { phase, number } => (phase.to_string(), u16::from(*number)),
-            ItemId::Extended(number) => ("X".to_owned(), *number),
-        };
-        if last.is_some_and(|last| last != item.phase()) {
-            phases.push(' ');
-            numbers.push(' ');
-        }
-        let first = last != Some(item.phase());
-        phases.push_str(if first { &phase } else { " " });
-        numbers.push_str(&(number % 10).to_string());
-        last = Some(item.phase());
-    }
+    let first = |at: usize| at == 0 || matrix.items[at - 1].phase() != matrix.items[at].phase();
+    let columns = |mark: &dyn Fn(usize, &ItemId) -> String| -> String {
+        let marks = matrix.items.iter().enumerate().map(|(at, item)| {
+            let gap = if at > 0 && first(at) { " " } else { "" };
+            format!("{gap}{}", mark(at, item))
+        });
+        marks.collect()
+    };
+    let phases = columns(&|at, item| match (first(at), item.phase()) {
+        (false, _) => " ".to_owned(),
+        (true, None) => "X".to_owned(),
+        (true, Some(phase)) => phase.to_string(),
+    });
+    let numbers = columns(&|_, item| match item {
+        ItemId::Plan { number, .. } => (number % 10).to_string(),
+        ItemId::Extended(number) => (number % 10).to_string(),
+    });
     let mut text = format!(
         "{:width$}  {}\n{:width$}  {numbers}\n",
         "",
@@ -120,43 +121,29 @@ fn grid(matrix: &Matrix) -> String {
         ""
     );
     for mutant in &matrix.mutants {
-        text.push_str(&format!(
-            "{:width$}  {}\n",
-            mutant.id,
-            cells(mutant, &matrix.items)
-        ));
+        let cells = columns(&|_, item| mark(mutant, item).to_string());
+        let missed = match mutant.noticed_by_other {
+            Some(false) => "  missed by the other plan",
+            _ => "",
+        };
+        text.push_str(&format!("{:width$}  {cells}{missed}\n", mutant.id));
     }
     text.push_str("F failed as it must   f failed, as it may   · passed   s skipped   ? could not tell   - not run   ! wrong\n");
     text
 }
 
-fn cells(mutant: &Judged, items: &[ItemId]) -> String {
-    let mut text = String::new();
-    let mut last = None;
-    for item in items {
-        if last.is_some_and(|last| last != item.phase()) {
-            text.push(' ');
-        }
-        last = Some(item.phase());
-        let wrong = format!("{item} must ");
-        let is_wrong = mutant
-            .complaints
-            .iter()
-            .any(|what| what.starts_with(&wrong));
-        text.push(match mutant.items.get(item) {
-            _ if is_wrong => '!',
-            None => '-',
-            Some(Cell::Passed) => '·',
-            Some(Cell::Failed) if mutant.breaks.contains(item) => 'F',
-            Some(Cell::Failed) => 'f',
-            Some(Cell::Skipped) => 's',
-            Some(Cell::Inconclusive) => '?',
-        });
+fn mark(mutant: &Judged, item: &ItemId) -> char {
+    let wrong = format!("{item} must ");
+    let mut complaints = mutant.complaints.iter();
+    match mutant.items.get(item) {
+        _ if complaints.any(|what| what.starts_with(&wrong)) => '!',
+        None => '-',
+        Some(Cell::Passed) => '·',
+        Some(Cell::Failed) if mutant.breaks.contains(item) => 'F',
+        Some(Cell::Failed) => 'f',
+        Some(Cell::Skipped) => 's',
+        Some(Cell::Inconclusive) => '?',
     }
-    if mutant.noticed_by_other == Some(false) {
-        text.push_str("  missed by the other plan");
-    }
-    text
 }
 
 fn summary(matrix: &Matrix) -> String {

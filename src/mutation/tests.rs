@@ -279,6 +279,27 @@ fn what_could_not_tell_did_not_notice() {
     );
 }
 
+/// What is compared with is as good as the plan says, and no better: a run that could not tell has
+/// neither noticed a mutant nor missed it.
+#[test]
+fn a_plan_notices_where_an_item_fails_and_misses_where_all_that_ran_passed() {
+    let told = |sample: Sample| noticed(&fold(sample.events()).unwrap());
+    assert_eq!(told(Sample::default()), Ok(false));
+    assert_eq!(told(Sample::default().only(&["1.1"])), Ok(false));
+    assert_eq!(told(Sample::default().with("3.1", failed())), Ok(true));
+    let untold = Outcome::Inconclusive(Failure {
+        seen: "exit status: 127".to_owned(),
+        ..Failure::default()
+    });
+    let unknown = told(Sample::default().with("3.1", untold));
+    assert_eq!(
+        unknown,
+        Err("3.1 could not tell: exit status: 127".to_owned())
+    );
+    let killed = told(Sample::default().without_end("7.2").ended(None));
+    assert_eq!(killed, Err("the run was killed".to_owned()));
+}
+
 fn matrix() -> Matrix {
     let broken = mutant(&["3.1", "3.6"], &[]);
     let both = Sample::default()

@@ -6,7 +6,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use cucumber::gherkin::{Feature, GherkinEnv, Scenario, Step};
+use cucumber::gherkin::{Background, Feature, GherkinEnv, Scenario, Step};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -45,11 +45,8 @@ pub struct PlanFile {
 /// A plan with the features that encode it.
 #[derive(Debug)]
 pub struct Bundle {
-    /// Its folder.
     pub dir: PathBuf,
-    /// The plan's title.
     pub title: Text,
-    /// The plan's version.
     pub version: String,
     /// The plan's phases with their items; the extended checks last, as phase [`EXTENDED`].
     ///
@@ -68,31 +65,24 @@ pub struct Bundle {
     pub(super) lines: BTreeMap<ItemId, u64>,
 }
 
-/// A bundle that cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    /// There is none.
     #[error("no plan bundle in {}: there must be a {PLAN_FILE} and the feature files that it names", .0.display())]
     NoBundle(PathBuf),
-    /// `plan.yaml` is not what it must be.
     #[error(transparent)]
     Plan(#[from] YamlError),
     /// Everything that is wrong, in the bundle's order.
     #[error("the plan bundle in {} cannot be run:{}", dir.display(), list(problems))]
     Problems {
-        /// The bundle's folder.
         dir: PathBuf,
         /// What is wrong, each with what to do.
         problems: Vec<Problem>,
     },
 }
 
-/// Something wrong in a bundle.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Problem {
-    /// The file.
     pub path: PathBuf,
-    /// The line, from 1.
     pub line: u64,
     /// What is wrong, and what to do.
     pub text: String,
@@ -114,9 +104,7 @@ fn list(problems: &[Problem]) -> String {
 /// A scenario with the tags that hold for it: its feature's, its rule's and its own.
 #[derive(Clone, Debug)]
 pub struct Bound<'a> {
-    /// The feature.
     pub feature: &'a Feature,
-    /// The scenario.
     pub scenario: &'a Scenario,
     /// Tags without their `@`.
     pub tags: Vec<String>,
@@ -245,6 +233,20 @@ impl Bundle {
             bound.scenario.steps.iter().map(move |step| (feature, step))
         });
         backgrounds.chain(scenarios)
+    }
+
+    pub(super) fn backgrounds(&self) -> impl Iterator<Item = (&Feature, &Background)> {
+        self.features.iter().flat_map(|feature| {
+            let of_rules = feature
+                .rules
+                .iter()
+                .filter_map(|rule| rule.background.as_ref());
+            feature
+                .background
+                .iter()
+                .chain(of_rules)
+                .map(move |background| (feature, background))
+        })
     }
 
     /// Every item's number, in the plan's order.

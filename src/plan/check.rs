@@ -10,8 +10,9 @@ use std::{
 use cucumber::gherkin::{self, Background, Step, StepType};
 
 use super::{
-    Bundle, BundleError, Checklist, EXTENDED, ItemId, Phase,
+    Bundle, BundleError, Checklist, DIAGNOSIS_FILE, EXTENDED, ItemId, Phase,
     bundle::{Bound, PLAN_FILE, Problem},
+    diagnosis,
 };
 use crate::{evidence::EvidenceKind, yaml::suggest};
 
@@ -62,6 +63,18 @@ impl Bundle {
             line: self.lines.get(&id).copied().unwrap_or(1),
             text,
         }
+    }
+
+    fn rule_problems(&self, codes: &[&str]) -> Vec<Problem> {
+        let items: Vec<ItemId> = self.items().collect();
+        let found = diagnosis::problems(&self.rules, &self.rule_lines, &items, codes);
+        let path = self.dir.join(DIAGNOSIS_FILE);
+        let problem = |(line, text)| Problem {
+            path: path.clone(),
+            line,
+            text,
+        };
+        found.into_iter().map(problem).collect()
     }
 
     /// What is wrong in `plan.yaml` by itself.
@@ -142,20 +155,6 @@ impl Bundle {
                 text: format!("no phase of {PLAN_FILE} names this file: it would never run"),
             })
             .collect()
-    }
-
-    pub(super) fn backgrounds(&self) -> impl Iterator<Item = (&gherkin::Feature, &Background)> {
-        self.features.iter().flat_map(|feature| {
-            let of_rules = feature
-                .rules
-                .iter()
-                .filter_map(|rule| rule.background.as_ref());
-            feature
-                .background
-                .iter()
-                .chain(of_rules)
-                .map(move |background| (feature, background))
-        })
     }
 
     /// Whether the scenario's tags bind it to one item, in the file where it belongs.

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
-use super::{Bundle, ItemPattern, Problem, Text, bundle::Reader};
+use super::{ItemId, ItemPattern, Text};
 use crate::yaml::{self, YamlError};
 
 /// The file of a bundle that holds the rules; a bundle may have none.
@@ -61,6 +61,13 @@ pub struct Sign {
     pub evidence: Option<String>,
 }
 
+impl Rule {
+    /// Every sign for it and against it.
+    fn signs(&self) -> impl Iterator<Item = &Sign> {
+        self.when.iter().chain(&self.unless).flat_map(Sign::each)
+    }
+}
+
 impl Sign {
     /// It, and those of which one is enough.
     pub fn each(&self) -> Vec<&Self> {
@@ -87,7 +94,10 @@ struct Line {
 }
 
 /// The rules of the bundle in `dir`, with the line that each begins at.
-pub(super) fn load(dir: &Path, read: &Reader<'_>) -> Result<(Vec<Rule>, Vec<u64>), YamlError> {
+pub(super) fn load(
+    dir: &Path,
+    read: &dyn Fn(&Path) -> io::Result<String>,
+) -> Result<(Vec<Rule>, Vec<u64>), YamlError> {
     let path = dir.join(DIAGNOSIS_FILE);
     let text = match read(Path::new(DIAGNOSIS_FILE)) {
         Ok(text) => text,
@@ -100,57 +110,53 @@ pub(super) fn load(dir: &Path, read: &Reader<'_>) -> Result<(Vec<Rule>, Vec<u64>
     Ok((rules, lines.collect()))
 }
 
-impl Bundle {
-    /// What is wrong with the rules: a pattern that is none, a rule that could never hold.
-    pub(super) fn rule_problems(&self, codes: &[&str]) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let placed = || self.rules.iter().zip(&self.rule_lines);
-        for (number, (rule, line)) in placed().enumerate() {
-            let mut complain = |text: String| {
-                problems.push(Problem {
-                    path: self.dir.join(DIAGNOSIS_FILE),
-                    line: *line,
-                    text: format!("{}: {text}", rule.id),
-                });
-            };
-            let mut earlier = placed().take(number);
-            if let Some((_, line)) = earlier.find(|(other, _)| other.id == rule.id) {
-                complain(format!("line {line} has a rule of the same id"));
-            }
-            if rule.when.is_empty() {
-                complain("no sign under `when`: it would always hold".to_owned());
-            }
-            if rule.explains.is_empty() {
-                complain("explains nothing: it would never be named".to_owned());
-            }
-            let signs = || rule.when.iter().chain(&rule.unless).flat_map(Sign::each);
-            for sign in signs() {
-                let texts = [&sign.says, &sign.evidence].into_iter().flatten();
-                for text in texts.chain(sign.facts.values()) {
-                    if let Err(error) = Regex::new(text) {
-                        complain(format!("`{text}` is no regular expression: {error}"));
-                    }
-                }
-            }
-            for wanted in signs().flat_map(|sign| &sign.codes) {
-                let one = Sign {
-                    codes: vec![wanted.clone()],
-                    ..Sign::default()
-                };
-                if !codes.iter().any(|code| one.has_code(code)) {
-                    let meant = yaml::suggest(wanted, codes.iter().copied());
-                    let meant =
-                        meant.map_or_else(String::new, |one| format!(", did you mean `{one}`?"));
-                    complain(format!("no check has the code `{wanted}`{meant}"));
-                }
-            }
-            let named = signs().flat_map(|sign| &sign.items);
-            for pattern in named.chain(&rule.explains) {
-                if !self.items().any(|item| pattern.covers(item)) {
-                    complain(format!("the plan has no item {pattern}"));
+/// What is wrong with the rules, by the line of each: a pattern that is none, a rule that could never
+/// hold. `items` and `codes` are those that there are.
+pub(super) fn problems(
+    rules: &[Rule],
+    lines: &[u64],
+    items: &[ItemId],
+    codes: &[&str],
+) -> Vec<(u64, String)> {
+    let mut problems = Vec::new();
+    let placed = || rules.iter().zip(lines);
+    for (number, (rule, line)) in placed().enumerate() {
+        let mut complain = |text: String| problems.push((*line, format!("{}: {text}", rule.id)));
+        let mut earlier = placed().take(number);
+        if let Some((_, line)) = earlier.find(|(other, _)| other.id == rule.id) {
+            complain(format!("line {line} has a rule of the same id"));
+        }
+        if rule.when.is_empty() {
+            complain("no sign under `when`: it would always hold".to_owned());
+        }
+        if rule.explains.is_empty() {
+            complain("explains nothing: it would never be named".to_owned());
+        }
+        for sign in rule.signs() {
+            let texts = [&sign.says, &sign.evidence].into_iter().flatten();
+            for text in texts.chain(sign.facts.values()) {
+                if let Err(error) = Regex::new(text) {
+                    complain(format!("`{text}` is no regular expression: {error}"));
                 }
             }
         }
-        problems
+        for wanted in rule.signs().flat_map(|sign| &sign.codes) {
+            let one = Sign {
+                codes: vec![wanted.clone()],
+                ..Sign::default()
+            };
+            if !codes.iter().any(|code| one.has_code(code)) {
+                let meant = yaml::suggest(wanted, codes.iter().copied())
+                    .map_or_else(String::new, |one| format!(", did you mean `{one}`?"));
+                complain(format!("no check has the code `{wanted}`{meant}"));
+            }
+        }
+        let named = rule.signs().flat_map(|sign| &sign.items);
+        for pattern in named.chain(&rule.explains) {
+            if !items.iter().any(|item| pattern.covers(*item)) {
+                complain(format!("the plan has no item {pattern}"));
+            }
+        }
     }
+    problems
 }

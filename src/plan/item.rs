@@ -22,9 +22,7 @@ pub enum Lang {
 /// stands for both.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Text {
-    /// The English text.
     pub en: String,
-    /// The Japanese text.
     pub ja: String,
 }
 
@@ -75,8 +73,7 @@ impl<'de> de::Visitor<'de> for TextVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
-        let (en, ja) = (text.to_owned(), text.to_owned());
-        Ok(Text { en, ja })
+        Ok(text.into())
     }
 
     fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Text, A::Error> {
@@ -85,8 +82,15 @@ impl<'de> de::Visitor<'de> for TextVisitor {
     }
 }
 
+/// It stands for both languages.
+impl<T: Into<String>> From<T> for Text {
+    fn from(text: T) -> Self {
+        let en = text.into();
+        Self { ja: en.clone(), en }
+    }
+}
+
 impl Text {
-    /// The text in `lang`.
     #[must_use]
     pub fn get(&self, lang: Lang) -> &str {
         match lang {
@@ -99,7 +103,6 @@ impl Text {
 /// The number of an item: `3.4` in the plan, `X.2` beside it.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum ItemId {
-    /// An item of the plan.
     Plan {
         /// The phase, from 1.
         phase: u8,

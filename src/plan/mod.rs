@@ -6,13 +6,13 @@
 mod bundle;
 mod check;
 #[cfg(test)]
-mod details;
+mod details_tests;
 mod diagnosis;
 mod gherkin_error;
 mod item;
 mod pattern;
 #[cfg(test)]
-mod schemas;
+mod schema_tests;
 mod selection;
 mod tags;
 #[cfg(test)]

@@ -7,14 +7,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::ItemId;
 
-/// Several items in one word.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ItemPattern {
     /// Every one: `all`.
     All,
     /// Those of a phase, `3.*`; without a phase the extended checks, `X.*`.
     Phase(Option<u8>),
-    /// One.
     Item(ItemId),
 }
 
@@ -24,7 +22,6 @@ pub enum ItemPattern {
 pub struct ItemPatternError(pub String);
 
 impl ItemPattern {
-    /// Whether `item` is one of them.
     #[must_use]
     pub fn covers(self, item: ItemId) -> bool {
         match self {

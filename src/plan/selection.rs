@@ -9,11 +9,8 @@ use crate::yaml::suggest;
 /// those the ones whose scenario's tags fit.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Choice {
-    /// Numbers of phases.
     pub phases: Vec<String>,
-    /// Numbers of items.
     pub items: Vec<String>,
-    /// A tag expression.
     pub tags: Option<String>,
 }
 
@@ -22,41 +19,27 @@ pub struct Choice {
 pub enum SelectionError {
     /// `--phase` names none of the plan's.
     #[error("--phase {typed}: the plan has the phases {known}")]
-    Phase {
-        /// What was typed.
-        typed: String,
-        /// The plan's phases.
-        known: String,
-    },
+    Phase { typed: String, known: String },
     /// `--item` names none of the plan's.
     #[error("--item {typed}: the plan has no such item{meant}; its items are {known}")]
     Item {
-        /// What was typed.
         typed: String,
         /// The one that was probably meant.
         meant: String,
-        /// The plan's items.
         known: String,
     },
-    /// `--tags` is no tag expression.
     #[error("--tags: {0}")]
     Expression(#[from] TagExprError),
     /// `--tags` names a tag that no scenario has.
     #[error("--tags: no scenario has the tag @{typed}{meant}")]
     Tag {
-        /// What was typed.
         typed: String,
         /// The one that was probably meant, or those that there are.
         meant: String,
     },
     /// Everything is known, but together it chooses nothing.
     #[error("no item is chosen: none of {chosen} has tags that fit `{expression}`")]
-    Nothing {
-        /// The items that `--phase` and `--item` chose.
-        chosen: String,
-        /// The tag expression.
-        expression: String,
-    },
+    Nothing { chosen: String, expression: String },
 }
 
 impl Bundle {

@@ -2,16 +2,12 @@
 
 use std::fmt;
 
-/// A tag expression.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum TagExpr {
     /// A tag, without its `@`.
     Tag(String),
-    /// The expression must not hold.
     Not(Box<TagExpr>),
-    /// Both must hold.
     And(Box<TagExpr>, Box<TagExpr>),
-    /// One of them must hold.
     Or(Box<TagExpr>, Box<TagExpr>),
 }
 

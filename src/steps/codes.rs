@@ -112,6 +112,20 @@ const FINER: &[(&str, &str)] = &[
     ),
 ];
 
+/// Codes that no mutant of a gateway reaches, each with the reason.
+pub const OUT_OF_REACH: &[(&str, &str)] = &[
+    ("harness.blind", "a fault of the harness"),
+    ("harness.browser", "a fault of the harness"),
+    ("harness.defect", "a fault of the harness"),
+    ("harness.journal", "a fault of the harness"),
+    ("harness.no-answer", "a fault of the harness"),
+    ("harness.redis", "a fault of the harness"),
+    ("harness.scenario", "a fault of the harness"),
+    ("harness.service", "a fault of the harness"),
+    ("harness.stack", "a fault of the harness"),
+    ("harness.step", "a fault of the harness"),
+];
+
 /// Every code, with what holds where its check passes.
 #[must_use]
 pub fn all() -> BTreeMap<&'static str, &'static str> {
@@ -150,6 +164,15 @@ mod tests {
                 "{code}"
             );
             assert!(!told.is_empty(), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_no_mutant_reaches_is_a_code_and_has_a_reason() {
+        let all = all();
+        for (code, reason) in OUT_OF_REACH {
+            assert!(all.contains_key(code), "no check has the code {code}");
+            assert!(!reason.is_empty(), "{code}");
         }
     }
 

@@ -6,6 +6,7 @@ use verify::{
     engine::event::NEEDS_BROWSER,
     mutation::{Copy, Edit, Matrix},
     plan::Bundle,
+    steps::codes,
 };
 
 use super::support::{needs_sandbox, root, verify};
@@ -73,11 +74,31 @@ fn every_broken_gateway_is_caught_by_the_items_that_it_breaks_and_by_no_other() 
         .filter(|cause| !plan.rules.iter().any(|rule| rule.id == *cause))
         .collect();
     assert!(unknown.is_empty(), "causes that no rule names: {unknown:?}");
+    every_code_is_reached(&matrix, in_chromium);
     assert_eq!(matrix.score.with_cause, matrix.score.mutants);
     let diagnosed = matrix.score.diagnosed as f64 / matrix.score.with_cause as f64;
     assert!(
         diagnosed >= 0.8,
         "the right cause is named first for {diagnosed:.2} of them"
+    );
+}
+
+/// A check whose code no mutant reaches is one that nobody has seen fail. `whole`: the mutants that
+/// only a real browser shows are in the matrix.
+fn every_code_is_reached(matrix: &Matrix, whole: bool) {
+    let reached = |code: &str| matrix.mutants.iter().any(|one| one.codes.contains(code));
+    let excused = |code: &str| codes::OUT_OF_REACH.iter().any(|(one, _)| *one == code);
+    let all = codes::all();
+    let unreached = all.keys().filter(|code| !reached(code) && !excused(code));
+    let unreached: Vec<_> = unreached.filter(|_| whole).collect();
+    assert!(unreached.is_empty(), "codes of no mutant: {unreached:?}");
+    let excused: Vec<_> = all
+        .keys()
+        .filter(|code| reached(code) && excused(code))
+        .collect();
+    assert!(
+        excused.is_empty(),
+        "in OUT_OF_REACH and reached: {excused:?}"
     );
 }
 

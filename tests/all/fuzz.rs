@@ -607,9 +607,9 @@ fn lint_here(candidate: &Path, lua: &Path) {
         Vec::new(),
     );
     let findings = lint::lint(&inputs);
-    let _ = lint::render::table(&findings, render::Style::default());
+    let _ = lint::table::table(&findings, render::Style::default());
     let _ = (
-        lint::render::json(&findings),
+        lint::table::json(&findings),
         lint::sarif::sarif(&findings, Lang::Ja),
     );
 }

@@ -7,7 +7,6 @@ use super::place::Place;
 /// What a path comes to.
 #[derive(Clone, Debug)]
 pub enum Match<'a> {
-    /// This location.
     Found(Place<'a>),
     /// None: nginx looks for a file of this name.
     Nothing,

@@ -1,9 +1,6 @@
 //! What holds where: blocks with those around them, and the directives that each inherits.
 
-use super::{
-    matching::Match,
-    tree::{At, LuaText, Node},
-};
+use super::tree::{At, LuaText, Node};
 
 /// A block with those around it.
 #[derive(Clone, Debug)]
@@ -13,7 +10,6 @@ pub struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// The block itself.
     pub fn node(&self) -> &'a Node {
         // A place has at least the root: it is made from it, and only grows.
         self.chain[self.chain.len() - 1]
@@ -22,15 +18,17 @@ impl<'a> Place<'a> {
     /// The directives of this name at the nearest level that has any: nginx inherits all or
     /// nothing.
     pub fn effective(&self, name: &str) -> Vec<&'a Node> {
-        let mut levels = self.chain.iter().rev();
-        levels
-            .find_map(|level| {
-                let here: Vec<&Node> = (level.children.iter())
-                    .filter(|node| node.name == name)
-                    .collect();
-                (!here.is_empty()).then_some(here)
-            })
-            .unwrap_or_default()
+        self.nearest(|node| node.name == name)
+    }
+
+    /// Those of the directives at the nearest level that has any.
+    fn nearest(&self, wanted: impl Fn(&Node) -> bool) -> Vec<&'a Node> {
+        let levels = self.chain.iter().rev();
+        let here = levels.map(|level| -> Vec<&'a Node> {
+            level.children.iter().filter(|node| wanted(node)).collect()
+        });
+        let mut some = here.filter(|nodes| !nodes.is_empty());
+        some.next().unwrap_or_default()
     }
 
     /// The value of a directive that can stand once; the last where it stands more often.
@@ -38,7 +36,6 @@ impl<'a> Place<'a> {
         self.effective(name).last().map(|node| node.arg(0))
     }
 
-    /// A place inside of this one.
     pub fn inner(&self, node: &'a Node) -> Self {
         let mut chain = self.chain.clone();
         chain.push(node);
@@ -59,7 +56,6 @@ impl<'a> Place<'a> {
         format!("location {}", self.node().args.join(" "))
     }
 
-    /// Where it stands.
     pub fn at(&self) -> &'a At {
         &self.node().at
     }
@@ -74,11 +70,7 @@ impl<'a> Place<'a> {
     pub fn handlers(&self) -> Vec<&'a Node> {
         let mut found = Vec::new();
         for phase in ["server_rewrite_by_lua", "rewrite_by_lua", "access_by_lua"] {
-            let level = self.chain.iter().rev().find_map(|level| {
-                let here: Vec<&Node> = level.children.iter().filter(|n| is(n, phase)).collect();
-                (!here.is_empty()).then_some(here)
-            });
-            found.extend(level.unwrap_or_default());
+            found.extend(self.nearest(|node| is(node, phase)));
         }
         for child in &self.node().children {
             if ["content_by_lua", "set_by_lua"]
@@ -108,14 +100,11 @@ fn is(node: &Node, phase: &str) -> bool {
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
     root: &'a Node,
-    /// `http`, where it is there.
     pub http: Option<Place<'a>>,
-    /// Its servers.
     pub servers: Vec<Place<'a>>,
 }
 
 impl<'a> Model<'a> {
-    /// Looks at a tree.
     pub fn new(root: &'a Node) -> Self {
         let main = Place { chain: vec![root] };
         let http = root.named("http").next().map(|node| main.inner(node));
@@ -146,29 +135,22 @@ impl<'a> Model<'a> {
         if let [only] = listening.as_slice() {
             return Some(only);
         }
-        let names = |server: &Place<'a>| -> Vec<&'a str> {
+        let names = |server: &Place<'a>| -> Vec<&'a String> {
             let named = server.node().named("server_name");
-            named
-                .flat_map(|node| &node.args)
-                .map(String::as_str)
-                .collect()
+            named.flat_map(|node| &node.args).collect()
         };
-        if let Some(exact) = listening
-            .iter()
-            .find(|server| names(server).contains(&host))
-        {
+        let mut servers = listening.iter();
+        if let Some(exact) = servers.find(|server| names(server).iter().any(|name| *name == host)) {
             return Some(exact);
         }
-        let pattern = |name: &&str| name.contains('*') || name.starts_with(['~', '.', '$']);
-        if listening
-            .iter()
-            .any(|server| names(server).iter().any(pattern))
-        {
+        let pattern = |name: &&String| name.contains('*') || name.starts_with(['~', '.', '$']);
+        if (listening.iter()).any(|server| names(server).iter().any(pattern)) {
             return None;
         }
-        let default = listening
-            .iter()
-            .find(|server| ports(server.node()).any(|(found, default)| found == port && default));
+        let is_default = |server: &&&Place<'a>| {
+            ports(server.node()).any(|(found, default)| found == port && default)
+        };
+        let default = listening.iter().find(is_default);
         default.or(listening.first()).copied()
     }
 
@@ -233,13 +215,4 @@ fn ports(server: &Node) -> impl Iterator<Item = (u16, bool)> {
         Some((port.parse().unwrap_or(80), default))
     });
     silent.then_some((80, false)).into_iter().chain(listens)
-}
-
-impl<'a> From<Match<'a>> for Option<Place<'a>> {
-    fn from(found: Match<'a>) -> Self {
-        match found {
-            Match::Found(place) => Some(place),
-            Match::Nothing | Match::Unsure => None,
-        }
-    }
 }

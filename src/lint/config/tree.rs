@@ -38,7 +38,7 @@ const DEPLOYED: &str = "/usr/local/openresty/nginx/conf";
 /// A place in a file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct At {
-    /// The file, as given.
+    /// As given.
     pub file: Rc<Path>,
     /// The line, from 1.
     pub line: u64,
@@ -55,7 +55,6 @@ impl At {
 /// Lua that stands in the configuration.
 #[derive(Clone, Debug)]
 pub struct LuaText {
-    /// The code.
     pub code: String,
     /// Where its first line stands.
     pub at: At,
@@ -66,15 +65,12 @@ pub struct LuaText {
 pub struct Node {
     /// Its number among all of them.
     pub id: usize,
-    /// Its name.
     pub name: String,
     /// What follows it, unquoted as nginx does.
     pub args: Vec<String>,
-    /// Where it stands.
     pub at: At,
     /// What stands in its block.
     pub children: Vec<Node>,
-    /// Its Lua, where it has some.
     pub lua: Option<LuaText>,
 }
 

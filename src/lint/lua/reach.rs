@@ -5,101 +5,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::chunk::{Arg, Call, Chunk};
 
 /// What Lua, LuaJIT and OpenResty bring along; `resty.` is one family.
-const FAMILIES: &[&str] = &[
-    "resty",
-    "ngx",
-    "cjson",
-    "jit",
-    "table",
-    "string",
-    "bit",
-    "ffi",
-    "math",
-    "io",
-    "os",
-    "package",
-    "debug",
-    "coroutine",
-    "thread",
-    "tablepool",
-    "rds",
-    "redis",
-    "utf8",
-];
+const FAMILIES: &str = "resty ngx cjson jit table string bit ffi math io os package debug coroutine thread \
+    tablepool rds redis utf8";
 
 /// Modules that never end a request.
-const HARMLESS: &[&str] = &[
-    "cjson",
-    "bit",
-    "ffi",
-    "jit",
-    "table",
-    "string",
-    "ngx",
-    "resty.core",
-    "resty.string",
-    "resty.redis",
-    "resty.lrucache",
-    "resty.lock",
-    "resty.random",
-    "resty.md5",
-    "resty.sha",
-];
+const HARMLESS: &str = "cjson bit ffi jit table string ngx resty.core resty.string resty.redis resty.lrucache \
+    resty.lock resty.random resty.md5 resty.sha";
 
 /// Lua's own functions, and OpenResty's name for everything.
-const STANDARD: &[&str] = &[
-    "assert",
-    "collectgarbage",
-    "dofile",
-    "error",
-    "getfenv",
-    "getmetatable",
-    "ipairs",
-    "load",
-    "loadfile",
-    "loadstring",
-    "module",
-    "next",
-    "pairs",
-    "pcall",
-    "print",
-    "rawequal",
-    "rawget",
-    "rawlen",
-    "rawset",
-    "require",
-    "select",
-    "setfenv",
-    "setmetatable",
-    "tonumber",
-    "tostring",
-    "type",
-    "unpack",
-    "xpcall",
-    "_G",
-    "ngx",
-    "ndk",
-    "string",
-    "table",
-    "math",
-    "io",
-    "os",
-    "coroutine",
-    "debug",
-    "package",
-    "bit",
-    "jit",
-    "cjson",
-    "self",
-];
+const STANDARD: &str = "assert collectgarbage dofile error getfenv getmetatable ipairs load loadfile loadstring \
+    module next pairs pcall print rawequal rawget rawlen rawset require select setfenv \
+    setmetatable tonumber tostring type unpack xpcall _G ngx ndk string table math io os \
+    coroutine debug package bit jit cjson self";
 
 /// Calls that end a request, or hand it to another location.
 const ENDS: &[&str] = &["ngx.exit", "ngx.redirect", "ngx.exec", "ngx.eof", "error"];
 
+fn among(words: &str, word: &str) -> bool {
+    words.split_whitespace().any(|one| one == word)
+}
+
 /// Whether a module of this name comes with OpenResty.
 fn is_known(module: &str) -> bool {
     let family = module.split('.').next().unwrap_or(module);
-    FAMILIES.contains(&family)
+    among(FAMILIES, family)
 }
 
 /// The modules that were given.
@@ -186,7 +115,7 @@ impl<'a> Reach<'a> {
         let stranger = |chunk: &Chunk, call: &Call| {
             let first = call.name.split(['.', ':']).next().unwrap_or_default();
             !first.is_empty()
-                && !STANDARD.contains(&first)
+                && !among(STANDARD, first)
                 && !known.contains(&first)
                 && !chunk.locals.contains(first)
                 && !is_known(first)
@@ -231,5 +160,7 @@ impl<'a> Reach<'a> {
 }
 
 fn harmless(module: &str) -> bool {
-    HARMLESS.iter().any(|known| module.starts_with(known))
+    HARMLESS
+        .split_whitespace()
+        .any(|known| module.starts_with(known))
 }

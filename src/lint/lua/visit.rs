@@ -4,31 +4,50 @@ use std::collections::BTreeMap;
 
 use full_moon::{
     ast::{
-        Assignment, Ast, BinOp, Call as AstCall, Expression, FunctionArgs, FunctionBody,
-        FunctionCall, FunctionDeclaration, GenericFor, Index, LocalAssignment, LocalFunction,
-        NumericFor, Parameter, Prefix, Suffix, Var, VarExpression,
+        Assignment, BinOp, Call as AstCall, Expression, FunctionArgs, FunctionBody, FunctionCall,
+        FunctionDeclaration, GenericFor, Index, LocalAssignment, LocalFunction, NumericFor,
+        Parameter, Prefix, Suffix, Var, VarExpression,
     },
     node::Node as _,
     tokenizer::{Token, TokenReference, TokenType},
     visitors::Visitor,
 };
 
-use super::chunk::{Arg, Call, Chunk};
+use super::{
+    chunk::{Arg, Call, Chunk, Fault},
+    parse::parse,
+};
 use crate::lint::config::At;
 
-/// What a syntax tree has; `place` makes a place of a line.
-pub fn chunk(ast: &Ast, place: &dyn Fn(usize) -> At) -> Chunk {
-    let mut reader = Reader {
-        place,
-        chunk: Chunk::default(),
-        aliases: BTreeMap::new(),
-        depth: 0,
-    };
-    reader.visit_ast(ast);
-    reader.chunk
+impl Chunk {
+    /// Reads a piece of Lua whose first line stands at `at`.
+    pub fn read(code: &str, at: &At) -> Self {
+        let place = |line: usize| At {
+            line: at.line + line.saturating_sub(1) as u64,
+            ..at.clone()
+        };
+        let mut reader = Reader {
+            place: &place,
+            chunk: Self::default(),
+            aliases: BTreeMap::new(),
+            depth: 0,
+        };
+        match parse(code) {
+            Ok(ast) => reader.visit_ast(&ast),
+            Err(faults) => {
+                let fault = |(line, says)| Fault {
+                    at: place(line),
+                    says,
+                };
+                reader.chunk.faults = faults.into_iter().map(fault).collect();
+            }
+        }
+        reader.chunk
+    }
 }
 
 struct Reader<'a> {
+    /// The place of a line.
     place: &'a dyn Fn(usize) -> At,
     chunk: Chunk,
     /// What a local name stands for: `local log = ngx.log`.
@@ -252,5 +271,78 @@ fn var_name(var: &Var) -> Option<String> {
             .suffixes()
             .try_fold(prefix_name(expression.prefix())?, indexed),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(code: &str) -> Chunk {
+        let at = At {
+            file: std::path::Path::new("x.lua").into(),
+            line: 10,
+        };
+        Chunk::read(code, &at)
+    }
+
+    #[test]
+    fn calls_are_found_wherever_they_stand() {
+        let read = chunk(
+            "local log, WARN = ngx.log, ngx.WARN\n\
+             local authz = require(\"authz\")\n\
+             local email = require \"session\".email(1)\n\
+             _G.track_user = function(email, context)\n\
+               log(WARN, \"[info] Tracking user: \" .. email, \" [\", context, nil)\n\
+               red:get(f(...))\n\
+             end\n\
+             return authz.require_admin()",
+        );
+        assert!(read.faults.is_empty());
+        let names: Vec<&str> = read.calls.iter().map(|call| call.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "require",
+                "require",
+                "",
+                "ngx.log",
+                "red:get",
+                "f",
+                "authz.require_admin"
+            ]
+        );
+        let log = &read.calls[3];
+        assert_eq!((log.at.line, log.depth), (14, 1));
+        assert_eq!(log.args[0], Arg::Name("ngx.WARN".to_owned()));
+        assert_eq!(
+            log.args[1].parts()[0],
+            &Arg::Text("[info] Tracking user: ".to_owned())
+        );
+        assert_eq!(log.args[4], Arg::Nil);
+        let params = vec!["email".to_owned(), "context".to_owned()];
+        assert_eq!(read.globals["track_user"], Some(params));
+    }
+
+    #[test]
+    fn what_does_not_compile_is_said_with_its_line() {
+        let read = chunk("local x = 1\nif x then\n  y()\n");
+        assert_eq!(read.faults[0].at.line, 13);
+        let read = chunk("ngx.say(\"x\")\nend");
+        assert_eq!(read.faults[0].at.line, 11);
+    }
+
+    #[test]
+    fn what_luajit_takes_is_no_fault() {
+        for code in [
+            "goto done; do local y = 1ULL + 0xffLL + 2i end ::done::",
+            "while true do break; f() end",
+            "local t = {1, 2; 3};;; ::l:: ;",
+            "#!/usr/bin/env resty\nlocal s = 'a\\z\n  b\\x41' .. [==[ ]] ]==]",
+            "local function f(...) return ... end f{1} f'x' (g or h)()",
+        ] {
+            let read = chunk(code);
+            assert!(read.faults.is_empty(), "{code}: {:?}", read.faults);
+        }
     }
 }

@@ -1,8 +1,12 @@
 //! Who may come in, and whom the upstream is told.
 
 use super::{
-    super::config::{Match, Node, Place},
-    Finding, Level, Seen, finding, locations, text, titles,
+    Finding, Seen, finding, locations,
+    seen::{grouped, titles},
+};
+use crate::lint::{
+    Level,
+    config::{Node, Place},
 };
 
 /// Directives that pass a request on.
@@ -30,22 +34,19 @@ const GUARDS: &[&str] = &[
 /// Headers that say who somebody is.
 const IDENTITY: &[&str] = &["X-Forwarded-Email", "X-Auth-Request-Email"];
 
-fn passes_on(place: &Place<'_>) -> bool {
+/// Whether one of these directives stands right in a place.
+fn has(place: &Place<'_>, names: &[&str]) -> bool {
     let mut nodes = place.node().children.iter();
-    nodes.any(|node| PASSES.contains(&node.name.as_str()))
+    nodes.any(|node| names.contains(&node.name.as_str()))
 }
 
 fn serves_files(place: &Place<'_>) -> bool {
-    let mut nodes = place.node().children.iter();
-    nodes.any(|node| ["alias", "root"].contains(&node.name.as_str()))
-        && place.node().named("return").next().is_none()
+    has(place, &["alias", "root"]) && !has(place, &["return"])
 }
 
 fn is_guarded(place: &Place<'_>) -> bool {
-    GUARDS.iter().any(|name| {
-        let guards = place.effective(name);
-        guards.iter().any(|node| node.arg(0) != "off")
-    })
+    let mut guards = GUARDS.iter().flat_map(|name| place.effective(name));
+    guards.any(|node| node.arg(0) != "off")
 }
 
 /// Whether everybody may come here: the ways of the login, and the health check.
@@ -53,11 +54,8 @@ fn is_for_everybody(seen: &Seen<'_>, place: &Place<'_>) -> bool {
     let profile = &seen.inputs.profile;
     let callback = profile.login.callback.trim_start_matches('/');
     let login = format!("/{}/", callback.split('/').next().unwrap_or_default());
-    let args = &place.node().args;
-    let path = args
-        .last()
-        .map_or("", String::as_str)
-        .trim_start_matches('^');
+    let path = place.node().args.last().map_or("", String::as_str);
+    let path = path.trim_start_matches('^');
     path.starts_with(&login)
         || path.starts_with(login.trim_end_matches('/'))
         || path.starts_with(&profile.health.path)
@@ -66,44 +64,27 @@ fn is_for_everybody(seen: &Seen<'_>, place: &Place<'_>) -> bool {
 
 /// A location that hands out what is protected, and asks nobody who they are.
 pub fn unprotected(seen: &Seen<'_>) -> Vec<Finding> {
-    let visited: Vec<Place<'_>> = locations::visited(seen)
-        .into_iter()
-        .filter_map(|(path, _)| match seen.public_location(path) {
-            Match::Found(place) => Some(place),
-            _ => None,
-        })
+    let visited: Vec<usize> = (locations::visited(seen).into_iter())
+        .filter_map(|(path, _)| Some(seen.public_location(path)?.node().id))
         .collect();
     let mut found = Vec::new();
     for place in seen.public_locations() {
-        let is_visited = visited.iter().any(|one| one.node().id == place.node().id);
+        let is_visited = visited.contains(&place.node().id);
+        let target = seen.target(&place);
         if is_for_everybody(seen, &place)
             || is_guarded(&place)
-            || !(passes_on(&place) || is_visited && serves_files(&place))
-            || seen
-                .target(&place)
-                .is_some_and(|(_, target)| seen.is_login_service(target))
+            || !(has(&place, PASSES) || is_visited && serves_files(&place))
+            || target.is_some_and(|(_, target)| seen.is_login_service(target))
             || seen.reach(&place).may_refuse(&["track_user"])
         {
             continue;
         }
-        let title = place.title();
-        found.push(finding(
-            "location-unprotected",
-            if is_visited { Level::Error } else { Level::Warning },
-            place.at(),
-            text(
-                format!("`{title}` answers everybody: it has no auth_request, and its Lua turns nobody away"),
-                format!("`{title}` は誰でもアクセスできます：auth_request がなく、Luaでも拒否していません"),
-            ),
-            text(
-                "whoever reaches the gateway gets what is behind it, without a login and also when banned",
-                "ログインなしで、またBANされたユーザーでも、背後のサービスにアクセスできます",
-            ),
-            text(
-                "ask for a session or a token before it is passed on: access_by_lua_block or auth_request",
-                "access_by_lua_block または auth_request で、セッションまたはトークンを確認してください",
-            ),
-        ));
+        let level = match is_visited {
+            true => Level::Error,
+            false => Level::Warning,
+        };
+        let title = [("title", place.title().into())];
+        found.push(finding("location-unprotected", place.at(), &title).at_level(level));
     }
     found
 }
@@ -147,55 +128,33 @@ fn passed_on<'a>(seen: &'a Seen<'_>, place: &Place<'_>) -> Vec<&'a str> {
 /// Locations that pass on what a client says about who it is: one finding for each set of
 /// headers, at the first location that has it.
 pub fn identity(seen: &Seen<'_>) -> Vec<Finding> {
-    let mut passing: Vec<(Vec<&str>, Vec<Place<'_>>)> = Vec::new();
-    for place in seen.public_locations() {
-        let headers = passed_on(seen, &place);
-        match passing.iter_mut().find(|(known, _)| *known == headers) {
-            _ if headers.is_empty() => {}
-            Some((_, places)) => places.push(place),
-            None => passing.push((headers, vec![place])),
-        }
-    }
-    let said = passing.iter();
-    said.filter_map(|(headers, places)| passes(seen, headers, places))
-        .collect()
-}
-
-fn passes(seen: &Seen<'_>, headers: &[&str], places: &[Place<'_>]) -> Option<Finding> {
-    let user_header = seen.inputs.profile.llm.user_header.as_str();
-    let llm = match seen.public_location(&seen.inputs.profile.llm.path) {
-        Match::Found(place) => Some(place.node().id),
-        _ => None,
+    let locations = seen.public_locations().into_iter();
+    let passing = locations.map(|place| (passed_on(seen, &place), place));
+    let passing = grouped(passing.filter(|(headers, _)| !headers.is_empty()));
+    let llm = &seen.inputs.profile.llm;
+    let api = seen.public_location(&llm.path).map(|place| place.node().id);
+    let decides = |headers: &[&str], places: &[Place<'_>]| {
+        headers.contains(&llm.user_header.as_str())
+            && places.iter().any(|place| Some(place.node().id) == api)
     };
-    let decides =
-        headers.contains(&user_header) && places.iter().any(|place| Some(place.node().id) == llm);
-    let (titles, headers) = (titles(places), headers.join(", "));
-    Some(finding(
-        "identity-headers-passed",
-        if decides {
-            Level::Error
-        } else {
-            Level::Warning
-        },
-        places.first()?.at(),
-        text(
-            format!("{titles}: {headers} are passed on as the client sent them"),
-            format!("{titles}：クライアントが送信した {headers} がそのまま転送されます"),
-        ),
-        text(
-            "a client can say that it is somebody else, and an upstream that trusts the gateway believes it",
-            "クライアントが他人を名乗ることができ、ゲートウェイを信頼する上流はそれを信じます",
-        ),
-        text(
-            "set or clear each of them there: proxy_set_header NAME \"\", or ngx.req.clear_header",
-            "proxy_set_header NAME \"\" または ngx.req.clear_header で、それぞれ設定または削除してください",
-        ),
-    ))
+    let found = passing.into_iter().filter_map(|(headers, places)| {
+        let level = match decides(&headers, &places) {
+            true => Level::Error,
+            false => Level::Warning,
+        };
+        let values = [
+            ("titles", titles(&places).into()),
+            ("headers", headers.join(", ").into()),
+        ];
+        let at = places.first()?.at();
+        Some(finding("identity-headers-passed", at, &values).at_level(level))
+    });
+    found.collect()
 }
 
 /// auth_request in a location for browsers, without the way to the login.
 pub fn login_lost(seen: &Seen<'_>) -> Vec<Finding> {
-    let Match::Found(place) = seen.public_location("/") else {
+    let Some(place) = seen.public_location("/") else {
         return Vec::new();
     };
     let asks = place.effective("auth_request");
@@ -203,34 +162,10 @@ pub fn login_lost(seen: &Seen<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let pages = place.effective("error_page");
-    let handled = pages
-        .iter()
-        .any(|node| node.args.iter().any(|arg| arg == "401"));
+    let handled = (pages.iter()).any(|node| node.args.iter().any(|arg| arg == "401"));
     if handled || !place.handlers().is_empty() {
         return Vec::new();
     }
-    vec![finding(
-        "login-redirect-lost",
-        Level::Error,
-        &asks.at,
-        text(
-            format!(
-                "auth_request in `{}`, and no error_page 401 holds there",
-                place.title()
-            ),
-            format!(
-                "`{}` に auth_request がありますが、error_page 401 が有効ではありません",
-                place.title()
-            ),
-        ),
-        text(
-            "a browser without a session gets a bare 401 in place of the way to the login (2.1)",
-            "セッションのないブラウザはログインへ誘導されず、401エラーになります（2.1）",
-        ),
-        text(
-            "add `error_page 401 = /oauth2/start?rd=$escaped_request_uri;` or its like; an error_page of \
-             its own in a location takes the place of all those around it",
-            "`error_page 401 = /oauth2/start?rd=…;` などを追加してください。location 内の error_page は外側の設定をすべて上書きします",
-        ),
-    )]
+    let title = [("title", place.title().into())];
+    vec![finding("login-redirect-lost", &asks.at, &title)]
 }

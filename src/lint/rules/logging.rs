@@ -1,11 +1,13 @@
 //! The lines that tell of tracking: whether they are written, at which level, and where to.
 
-use super::{
-    super::{
+use super::{Finding, Seen, finding};
+use crate::{
+    lint::{
+        Level,
         config::{Node, Place},
         lua::{Arg, Call, Chunk},
     },
-    Finding, Level, Seen, finding, text,
+    plan::Text,
 };
 
 /// nginx's levels, the gravest first.
@@ -24,10 +26,9 @@ const SHOWN: &[&str] = &[
 
 fn rank(level: &str) -> Option<usize> {
     // `debug_http` and its like are debug for a part.
-    let level = if level.starts_with("debug_") {
-        "debug"
-    } else {
-        level
+    let level = match level.starts_with("debug_") {
+        true => "debug",
+        false => level,
     };
     LEVELS.iter().position(|known| *known == level)
 }
@@ -46,10 +47,8 @@ struct Line<'a> {
 /// Every line of the profile's patterns `tracking` and `success` that the Lua writes.
 fn lines<'a>(seen: &Seen<'a>) -> Vec<Line<'a>> {
     let log = &seen.inputs.profile.log;
-    let phrases: Vec<String> = [&log.tracking, &log.success]
-        .into_iter()
-        .filter_map(|pattern| phrase(pattern))
-        .collect();
+    let patterns = [&log.tracking, &log.success].into_iter();
+    let phrases: Vec<String> = patterns.filter_map(|pattern| phrase(pattern)).collect();
     let all = seen.all_lua();
     let calls = all.calls().filter_map(|call| {
         let (level, said) = match call.name.as_str() {
@@ -57,23 +56,20 @@ fn lines<'a>(seen: &Seen<'a>) -> Vec<Line<'a>> {
             "print" => (rank("notice")?, call.args.as_slice()),
             _ => return None,
         };
-        let parts: Vec<&Arg> = said.iter().flat_map(Arg::parts).collect();
+        let parts: Vec<Option<&str>> = (said.iter().flat_map(Arg::parts))
+            .map(|part| match part {
+                Arg::Text(text) => Some(text.as_str()),
+                _ => None,
+            })
+            .collect();
         let (phrase, at) = phrases.iter().find_map(|phrase| {
-            let at = parts.iter().position(|part| match part {
-                Arg::Text(text) => text.contains(phrase.as_str()),
-                _ => false,
-            })?;
-            Some((phrase.clone(), at))
+            let holds = |part: &Option<&str>| part.is_some_and(|text| text.contains(phrase));
+            Some((phrase.clone(), parts.iter().position(holds)?))
         })?;
-        let before = parts.iter().take(at + 1).map(|part| match part {
-            Arg::Text(text) => Some(text.as_str()),
-            _ => None,
-        });
-        let before: Option<String> = before.collect();
         Some(Line {
             call,
             level,
-            before,
+            before: parts.into_iter().take(at + 1).collect(),
             phrase,
         })
     });
@@ -83,8 +79,8 @@ fn lines<'a>(seen: &Seen<'a>) -> Vec<Line<'a>> {
 /// The level that an argument of `ngx.log` names.
 fn level_of(arg: &Arg) -> Option<usize> {
     match arg {
-        Arg::Name(name) => rank(&name.strip_prefix("ngx.")?.to_lowercase())
-            .or_else(|| (name == "ngx.ERR").then(|| rank("error")).flatten()),
+        Arg::Name(name) if name == "ngx.ERR" => rank("error"),
+        Arg::Name(name) => rank(&name.strip_prefix("ngx.")?.to_lowercase()),
         Arg::Number(number) => number.parse().ok().filter(|rank| *rank < LEVELS.len()),
         _ => None,
     }
@@ -117,12 +113,12 @@ fn places<'a>(seen: &Seen<'a>, call: &Call) -> Vec<Place<'a>> {
 /// Up to which level a place's log goes, and the directive that says so.
 fn threshold<'a>(place: &Place<'a>) -> (usize, Option<&'a Node>) {
     let default = rank("error").unwrap_or_default();
-    let logs = place.effective("error_log");
     let level = |node: &Node| match node.arg(1) {
         "" => default,
         named => rank(named).unwrap_or(LEVELS.len()),
     };
-    let widest = logs.into_iter().max_by_key(|node| level(node));
+    let logs = place.effective("error_log").into_iter();
+    let widest = logs.max_by_key(|node| level(node));
     (widest.map_or(default, level), widest)
 }
 
@@ -131,131 +127,78 @@ pub fn dropped(seen: &Seen<'_>) -> Vec<Finding> {
     if !seen.inputs.config.complete {
         return Vec::new();
     }
-    let mut found = Vec::new();
-    for line in lines(seen) {
+    let found = lines(seen).into_iter().filter_map(|line| {
         let places = places(seen, line.call);
-        let Some((threshold, log)) = places
-            .iter()
-            .map(threshold)
-            .find(|(threshold, _)| line.level > *threshold)
-        else {
-            continue;
+        let mut thresholds = places.iter().map(threshold);
+        let (threshold, log) = thresholds.find(|(threshold, _)| line.level > *threshold)?;
+        let kept = LEVELS.get(threshold).copied().unwrap_or("error");
+        let by = match log.map(|node| node.at.short()) {
+            Some(at) => Text {
+                en: format!("`error_log … {kept}` ({at})"),
+                ja: format!("`error_log … {kept}`（{at}）"),
+            },
+            None => Text {
+                en: "error_log, which is not set, and then keeps `error` and graver,".to_owned(),
+                ja: "error_log（未設定、既定は `error`）".to_owned(),
+            },
         };
-        let (level, kept) = (
-            LEVELS[line.level],
-            LEVELS.get(threshold).copied().unwrap_or("error"),
-        );
-        let (by_en, by_ja) = match log {
-            Some(node) => {
-                let at = node.at.short();
-                (
-                    format!("`error_log … {kept}` ({at})"),
-                    format!("`error_log … {kept}`（{at}）"),
-                )
-            }
-            None => (
-                "error_log, which is not set, and then keeps `error` and graver,".to_owned(),
-                "error_log（未設定、既定は `error`）".to_owned(),
-            ),
-        };
-        let phrase = &line.phrase;
-        found.push(finding(
-            "tracking-line-dropped",
-            Level::Error,
-            &line.call.at,
-            text(
-                format!("\"{phrase}\" is logged at {level}, and {by_en} drops it"),
-                format!("\"{phrase}\" は {level} で出力されますが、{by_ja}によって破棄されます"),
-            ),
-            text(
-                "the line is never written: nobody sees that users are tracked, and items 3.1 to 3.6 fail",
-                "この行は出力されず、ユーザー追跡を確認できません（項目3.1〜3.6が失敗します）",
-            ),
-            text(
-                format!("log it at {kept} with \"[info] \" before the text, or lower the level of error_log to {level}"),
-                format!("\"[info] \" を付けて {kept} で出力するか、error_log のレベルを {level} に変更してください"),
-            ),
-        ));
-    }
-    found
+        let values = [
+            ("phrase", line.phrase.into()),
+            ("level", LEVELS[line.level].into()),
+            ("by", by),
+            ("kept", kept.into()),
+        ];
+        Some(finding("tracking-line-dropped", &line.call.at, &values))
+    });
+    found.collect()
 }
 
 /// A line that carries another level than the profile asks for.
 pub fn mislabelled(seen: &Seen<'_>) -> Vec<Finding> {
     let wanted = &seen.inputs.profile.log.level;
     let tag = format!("[{wanted}]");
-    let lines = lines(seen).into_iter();
-    lines
+    let untagged = |before: &String| !before.contains(&tag);
+    let wrong = (lines(seen).into_iter())
         .filter(|line| Some(line.level) != rank(wanted))
-        .filter(|line| line.before.as_ref().is_some_and(|before| !before.contains(&tag)))
-        .map(|line| {
-            let (phrase, level) = (&line.phrase, LEVELS[line.level]);
-            finding(
-                "tracking-line-level",
-                Level::Error,
-                &line.call.at,
-                text(
-                    format!("\"{phrase}\" is logged at {level}, and does not say {tag}"),
-                    format!("\"{phrase}\" は {level} で出力され、{tag} が付いていません"),
-                ),
-                text(
-                    format!("the plan looks for this line with {tag}: it is taken for another one"),
-                    format!("計画では {tag} の付いた行を確認するため、この行は該当しません"),
-                ),
-                text(
-                    format!("write \"{tag} {phrase}\", or log it at {wanted} where error_log keeps that"),
-                    format!("\"{tag} {phrase}\" と出力するか、error_log が許す場合は {wanted} で出力してください"),
-                ),
-            )
-        })
-        .collect()
+        .filter(|line| line.before.as_ref().is_some_and(untagged));
+    let found = wrong.map(|line| {
+        let values = [
+            ("phrase", line.phrase.into()),
+            ("level", LEVELS[line.level].into()),
+            ("tag", tag.as_str().into()),
+            ("wanted", wanted.into()),
+        ];
+        finding("tracking-line-level", &line.call.at, &values)
+    });
+    found.collect()
 }
 
 /// Log files that `docker compose logs` does not show.
 pub fn hidden(seen: &Seen<'_>) -> Vec<Finding> {
+    let elsewhere = ["/proc/", "/dev/fd/", "syslog:", "memory:"];
     let shown = |node: &&Node| {
         let target = node.arg(0);
-        SHOWN.contains(&target)
-            || ["/proc/", "/dev/fd/", "syslog:", "memory:"]
-                .iter()
-                .any(|s| target.starts_with(s))
+        SHOWN.contains(&target) || elsewhere.iter().any(|start| target.starts_with(start))
     };
-    let mut levels: Vec<&Node> = Vec::new();
-    seen.model.main().node().walk(&mut |node| levels.push(node));
     let mut found = Vec::new();
-    for level in levels {
-        let logs: Vec<&Node> = level.named("error_log").collect();
+    seen.model.main().node().walk(&mut |block| {
+        let logs: Vec<&Node> = block.named("error_log").collect();
         let (Some(log), false) = (logs.first(), logs.iter().any(shown)) else {
-            continue;
+            return;
         };
-        let target = log.arg(0);
-        let nowhere = target == "/dev/null";
-        found.push(finding(
-            "log-hidden",
-            if nowhere { Level::Error } else { Level::Warning },
-            &log.at,
-            text(
-                format!("error_log goes to {target}, which `docker compose logs` does not show"),
-                format!("error_log の出力先 {target} は `docker compose logs` に表示されません"),
-            ),
-            text(
-                if nowhere {
-                    "nothing that is logged here can be seen by anybody"
-                } else {
-                    "the plan's commands look at `docker compose logs`; unless the file is a link to \
-                     /dev/stderr, they find nothing"
-                },
-                if nowhere {
-                    "ここで出力されるログは誰にも確認できません"
-                } else {
-                    "計画のコマンドは `docker compose logs` を確認します。/dev/stderr へのリンクでない限り、何も見つかりません"
-                },
-            ),
-            text(
-                "write to /dev/stderr",
-                "出力先を /dev/stderr にしてください",
-            ),
-        ));
-    }
+        let (level, unseen) = match log.arg(0) {
+            "/dev/null" => (Level::Error, Text {
+                en: "nothing that is logged here can be seen by anybody".to_owned(),
+                ja: "ここで出力されるログは誰にも確認できません".to_owned(),
+            }),
+            _ => (Level::Warning, Text {
+                en: "the plan's commands look at `docker compose logs`; unless the file is a link to \
+                     /dev/stderr, they find nothing".to_owned(),
+                ja: "計画のコマンドは `docker compose logs` を確認します。/dev/stderr へのリンクでない限り、何も見つかりません".to_owned(),
+            }),
+        };
+        let values = [("target", log.arg(0).into()), ("unseen", unseen)];
+        found.push(finding("log-hidden", &log.at, &values).at_level(level));
+    });
     found
 }

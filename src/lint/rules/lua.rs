@@ -2,43 +2,27 @@
 
 use std::collections::BTreeSet;
 
-use super::{Finding, Level, Seen, finding, text};
+use super::{Finding, Seen, finding};
+use crate::lint::Level;
 
 /// Lua that does not compile. In a module that nothing requires it does no harm yet.
 pub fn syntax(seen: &Seen<'_>) -> Vec<Finding> {
     let all = seen.all_lua();
-    let used = |name: &str| all.modules.contains(name);
-    let blocks = seen
-        .inputs
-        .chunks
-        .values()
-        .map(|chunk| (chunk, Level::Error));
+    let blocks = seen.inputs.chunks.values();
+    let blocks = blocks.map(|chunk| (chunk, Level::Error));
     let modules = (seen.inputs.modules.own.iter()).map(|(name, chunk)| {
-        let level = if used(name) {
-            Level::Error
-        } else {
-            Level::Warning
+        let level = match all.modules.contains(name) {
+            true => Level::Error,
+            false => Level::Warning,
         };
         (chunk, level)
     });
-    blocks
-        .chain(modules)
-        .filter_map(|(chunk, level)| Some((chunk.faults.first()?, level)))
+    let all = blocks.chain(modules);
+    let faults = all.filter_map(|(chunk, level)| Some((chunk.faults.first()?, level)));
+    faults
         .map(|(fault, level)| {
-            finding(
-                "lua-syntax",
-                level,
-                &fault.at,
-                text(
-                    format!("this Lua does not compile: {}", fault.says),
-                    format!("このLuaはコンパイルできません：{}", fault.says),
-                ),
-                text(
-                    "`nginx -t` does not compile Lua: the gateway starts, and answers 500 where this runs",
-                    "`nginx -t` はLuaをコンパイルしないため起動は成功し、実行時に500エラーになります",
-                ),
-                text("correct the syntax", "構文を修正してください"),
-            )
+            let says = [("says", fault.says.as_str().into())];
+            finding("lua-syntax", &fault.at, &says).at_level(level)
         })
         .collect()
 }
@@ -59,20 +43,8 @@ pub fn modules(seen: &Seen<'_>) -> Vec<Finding> {
             if named.insert((call.at.file.clone(), call.at.line, name)) {
                 found.push(finding(
                     "lua-module-missing",
-                    Level::Error,
                     &call.at,
-                    text(
-                        format!("require \"{name}\": nothing provides this module"),
-                        format!("require \"{name}\"：このモジュールが見つかりません"),
-                    ),
-                    text(
-                        "the first request that comes here ends with 500; in init_by_lua the gateway does not start",
-                        "ここに到達した最初のリクエストが500エラーになります（init_by_luaでは起動に失敗します）",
-                    ),
-                    text(
-                        "add it to the folder of --lua, or name its folder with --lualib",
-                        "--lua のフォルダに追加するか、--lualib でフォルダを指定してください",
-                    ),
+                    &[("name", name.into())],
                 ));
             }
         }
@@ -95,26 +67,8 @@ fn standard_path(seen: &Seen<'_>) -> bool {
 /// `*_by_lua_file` that names a module's file that is not there.
 pub fn files(seen: &Seen<'_>) -> Vec<Finding> {
     let unknown = seen.inputs.unknown_lua.iter();
-    unknown
-        .filter_map(|(at, path)| Some((at, path.as_ref()?)))
-        .map(|(at, path)| {
-            finding(
-                "lua-file-missing",
-                Level::Error,
-                at,
-                text(
-                    format!("the Lua file {path} is not there"),
-                    format!("Luaファイル {path} がありません"),
-                ),
-                text(
-                    "every request that comes here is answered with 404 or 500",
-                    "ここに到達したリクエストは404または500になります",
-                ),
-                text(
-                    "add it to the folder of --lua",
-                    "--lua のフォルダに追加してください",
-                ),
-            )
-        })
+    let missing = unknown.filter_map(|(at, path)| Some((at, path.as_ref()?)));
+    missing
+        .map(|(at, path)| finding("lua-file-missing", at, &[("path", path.into())]))
         .collect()
 }

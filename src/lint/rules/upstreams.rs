@@ -1,17 +1,17 @@
 //! How requests are passed on.
 
 use super::{
-    super::config::{Match, Node, Place},
-    Finding, Level, Seen, finding, text, titles,
+    Finding, Seen, finding,
+    seen::{grouped, titles},
 };
+use crate::lint::config::{Node, Place};
 
 /// Whether the Connection header that a place sends lets the connection live; `None` where
 /// that cannot be known.
 fn keeps_open(seen: &Seen<'_>, place: &Place<'_>) -> Option<bool> {
     let headers = place.effective("proxy_set_header");
-    let connection = headers
-        .iter()
-        .rfind(|node| node.arg(0).eq_ignore_ascii_case("connection"));
+    let mut connection = headers.iter().rev();
+    let connection = connection.find(|node| node.arg(0).eq_ignore_ascii_case("connection"));
     let Some(connection) = connection else {
         return Some(false);
     };
@@ -36,19 +36,12 @@ fn keeps_open(seen: &Seen<'_>, place: &Place<'_>) -> Option<bool> {
 }
 
 /// What a place lacks for its upstream's connections to be kept.
-fn lacks(seen: &Seen<'_>, place: &Place<'_>) -> Option<(&'static str, &'static str)> {
+fn lacks(seen: &Seen<'_>, place: &Place<'_>) -> Vec<&'static str> {
     let old = !matches!(place.value("proxy_http_version"), Some("1.1" | "2"));
     let closes = keeps_open(seen, place) == Some(false);
-    let header = "proxy_set_header Connection \"\"";
-    match (old, closes) {
-        (false, false) => None,
-        (true, false) => Some(("proxy_http_version 1.1", "proxy_http_version 1.1")),
-        (false, true) => Some((header, header)),
-        (true, true) => Some((
-            "proxy_http_version 1.1 and proxy_set_header Connection \"\"",
-            "proxy_http_version 1.1 と proxy_set_header Connection \"\"",
-        )),
-    }
+    let version = old.then_some("proxy_http_version 1.1");
+    let header = closes.then_some("proxy_set_header Connection \"\"");
+    version.into_iter().chain(header).collect()
 }
 
 /// `keepalive` in an upstream whose connections cannot be kept: one finding for each upstream
@@ -57,161 +50,73 @@ pub fn keepalive(seen: &Seen<'_>) -> Vec<Finding> {
     if !seen.inputs.config.complete {
         return Vec::new();
     }
-    type Cause<'a> = (&'a str, (&'static str, &'static str));
-    let mut causes: Vec<(Cause<'_>, Vec<Place<'_>>)> = Vec::new();
-    for place in seen.model.locations() {
-        let Some((_, target)) = seen.target(&place) else {
-            continue;
-        };
-        let upstream = seen.model.upstream(target);
-        let kept = upstream.and_then(|node| node.named("keepalive").next());
-        let (Some(lacks), true) = (
-            lacks(seen, &place),
-            kept.is_some_and(|node| node.arg(0) != "0"),
-        ) else {
-            continue;
-        };
-        let cause = (target, lacks);
-        match causes.iter_mut().find(|(known, _)| *known == cause) {
-            Some((_, places)) => places.push(place),
-            None => causes.push((cause, vec![place])),
-        }
-    }
-    let said = causes.iter();
-    said.filter_map(|((target, lacks), places)| not_kept(seen, target, *lacks, places))
-        .collect()
-}
-
-fn not_kept(
-    seen: &Seen<'_>,
-    target: &str,
-    (missing_en, missing_ja): (&str, &str),
-    places: &[Place<'_>],
-) -> Option<Finding> {
-    let (pass, _) = seen.target(places.first()?)?;
-    let titles = titles(places);
-    Some(finding(
-        "keepalive-lost",
-        Level::Warning,
-        &pass.at,
-        text(
-            format!(
-                "{titles}: upstream {target} keeps connections, and here {missing_en} is missing"
-            ),
-            format!(
-                "{titles}：アップストリーム {target} は接続を保持しますが、{missing_ja} がありません"
-            ),
-        ),
-        text(
-            "every request opens a connection of its own and closes it: the pool stays empty (7.1)",
-            "リクエストごとに接続が開閉され、接続プールが使用されません（7.1）",
-        ),
-        text(
-            format!(
-                "add {missing_en}; a proxy_set_header of its own in a location takes the place of all those around it"
-            ),
-            format!(
-                "{missing_ja} を追加してください。location 内の proxy_set_header は外側の設定をすべて上書きします"
-            ),
-        ),
-    ))
+    let locations = seen.model.locations().into_iter();
+    let lacking = locations.filter_map(|place| {
+        let (pass, target) = seen.target(&place)?;
+        let kept = seen.model.upstream(target)?.named("keepalive").next()?;
+        let lacks = lacks(seen, &place);
+        (kept.arg(0) != "0" && !lacks.is_empty()).then_some(((target, lacks), (pass, place)))
+    });
+    let found = grouped(lacking)
+        .into_iter()
+        .filter_map(|((target, lacks), at)| {
+            let (passes, places): (Vec<&Node>, Vec<Place<'_>>) = at.into_iter().unzip();
+            let values = [
+                ("titles", titles(&places).into()),
+                ("target", target.into()),
+                ("missing", lacks.join(", ").into()),
+            ];
+            Some(finding("keepalive-lost", &passes.first()?.at, &values))
+        });
+    found.collect()
 }
 
 /// The location of the LLM API, where it passes requests on.
 fn llm<'a>(seen: &Seen<'a>) -> Option<(Place<'a>, &'a Node)> {
-    match seen.public_location(&seen.inputs.profile.llm.path) {
-        Match::Found(place) => {
-            let (pass, _) = seen.target(&place)?;
-            Some((place, pass))
-        }
-        _ => None,
-    }
+    let place = seen.public_location(&seen.inputs.profile.llm.path)?;
+    let (pass, _) = seen.target(&place)?;
+    Some((place, pass))
 }
 
 /// Answers that come piece by piece, and are held back until they are whole.
 pub fn streaming(seen: &Seen<'_>) -> Vec<Finding> {
-    let Some((place, pass)) = llm(seen) else {
-        return Vec::new();
-    };
-    if !seen.inputs.config.complete || place.value("proxy_buffering") == Some("off") {
-        return Vec::new();
-    }
-    vec![finding(
-        "stream-buffered",
-        Level::Warning,
-        &pass.at,
-        text(
-            format!(
-                "`{}` is the LLM API, and proxy_buffering is on there",
-                place.title()
-            ),
-            format!(
-                "LLM APIの `{}` で proxy_buffering が有効です",
-                place.title()
-            ),
-        ),
-        text(
-            "a streamed answer reaches the client in lumps, unless the upstream says X-Accel-Buffering: no",
-            "上流が X-Accel-Buffering: no を返さない限り、ストリーミング応答がまとめて届きます",
-        ),
-        text(
-            "set `proxy_buffering off;` here",
-            "ここに `proxy_buffering off;` を設定してください",
-        ),
-    )]
+    let held_back = llm(seen).filter(|(place, _)| {
+        seen.inputs.config.complete && place.value("proxy_buffering") != Some("off")
+    });
+    let found = held_back.map(|(place, pass)| {
+        finding(
+            "stream-buffered",
+            &pass.at,
+            &[("title", place.title().into())],
+        )
+    });
+    found.into_iter().collect()
 }
 
 /// A limit below which prompts do not fit.
 pub fn body_limit(seen: &Seen<'_>) -> Vec<Finding> {
-    let Some((place, _)) = llm(seen) else {
-        return Vec::new();
-    };
-    let limits = place.effective("client_max_body_size");
-    let Some(limit) = limits.last() else {
-        return Vec::new();
-    };
-    let small = bytes(limit.arg(0)).is_some_and(|bytes| bytes > 0 && bytes < 1 << 20);
-    if !small {
-        return Vec::new();
-    }
-    let size = limit.arg(0);
-    vec![finding(
-        "body-limit-small",
-        Level::Warning,
-        &limit.at,
-        text(
-            format!(
-                "client_max_body_size {size} holds for the LLM API (`{}`)",
-                place.title()
-            ),
-            format!(
-                "LLM API（`{}`）に client_max_body_size {size} が適用されます",
-                place.title()
-            ),
-        ),
-        text(
-            "a conversation of some length, or one with an image, is refused with 413",
-            "長い会話や画像を含むリクエストは413エラーになります",
-        ),
-        text(
-            "allow some megabytes there: `client_max_body_size 32m;`",
-            "数メガバイトを許可してください：`client_max_body_size 32m;`",
-        ),
-    )]
+    let limit = llm(seen).and_then(|(place, _)| {
+        let limit = *place.effective("client_max_body_size").last()?;
+        let small = bytes(limit.arg(0)).is_some_and(|bytes| bytes > 0 && bytes < 1 << 20);
+        small.then_some((place, limit))
+    });
+    let found = limit.map(|(place, limit)| {
+        let values = [
+            ("size", limit.arg(0).into()),
+            ("title", place.title().into()),
+        ];
+        finding("body-limit-small", &limit.at, &values)
+    });
+    found.into_iter().collect()
 }
 
 /// A size as nginx writes it.
 fn bytes(size: &str) -> Option<u64> {
-    let (number, factor) = match size.to_lowercase().strip_suffix(['k', 'm', 'g']) {
-        Some(number) => {
-            let shift = match size.to_lowercase().chars().last() {
-                Some('k') => 10,
-                Some('m') => 20,
-                _ => 30,
-            };
-            (number.to_owned(), 1_u64 << shift)
-        }
-        None => (size.to_owned(), 1),
-    };
-    number.parse::<u64>().ok()?.checked_mul(factor)
+    let size = size.to_lowercase();
+    let units = [("k", 10), ("m", 20), ("g", 30)];
+    let mut known = units
+        .iter()
+        .filter_map(|(unit, shift)| Some((size.strip_suffix(unit)?, shift)));
+    let (number, shift) = known.next().unwrap_or((&size, &0));
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }

@@ -1,6 +1,6 @@
 //! Bundles, tag expressions and texts, to the edge of what is accepted.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use super::{
     gherkin_error::explain,
@@ -208,6 +208,18 @@ fn a_sign_against_a_cause_must_be_a_pattern_too() {
     assert!(error.contains("`(` is no regular expression"), "{error}");
     assert!(error.contains("the plan has no item 1.7"), "{error}");
     assert!(!error.contains("no item 2.*"), "{error}");
+}
+
+/// Rewording what a failure says must not break the diagnosis.
+#[test]
+fn the_shipped_rules_read_codes_and_facts_and_no_prose() {
+    let bundle = Bundle::load(Path::new("features")).unwrap();
+    assert!(!bundle.rules.is_empty());
+    for rule in &bundle.rules {
+        for sign in rule.when.iter().chain(&rule.unless).flat_map(Sign::each) {
+            assert_eq!((&sign.says, &sign.evidence), (&None, &None), "{}", rule.id);
+        }
+    }
 }
 
 #[test]
