@@ -178,14 +178,14 @@ fn why(item: &ItemReport) -> String {
 /// Why that is not known: an item that could not tell or did not run has not noticed anything, and
 /// has not let anything through.
 pub fn noticed(report: &RunReport) -> Result<bool, String> {
-    let items = || all_items(report).filter(|item| is_selected(item));
-    if items().any(|item| standing(item) == Standing::Failed) {
+    let items = || report.selected();
+    if items().any(|item| item.outcome() == Outcome::Failed) {
         return Ok(true);
     }
     if let Some(why) = cut_off(report) {
         return Err(why);
     }
-    let mut unknown = items().filter(|item| standing(item) != Standing::Passed);
+    let mut unknown = items().filter(|item| item.outcome() != Outcome::Passed);
     match unknown.next() {
         Some(item) => Err(format!("{} could not tell{}", item.id, why(item))),
         None if items().next().is_none() => Err("no item was run".to_owned()),
