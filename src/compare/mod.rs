@@ -18,5 +18,5 @@ pub use model::*;
 pub use pace::{Pace, median, paces};
 pub use render::{json, markdown, table};
 pub use rows::compare;
-pub use state::{Change, Counts, State, all_items, change};
+pub use state::{Change, Counts, State, change};
 pub use words::state as state_word;

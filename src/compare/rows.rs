@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     CauseRow, Column, Comparison, Counts, Fact, FactRow, FindingRow, ItemRow, LintRow, Measured,
     MeasuredRow, Pace, SCHEMA_VERSION, State, TimeRow, Times, VerdictRow, Warning, WarningKind,
-    all_items, change, paces,
+    change, paces,
 };
 use crate::{
     engine::event::RunEnd,
@@ -53,13 +53,13 @@ fn differs<T: PartialEq>(values: &[T]) -> bool {
 }
 
 pub(super) fn find(report: &RunReport, id: ItemId) -> Option<&ItemReport> {
-    all_items(report).find(|item| item.id == id)
+    report.all_items().find(|item| item.id == id)
 }
 
 /// A row for each item that one of the reports has, where there is something to say of it: the plan's
 /// items, then the extended checks.
 fn by_item<T>(reports: &[RunReport], row: impl Fn(ItemId) -> Option<T>) -> Vec<T> {
-    let ids: BTreeSet<ItemId> = (reports.iter().flat_map(all_items))
+    let ids: BTreeSet<ItemId> = (reports.iter().flat_map(RunReport::all_items))
         .map(|item| item.id)
         .collect();
     ids.into_iter().filter_map(row).collect()
@@ -109,7 +109,7 @@ fn warnings(reports: &[RunReport]) -> Vec<Warning> {
         (
             WarningKind::Plan,
             unlike_first(|one, other| {
-                let ids = |report| all_items(report).map(|item| item.id).collect::<Vec<_>>();
+                let ids = |report| report.all_items().map(|item| item.id).collect::<Vec<_>>();
                 one.run.plan.en == other.run.plan.en && ids(one) == ids(other)
             }),
         ),
@@ -136,7 +136,7 @@ fn warnings(reports: &[RunReport]) -> Vec<Warning> {
 }
 
 fn chosen(report: &RunReport) -> Vec<ItemId> {
-    all_items(report)
+    report.all_items()
         .filter(|item| State::of(item) != State::NotChosen)
         .map(|item| item.id)
         .collect()
@@ -194,7 +194,7 @@ fn times(reports: &[RunReport]) -> Times {
 
 /// How long each item took that passed: one that failed has waited for something in vain.
 fn passed(report: &RunReport) -> Vec<(ItemId, f64)> {
-    all_items(report)
+    report.all_items()
         .filter(|item| State::of(item) == State::Passed)
         .map(|item| (item.id, item.duration_ms))
         .collect()
@@ -301,7 +301,7 @@ fn facts(reports: &[RunReport]) -> Vec<FactRow> {
         fact(Fact::Baseline, &|report| file(&report.run.baseline)),
         fact(Fact::Plan, &|report| report.run.plan.en.clone()),
         fact(Fact::Chosen, &|report| {
-            format!("{} / {}", chosen(report).len(), all_items(report).count())
+            format!("{} / {}", chosen(report).len(), report.all_items().count())
         }),
         fact(Fact::Profile, &|report| report.run.profile.clone()),
         fact(Fact::Stack, &|report| report.run.stack.clone()),

@@ -7,11 +7,6 @@ use crate::{
     verdict::Outcome,
 };
 
-/// Every item of a report, the extended checks last.
-pub fn all_items(report: &RunReport) -> impl Iterator<Item = &ItemReport> {
-    report.items.iter().chain(&report.extended)
-}
-
 /// What an item came to in a report, as the judgement counts it.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -53,7 +48,7 @@ impl Counts {
     #[must_use]
     pub fn of(report: &RunReport) -> Self {
         let count = |state| {
-            let states = all_items(report).map(State::of);
+            let states = report.all_items().map(State::of);
             states.filter(|found| *found == state).count()
         };
         Self {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    compare::{Counts, Measured, Pace, State, all_items},
+    compare::{Counts, Measured, Pace, State},
     engine::event::RunEnd,
     gate::{Policy, decide},
     plan::{ItemId, Text},
@@ -145,7 +145,7 @@ impl Folder {
     /// Keeps a summary of the report in the folder of this name.
     pub fn add(&mut self, folder: String, report: &RunReport) {
         self.runs.push(RunSummary::of(folder, report));
-        for item in all_items(report) {
+        for item in report.all_items() {
             let title = self.titles.entry(item.id);
             title.or_insert_with(|| item.title.clone());
         }
@@ -155,7 +155,7 @@ impl Folder {
 impl RunSummary {
     fn of(folder: String, report: &RunReport) -> Self {
         let run = &report.run;
-        let items = all_items(report).filter(|item| State::of(item) != State::NotChosen);
+        let items = report.all_items().filter(|item| State::of(item) != State::NotChosen);
         Self {
             folder,
             id: run.id.clone(),

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Mutant;
 use crate::{
-    compare::all_items,
     engine::event::RunEnd,
     plan::ItemId,
     report::{ItemReport, RunReport},
