@@ -109,7 +109,8 @@ fn warnings(reports: &[RunReport]) -> Vec<Warning> {
         (
             WarningKind::Plan,
             unlike_first(|one, other| {
-                let ids = |report| report.all_items().map(|item| item.id).collect::<Vec<_>>();
+                let ids =
+                    |report: &RunReport| report.all_items().map(|item| item.id).collect::<Vec<_>>();
                 one.run.plan.en == other.run.plan.en && ids(one) == ids(other)
             }),
         ),
@@ -136,7 +137,8 @@ fn warnings(reports: &[RunReport]) -> Vec<Warning> {
 }
 
 fn chosen(report: &RunReport) -> Vec<ItemId> {
-    report.all_items()
+    report
+        .all_items()
         .filter(|item| State::of(item) != State::NotChosen)
         .map(|item| item.id)
         .collect()
@@ -194,7 +196,8 @@ fn times(reports: &[RunReport]) -> Times {
 
 /// How long each item took that passed: one that failed has waited for something in vain.
 fn passed(report: &RunReport) -> Vec<(ItemId, f64)> {
-    report.all_items()
+    report
+        .all_items()
         .filter(|item| State::of(item) == State::Passed)
         .map(|item| (item.id, item.duration_ms))
         .collect()

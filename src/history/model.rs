@@ -155,7 +155,9 @@ impl Folder {
 impl RunSummary {
     fn of(folder: String, report: &RunReport) -> Self {
         let run = &report.run;
-        let items = report.all_items().filter(|item| State::of(item) != State::NotChosen);
+        let items = report
+            .all_items()
+            .filter(|item| State::of(item) != State::NotChosen);
         Self {
             folder,
             id: run.id.clone(),

@@ -6,11 +6,7 @@ use super::{
     run::Run,
     state::Token,
 };
-use crate::{
-    evidence::EvidenceKind,
-    model::event::Outcome,
-    plan::ItemId,
-};
+use crate::{evidence::EvidenceKind, model::event::Outcome, plan::ItemId};
 
 /// An item that has passed so far and is looked at again at the end of the run.
 #[derive(Debug)]

@@ -59,8 +59,7 @@ pub(super) struct Window {
 impl Window {
     pub(super) async fn open(
         pipe: Arc<Pipe>,
-        #[cfg(feature = "fault-injection")]
-        shut_eyes: Option<ShutEyes>,
+        #[cfg(feature = "fault-injection")] shut_eyes: Option<ShutEyes>,
     ) -> Result<Self, ChromiumError> {
         let method = "Target.createBrowserContext";
         let made = pipe.call(None, method, json!({})).await?;

@@ -15,13 +15,14 @@ use serde::Serialize;
 
 use self::{matrix::MatrixView, timeline::Timeline};
 use super::{
-    InputFile, RunReport, model,
+    InputFile, RunReport,
     text::{line, lines},
     words::{self, Words, fill},
 };
 use crate::{
     gate::ExitStatus,
     lint,
+    model::report as model,
     mutation::Matrix,
     plan::{Checklist, ItemId, Lang},
     verdict::Outcome,
