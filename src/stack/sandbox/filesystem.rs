@@ -181,6 +181,8 @@ impl Arguments {
                 self.read(&path, &layout::shipped("openresty"))?;
             } else if path.is_symlink() {
                 self.mount("--symlink", &fs::read_link(&path)?, &path);
+            } else if fs::read_dir(&path).is_ok_and(|mut inside| inside.next().is_none()) {
+                self.folder(&path);
             } else {
                 self.read(&path, &path)?;
             }
@@ -200,7 +202,10 @@ impl Arguments {
                 .map(|name| Path::new("nginx").join(name)),
         ) {
             let path = Path::new("/etc").join(name);
-            if path.exists() {
+            if path.is_file() {
+                // A copy: each mount makes every start of a program slower.
+                self.file(&path, &fs::read(&path)?, first)?;
+            } else if path.exists() {
                 self.read(&path, &path)?;
             }
         }
@@ -220,22 +225,18 @@ impl Arguments {
             ("/etc/resolv.conf", NAME_SERVER.to_owned()),
             ("/etc/nsswitch.conf", NAME_SERVICES.to_owned()),
         ] {
-            self.file(path, &content, first)?;
+            self.file(Path::new(path), content.as_bytes(), first)?;
         }
         Ok(())
     }
 
     /// A file with this content, which is on no disk.
-    fn file(&mut self, path: &str, content: &str, first: i32) -> io::Result<()> {
+    fn file(&mut self, path: &Path, content: &[u8], first: i32) -> io::Result<()> {
         let at = i32::try_from(self.files.len()).map_err(io::Error::other)?;
-        self.files.push(in_memory("file", content.as_bytes())?);
-        self.add([
-            "--perms",
-            "0444",
-            "--ro-bind-data",
-            &(first + at).to_string(),
-            path,
-        ]);
+        self.files.push(in_memory("file", content)?);
+        let descriptor = (first + at).to_string();
+        self.add(["--perms", "0444", "--file", &descriptor]);
+        self.args.push(path.into());
         Ok(())
     }
 }
