@@ -7,7 +7,7 @@ const LEAST: Duration = Duration::from_millis(1);
 
 /// How long to leave alone what was waited for since `started`, until it is looked at again:
 /// what comes soon is seen soon, and what is long in coming costs no processor meanwhile.
-pub fn pause(started: Instant) -> Duration {
+fn pause(started: Instant) -> Duration {
     LEAST.max(started.elapsed() / 20)
 }
 

@@ -1,13 +1,9 @@
 //! The one form of a check: a subject, which is what was done and what was seen of it, and a
 //! matcher, which is what must be. Where they do not fit, they say so by themselves.
 
-use std::{
-    fmt::{self, Display},
-    time::{Duration, Instant},
-};
+use std::fmt::{self, Display};
 
 use super::error::{Seen, StepError, StepResult};
-use crate::probe::log::pause;
 
 /// What was done, and what was seen of it.
 #[derive(Debug)]
@@ -97,23 +93,6 @@ impl Display for Status {
     }
 }
 
-/// Asks again until an answer is `enough` or the deadline has passed, and returns the last one:
-/// whether it is enough is the caller's to check. The pauses grow with the time that has passed.
-pub async fn poll<T, E>(
-    deadline: Duration,
-    mut ask: impl AsyncFnMut() -> Result<T, E>,
-    enough: impl Fn(&T) -> bool,
-) -> Result<T, E> {
-    let started = Instant::now();
-    loop {
-        let answer = ask().await?;
-        if enough(&answer) || started.elapsed() > deadline {
-            return Ok(answer);
-        }
-        tokio::time::sleep(pause(started)).await;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,18 +109,5 @@ mod tests {
             assert_eq!(status.to_string(), text);
         }
         assert!(REFUSED.fits(403) && !REFUSED.fits(200) && NOT_OK.fits(404) && !NOT_OK.fits(200));
-    }
-
-    #[tokio::test]
-    async fn what_is_not_enough_is_returned_as_it_was_last() {
-        let mut asked = 0;
-        let count = async || {
-            asked += 1;
-            Ok::<_, StepError>(asked)
-        };
-        let limit = Duration::from_secs(10);
-        assert_eq!(poll(limit, count, |count| *count == 3).await.unwrap(), 3);
-        let never = poll(Duration::ZERO, async || Ok::<_, StepError>(7), |_| false);
-        assert_eq!(never.await.unwrap(), 7);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{check::poll, prelude::*, state::InjectedFault};
+use super::{prelude::*, state::InjectedFault};
 use crate::probe::log::Record;
 
 /// How long a service is asked whose end nothing else shows, and one whose process has ended.

@@ -1,7 +1,7 @@
 //! What nearly every file of step definitions needs.
 
 pub(super) use super::{
-    check::{NOT_OK, OK, REFUSED, Status, check, lines, none, poll},
+    check::{NOT_OK, OK, REFUSED, Status, check, lines, none},
     definition::steps,
     error::{Coded as _, Seen, StepError, StepResult, skip},
     run::Run,
@@ -15,6 +15,7 @@ pub(super) use crate::{
         browser::Hop,
         http::{Request, Response},
         nonce,
+        poll::poll,
     },
     stack::{Act, Service},
 };

@@ -10,7 +10,6 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 
-pub(crate) use super::poll::pause;
 use super::poll::poll;
 use crate::model::service::{LogChunk, LogCursor, Service, StackError};
 
