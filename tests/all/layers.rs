@@ -14,35 +14,20 @@ use syn::{Attribute, Item, UseTree, Visibility, visit::Visit};
 use super::support::root;
 
 /// The folders of src/, each above all those that it may import.
-const LAYERS: [&str; 26] = [
-    "digest", "input", "trust", "yaml", "evidence", "plan", "model", "profile", "run", "doubles",
-    "probe", "ledger", "stack", "steps", "engine", "verdict", "gate", "rollback", "lint",
-    "mutation", "report", "compare", "history", "explain", "schema", "cli",
+const LAYERS: [&str; 28] = [
+    "digest", "http1", "input", "trust", "yaml", "evidence", "plan", "model", "profile", "run",
+    "doubles", "probe", "ledger", "stack", "steps", "engine", "verdict", "gate", "rollback",
+    "lint", "mutation", "report", "layout", "compare", "history", "explain", "schema", "cli",
 ];
 
 /// Imports of a folder above, which are to go.
-const UPWARD: [&str; 2] = ["lint -> report", "mutation -> report"];
+const UPWARD: [&str; 3] = ["lint -> report", "mutation -> layout", "mutation -> report"];
 
 /// Circles of files that are to go. One that is none any more, or another one, is an error.
-const CIRCLES: [&str; 18] = [
+const CIRCLES: [&str; 3] = [
     "cli cli::cleanup cli::deployment cli::doctor cli::explain cli::inputs cli::lint cli::mutate cli::rollback cli::run cli::serve cli::show cli::worker",
     "cli::args cli::reading",
-    "compare compare::lists compare::measured compare::model compare::render compare::sections compare::warnings",
-    "doubles::auth0 doubles::auth0::authorize doubles::auth0::discovery doubles::auth0::login doubles::auth0::logout doubles::auth0::params doubles::auth0::store doubles::auth0::token doubles::auth0::tokens doubles::auth0::userinfo",
-    "doubles::litellm doubles::litellm::chat doubles::litellm::info doubles::litellm::management doubles::litellm::messages",
-    "evidence evidence::forms evidence::redact",
-    "explain explain::render",
-    "history history::flaky history::read history::render history::trend",
-    "lint::config::matching lint::config::place",
-    "lint::lua::chunk lint::lua::visit",
-    "lint::render report::render report::render::causes report::render::failure report::render::format report::render::github report::render::html report::render::html::evidence report::render::html::items report::render::html::page report::render::html::timeline report::render::lint report::render::markdown report::render::markdown_items report::render::next report::render::table report::render::table_items report::render::trace",
-    "lint::rules lint::rules::access lint::rules::environment lint::rules::locations lint::rules::logging lint::rules::lua lint::rules::plan lint::rules::tracking lint::rules::upstreams",
-    "plan::bundle plan::diagnosis",
-    "probe::browser probe::chromium probe::chromium::exchanges probe::chromium::page probe::chromium::picture probe::chromium::pipe probe::chromium::tab",
-    "probe::connection probe::http",
     "stack::docker::containers stack::docker::containers::make",
-    "steps steps::codes steps::extended::addresses steps::extended::admins steps::extended::back_button steps::extended::banned steps::extended::crowd steps::extended::deep_link steps::extended::forged steps::extended::forgeries steps::extended::identity steps::extended::internal_port steps::extended::log_lines steps::extended::noise steps::extended::outage steps::extended::outside steps::extended::processes steps::extended::redirects steps::extended::reload steps::extended::secrets steps::extended::sizes steps::extended::streaming steps::extended::tabs steps::extended::tracker steps::extended::trouble steps::extended::visitor steps::general steps::operations steps::page steps::phase1 steps::phase2 steps::phase3 steps::phase4 steps::phase5 steps::phase6 steps::phase7 steps::registry steps::run steps::session steps::token_form steps::traces steps::tracking steps::trail steps::watch steps::world",
-    "verdict::judge verdict::reason",
 ];
 
 #[derive(Default)]

@@ -133,7 +133,7 @@ fn a_failure_is_told_in_full_and_failed_goes_on_from_there() {
     again.exits(0);
     plain(&again);
     assert!(
-        again.stdout.contains("2 of 25 items were chosen"),
+        again.stdout.contains("2 of 25 items were selected"),
         "{}",
         again.stdout
     );

@@ -1,9 +1,11 @@
 //! Who may come in, and whom the upstream is told.
 
 use super::{
-    Finding, Seen, finding, locations,
-    seen::{grouped, titles},
+    locations,
+    said::finding,
+    seen::{Seen, grouped, titles},
 };
+use crate::lint::Finding;
 use crate::lint::{
     Level,
     config::{Node, Place},

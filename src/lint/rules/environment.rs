@@ -1,6 +1,7 @@
 //! What a run needs beside the configuration itself: a plan, files and variables.
 
-use super::{Finding, Seen, finding};
+use super::{said::finding, seen::Seen};
+use crate::lint::Finding;
 use crate::lint::{Inputs, config::At, lua::Arg};
 
 /// Items without a scenario, steps without a definition: what keeps a run from starting.

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Finding, Seen, finding, seen::INTERNAL};
+use super::{
+    said::finding,
+    seen::{INTERNAL, Seen},
+};
+use crate::lint::Finding;
 use crate::lint::config::{At, Match, find_location};
 
 /// Every public path that the plan visits, with what the profile calls it.

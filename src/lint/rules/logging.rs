@@ -1,6 +1,7 @@
 //! The lines that tell of tracking: whether they are written, at which level, and where to.
 
-use super::{Finding, Seen, finding};
+use super::{said::finding, seen::Seen};
+use crate::lint::Finding;
 use crate::{
     lint::{
         Level,

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Finding, Seen, finding};
+use super::{said::finding, seen::Seen};
+use crate::lint::Finding;
 use crate::lint::Level;
 
 /// Lua that does not compile. In a module that nothing requires it does no harm yet.

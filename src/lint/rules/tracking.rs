@@ -1,6 +1,7 @@
 //! Calls of `track_user`, and the contexts of the profile.
 
-use super::{Finding, Seen, finding};
+use super::{said::finding, seen::Seen};
+use crate::lint::Finding;
 use crate::{
     lint::lua::{Arg, Call, Reach},
     plan::Text,

@@ -1,9 +1,10 @@
 //! How requests are passed on.
 
 use super::{
-    Finding, Seen, finding,
-    seen::{grouped, titles},
+    said::finding,
+    seen::{Seen, grouped, titles},
 };
+use crate::lint::Finding;
 use crate::lint::config::{Node, Place};
 
 /// Whether the Connection header that a place sends lets the connection live; `None` where
