@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use super::{error::CliError, out, place::COMPOSE_FILE, runtime, settings::shipped};
+use super::{error::CliError, out, place::COMPOSE_FILE, process::runtime, shipped::shipped};
 use crate::{
     gate::ExitStatus,
     stack::{

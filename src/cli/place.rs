@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 
 use super::{
-    args::{BrowserKind, SandboxKind, StackKind, UpstreamKind},
     error::CliError,
+    options::{BrowserKind, SandboxKind, StackKind, UpstreamKind},
     out,
-    settings::shipped,
+    settings::Settings,
+    shipped::shipped,
 };
 use crate::{
     engine::Place,
     stack::{
         docker::{Engine, EngineError, containers, labels},
-        fake::Twist,
         litellm::{self, Litellm},
         programs::{self, Programs},
         sandbox::protection,
@@ -25,22 +25,23 @@ pub const COMPOSE_FILE: &str = "docker-compose.test.yml";
 /// The place of a run. `auto` takes containers where an engine answers and the images are
 /// there or can be pulled, else the sandbox, and says in one line why. Only a sandbox can
 /// have a `twist` or the real LiteLLM.
-///
-/// # Errors
-/// What a stack needs and is not there: exit 4.
-pub async fn find(
-    kind: StackKind,
-    twist: Option<Twist>,
-    upstream: UpstreamKind,
-    sandbox: SandboxKind,
-) -> Result<Place, CliError> {
-    match kind {
-        StackKind::Sandbox => Ok(match twist {
-            Some(twist) => Place::Fake(programs(upstream, sandbox)?, twist),
-            None => Place::Sandbox(programs(upstream, sandbox)?),
-        }),
+pub async fn find(settings: &Settings) -> Result<Place, CliError> {
+    let (upstream, sandbox) = (settings.upstream, settings.sandbox);
+    let note = |what: String| {
+        if !settings.quiet {
+            out::complain(format_args!("stack: {what}"));
+        }
+    };
+    match settings.stack {
+        StackKind::Sandbox => {
+            let programs = programs(upstream, sandbox)?;
+            Ok(match settings.twist {
+                Some(twist) => Place::Fake(programs, twist),
+                None => Place::Sandbox(programs),
+            })
+        }
         StackKind::Auto if upstream == UpstreamKind::Litellm => {
-            out::complain("stack: sandbox (--upstream litellm goes with it)");
+            note("sandbox (--upstream litellm goes with it)".to_owned());
             Ok(Place::Sandbox(programs(upstream, sandbox)?))
         }
         StackKind::Containers => {
@@ -49,13 +50,11 @@ pub async fn find(
         }
         StackKind::Auto => match containers::available(&shipped(COMPOSE_FILE)?).await {
             Ok(engine) => {
-                out::complain(
-                    "stack: containers (a Docker engine answers and the images are there)",
-                );
+                note("containers (a Docker engine answers and the images are there)".to_owned());
                 own_containers(&engine, sandbox).await
             }
             Err(why) => {
-                out::complain(format_args!("stack: sandbox ({why})"));
+                note(format!("sandbox ({why})"));
                 Ok(Place::Sandbox(programs(upstream, sandbox)?))
             }
         },
@@ -65,9 +64,6 @@ pub async fn find(
 }
 
 /// The real browser, where one was asked for: its program.
-///
-/// # Errors
-/// None is installed: exit 4.
 pub fn browser(kind: BrowserKind) -> Result<Option<PathBuf>, CliError> {
     match kind {
         BrowserKind::BuiltIn => Ok(None),

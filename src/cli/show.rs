@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{deployment::Held, error::CliError, formats, out, run::decide, settings::Settings};
+use super::{deployment::Held, error::CliError, formats, out, settings::Settings};
 use crate::{
     ledger::Ledger,
     report::{
@@ -28,14 +28,22 @@ pub fn show(
     if formats.summarize() {
         formats::summarize(report, lang);
     }
-    formats.print(lang, |format, style| format.render(report, style))?;
+    formats.print(lang, |format, style| match format {
+        Format::Table if settings.quiet => Ok(String::new()),
+        _ => format.render(report, style),
+    })?;
     if formats.stdout != Format::Table {
         return Ok(written);
     }
-    let decision = decide(settings, report)?;
+    let decision = settings.decide(report)?;
     let (code, meaning) = (decision.exit.code(), decision.exit.meaning(lang));
     let style = out::style(lang);
     let exit = style.paragraph(2, &format!("Exit {code}: {meaning}"));
+    if settings.quiet {
+        let report = to_open(dir);
+        out::print(&format!("{exit}\nReport: {}\n", report.display()))?;
+        return Ok(written);
+    }
     let ways = Ways {
         report: &to_open(dir),
         run: &settings.report_dir.join(LATEST),

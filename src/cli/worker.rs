@@ -3,7 +3,7 @@
 
 use std::{ffi::OsString, io, net::Ipv4Addr, path::Path};
 
-use super::{error::CliError, runtime};
+use super::{error::CliError, process::runtime};
 use crate::{
     engine,
     gate::ExitStatus,

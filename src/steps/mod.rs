@@ -19,12 +19,15 @@ pub mod run;
 pub mod script;
 mod senses;
 mod session;
+mod table;
 mod token_form;
 mod traces;
 mod tracking;
 mod trail;
 pub mod watch;
 pub mod world;
+
+pub use table::StepTable;
 
 /// The tables of step definitions, a file each.
 static TABLES: &[&[registry::StepDef]] = &[
