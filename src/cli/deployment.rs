@@ -8,7 +8,7 @@ use crate::{
     digest::sha256,
     engine::{InputRole, Place},
     input,
-    ledger::{Ledger, LedgerError, Lock},
+    ledger::{Ledger, Lock},
     probe::http::{Http, Request},
     profile::Profile,
     stack::{
@@ -71,7 +71,7 @@ pub async fn prepare(settings: &Settings, inputs: &mut Inputs) -> Result<(Place,
                 .hint("leave --deploy out to verify what runs"));
         }
         can_deploy(&attached, settings.deployment.allow_host_edit)
-            .map_err(|error| usage(&error))?;
+            .map_err(|error| CliError::usage(error.to_string()).maybe_hint(error.hint))?;
         let named = settings
             .named
             .baseline
@@ -245,20 +245,6 @@ fn refuse(flag: &str, path: &Path, why: impl std::fmt::Display) -> CliError {
 
 fn environment(error: impl std::fmt::Display) -> CliError {
     CliError::environment(error.to_string())
-}
-
-fn usage(error: &crate::stack::docker::EngineError) -> CliError {
-    let text = CliError::usage(error.to_string());
-    match error.hint {
-        Some(hint) => text.hint(hint),
-        None => text,
-    }
-}
-
-impl From<LedgerError> for CliError {
-    fn from(error: LedgerError) -> Self {
-        Self::environment(error.to_string())
-    }
 }
 
 /// The candidate and baseline of the proof after a rollback: the baseline as both.

@@ -171,12 +171,6 @@ pub fn profile(snapshot: &mut Snapshot, settings: &Settings) -> Result<Profile, 
         .map_err(|error| CliError::from(error).hint("the profile is named by --profile NAME|FILE"))
 }
 
-impl From<SnapshotError> for CliError {
-    fn from(error: SnapshotError) -> Self {
-        Self::usage(error.to_string())
-    }
-}
-
 fn whole(role: InputRole, path: &Path) -> Result<PathBuf, CliError> {
     absolute(path)
         .map_err(|error| CliError::usage(format!("{} {}: {error}", role.flag(), path.display())))

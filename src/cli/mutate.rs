@@ -28,7 +28,7 @@ use crate::{
         worker::{REAL_BROWSER, SLOW},
     },
     gate::ExitStatus,
-    mutation::{self, Catalogue, CatalogueError, Copy, Judged, Matrix, Mutant, Score},
+    mutation::{self, Catalogue, Copy, Judged, Matrix, Mutant, Score},
     plan::ItemId,
     report::{
         RunDir, RunReport,
@@ -105,12 +105,6 @@ pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError
         .plan
         .leave_out_unless(mutants.iter().any(|mutant| mutant.browser));
     process.runtime.block_on(matrix.go(&mutants, started))
-}
-
-impl From<CatalogueError> for CliError {
-    fn from(error: CatalogueError) -> Self {
-        Self::usage(error.to_string()).hint("name the catalogue with --mutants PATH")
-    }
 }
 
 /// The folder that a matrix is written into, beside those of runs.

@@ -26,6 +26,7 @@ use crate::{
 #[merge(strategy = Merge::merge)]
 pub struct RunArgs {
     #[command(flatten)]
+    #[merge(strategy = overwrite_quick)]
     pub what: WhatArgs,
     #[command(flatten)]
     pub files: FileArgs,
@@ -47,25 +48,21 @@ pub struct RunArgs {
     pub quiet: bool,
 }
 
-#[derive(Clone, Debug, Default, Args, Deserialize, Merge)]
+#[derive(Clone, Debug, Default, Args, Deserialize)]
 #[command(next_help_heading = "What to run")]
 #[serde(default, rename_all = "kebab-case")]
-#[merge(strategy = overwrite_false)]
 pub struct WhatArgs {
     /// Only the items of these phases, for example 3 or 3,4.
     #[arg(long, value_name = "N", value_delimiter = ',')]
     #[serde(skip)]
-    #[merge(skip)]
     pub phase: Vec<String>,
     /// Only these items, for example 3.4 or 3.4,4.1; together with --phase: both.
     #[arg(long, value_name = "N.M", value_delimiter = ',')]
     #[serde(skip)]
-    #[merge(skip)]
     pub item: Vec<String>,
     /// Of those only the ones whose tags fit, for example '@phase-3 and not @item-3.6'.
     #[arg(long, value_name = "EXPR")]
     #[serde(skip)]
-    #[merge(skip)]
     pub tags: Option<String>,
     /// Of those only what is open in the latest run of the report folder: what failed, could not
     /// tell, or was skipped because something that it needs failed. Nothing to run is exit 2.
@@ -87,7 +84,6 @@ pub struct WhatArgs {
     /// Run so many times, one after another; the worst exit code counts.
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=10_000))]
     #[serde(skip)]
-    #[merge(skip)]
     pub repeat: Option<u32>,
 }
 
@@ -266,6 +262,11 @@ pub struct OutputArgs {
     #[serde(skip)]
     #[merge(skip)]
     pub verbose: u8,
+}
+
+/// Only `quick` is a key of a file.
+fn overwrite_quick(typed: &mut WhatArgs, file: WhatArgs) {
+    overwrite_false(&mut typed.quick, file.quick);
 }
 
 fn one_or_more<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Wanted>, D::Error> {

@@ -85,16 +85,20 @@ pub fn bars() -> bool {
     stderr_moves() && LevelFilter::current() == LevelFilter::OFF
 }
 
-/// Whether standard error is a terminal that obeys commands, and says which it is.
 fn stderr_moves() -> bool {
-    let known = env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
-    io::stderr().is_terminal() && known
+    io::stderr().is_terminal() && !dumb()
+}
+
+/// A terminal that obeys nothing, or does not say what it is.
+fn dumb() -> bool {
+    env::var_os("TERM").is_none_or(|value| value.is_empty() || value == "dumb")
 }
 
 /// Whether a stream gets colours: as `--color`, NO_COLOR, CLICOLOR_FORCE and CLICOLOR say, else
-/// where it is a terminal that knows them.
+/// where it is a terminal that knows them, which a dumb one in CI is not.
 fn colors(stream: &impl RawStream) -> bool {
-    AutoStream::choice(stream) != ColorChoice::Never
+    let asked = ColorChoice::global() != ColorChoice::Auto;
+    AutoStream::choice(stream) != ColorChoice::Never && (asked || !(stream.is_terminal() && dumb()))
 }
 
 /// How a report is shown on standard output.

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     engine::Place,
     stack::{
-        docker::{Engine, EngineError, containers, labels},
+        docker::{Engine, containers, labels},
         litellm::{self, Litellm},
         programs::{self, Programs},
         sandbox::protection,
@@ -115,14 +115,4 @@ async fn own_containers(engine: &Engine, sandbox: SandboxKind) -> Result<Place, 
         compose_file: shipped(COMPOSE_FILE)?,
         owner: labels::this_process(),
     }))
-}
-
-impl From<EngineError> for CliError {
-    fn from(error: EngineError) -> Self {
-        let text = Self::environment(error.to_string());
-        match error.hint {
-            Some(hint) => text.hint(hint),
-            None => text,
-        }
-    }
 }

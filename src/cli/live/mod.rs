@@ -105,20 +105,19 @@ fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
 }
 
 /// The bars, drawn by indicatif: by itself while nothing happens, also at a size that changes.
-struct Bars<W: Write + Send + 'static> {
+struct Bars<W: Write + Send + fmt::Debug + 'static> {
     bar: ProgressBar,
     screen: Screen<W>,
 }
 
-impl<W: Write + Send + 'static> Bars<W> {
+impl<W: Write + Send + fmt::Debug + 'static> Bars<W> {
     fn new(
         out: W,
         progress: Arc<Mutex<Progress>>,
         look: impl Fn() -> Look + Clone + Send + Sync + 'static,
         elapsed: impl Fn() -> Duration + Clone + Send + Sync + 'static,
     ) -> Self {
-        let of = look.clone();
-        let screen = Screen::new(out, move || (of().style.width, of().rows));
+        let screen = Screen::new(out);
         let draw = move |_: &ProgressState, out: &mut dyn fmt::Write| {
             let lines = frame(&lock(&progress), look(), elapsed());
             // A String takes everything.
@@ -142,7 +141,7 @@ impl<W: Write + Send + 'static> Bars<W> {
 }
 
 /// No bars are left behind, also by a run that ends without saying so.
-impl<W: Write + Send + 'static> Drop for Bars<W> {
+impl<W: Write + Send + fmt::Debug + 'static> Drop for Bars<W> {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

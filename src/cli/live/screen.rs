@@ -19,20 +19,16 @@ const TO_SCREEN_END: &str = "\u{1b}[J";
 const WRAP_OFF: &str = "\u{1b}[?7l";
 const WRAP_ON: &str = "\u{1b}[?7h";
 
-/// Columns and rows of a terminal, as they are now.
-type Size = Arc<dyn Fn() -> (usize, usize) + Send + Sync>;
-
 /// A terminal with a region at its bottom that changes.
 ///
 /// Between two drawings the cursor rests at the region's first column. A terminal that is made
 /// narrower wraps what is there anew and takes its cursor along, so the next drawing begins where
 /// the region does, however many rows it has become, and leaves nothing of it. indicatif rests at the
 /// region's end and would go up as many rows as it once drew: its moves are not followed.
-pub struct Screen<W> {
-    size: Size,
-    state: Arc<Mutex<State<W>>>,
-}
+#[derive(Debug)]
+pub struct Screen<W>(Arc<Mutex<State<W>>>);
 
+#[derive(Debug)]
 struct State<W> {
     out: W,
     /// The line that is being written, and those before it.
@@ -43,17 +39,13 @@ struct State<W> {
 }
 
 impl<W: Write> Screen<W> {
-    pub fn new(out: W, size: impl Fn() -> (usize, usize) + Send + Sync + 'static) -> Self {
-        let state = State {
+    pub fn new(out: W) -> Self {
+        Self(Arc::new(Mutex::new(State {
             out,
             line: String::new(),
             region: Vec::new(),
             shown: false,
-        };
-        Self {
-            size: Arc::new(size),
-            state: Arc::new(Mutex::new(state)),
-        }
+        })))
     }
 
     /// Writes lines that stay, while there is nothing in the region.
@@ -74,7 +66,7 @@ impl<W: Write> Screen<W> {
 
     /// What a panic left behind is still good to draw.
     fn state(&self) -> MutexGuard<'_, State<W>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -87,29 +79,21 @@ impl<W: Write> State<W> {
 
 impl<W> Clone for Screen<W> {
     fn clone(&self) -> Self {
-        Self {
-            size: Arc::clone(&self.size),
-            state: Arc::clone(&self.state),
-        }
+        Self(Arc::clone(&self.0))
     }
 }
 
-impl<W> fmt::Debug for Screen<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Screen").finish_non_exhaustive()
-    }
-}
-
-impl<W: Write + Send> TermLike for Screen<W> {
+/// Endlessly wide and high: `frame` keeps to the terminal, and indicatif neither cuts nor wraps.
+impl<W: Write + Send + fmt::Debug> TermLike for Screen<W> {
     fn width(&self) -> u16 {
-        u16::try_from((self.size)().0).unwrap_or(u16::MAX)
+        u16::MAX
     }
 
     fn height(&self) -> u16 {
-        u16::try_from((self.size)().1).unwrap_or(u16::MAX)
+        u16::MAX
     }
 
-    /// A line, which is never as wide as the terminal, and then the blanks that fill it up.
+    /// A line, and then the blanks that fill it up.
     fn write_str(&self, text: &str) -> io::Result<()> {
         let mut state = self.state();
         if !text.is_empty() && text.trim_matches(' ').is_empty() {
