@@ -2,13 +2,14 @@
 //! was probably meant.
 
 use std::{
+    collections::HashMap,
     io,
     path::{Path, PathBuf},
 };
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_saphyr::{
-    DefaultMessageFormatter, Error, MessageFormatter as _, Options, budget, options,
+    DefaultMessageFormatter, Error, MessageFormatter as _, Options, Spanned, budget, options,
 };
 
 use crate::input;
@@ -74,6 +75,25 @@ pub fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, YamlErro
             column: place.map_or(1, |place| place.column()),
             message: message(&error),
         }
+    })
+}
+
+/// Refuses a mapping with a key that is not one of `known`.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn known_keys(text: &str, path: &Path, known: &[&str]) -> Result<(), YamlError> {
+    let keys: HashMap<Spanned<String>, IgnoredAny> = parse(text, path)?;
+    let strangers = (keys.into_keys()).filter(|key| !known.contains(&key.value.as_str()));
+    let first = strangers.min_by_key(|key| (key.referenced.line(), key.referenced.column()));
+    first.map_or(Ok(()), |key| {
+        Err(YamlError::Content {
+            path: path.to_owned(),
+            line: key.referenced.line(),
+            column: key.referenced.column(),
+            message: unknown("key", &key.value, known),
+        })
     })
 }
 

@@ -1,7 +1,11 @@
 //! `verify cleanup`: what runs left behind that did not live to remove it. Safe to run twice, and
 //! beside runs that go on.
 
-use super::{args::CleanupArgs, deployment, error::CliError, out, runtime, settings::profile_file};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{deployment, error::CliError, out, process::runtime, shipped::profile_file};
 use crate::{
     gate::ExitStatus,
     ledger::{self, Ledger, LedgerError, Lock},
@@ -11,6 +15,16 @@ use crate::{
         labels::{self, Belongings},
     },
 };
+
+#[derive(Debug, Args)]
+pub struct CleanupArgs {
+    /// Only say what would be removed and undone.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The gateway's surface: a name in fixtures/profiles, or a file [default: plan].
+    #[arg(long, value_name = "NAME|FILE", env = "VERIFY_PROFILE")]
+    pub profile: Option<PathBuf>,
+}
 
 /// Removes containers, networks and volumes whose run is gone, and undoes what ledgers still
 /// have open.

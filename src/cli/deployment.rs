@@ -3,17 +3,12 @@
 
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path};
 
-use super::{
-    error::CliError,
-    inputs::Inputs,
-    out,
-    settings::{DeploymentSettings, Settings},
-};
+use super::{error::CliError, inputs::Inputs, options::DeploymentArgs, out, settings::Settings};
 use crate::{
     digest::sha256,
     engine::{InputRole, Place},
     input,
-    ledger::{Ledger, LedgerError, Lock},
+    ledger::{Ledger, Lock},
     probe::http::{Http, Request},
     profile::Profile,
     stack::{
@@ -39,9 +34,6 @@ pub struct Held {
 
 /// Finds the deployment, takes its lock, and settles what is verified there: with `--deploy` the
 /// candidate in place of what runs, else what runs.
-///
-/// # Errors
-/// What is not as it must be.
 pub async fn prepare(settings: &Settings, inputs: &mut Inputs) -> Result<(Place, Held), CliError> {
     let (attached, setup, held) = attach(&settings.deployment, &mut inputs.profile, true).await?;
     if settings.named.assets {
@@ -60,7 +52,7 @@ pub async fn prepare(settings: &Settings, inputs: &mut Inputs) -> Result<(Place,
     let ledger = Ledger::open(&held.project, "-")?;
     let kept = ledger.keep(&found, &deployed)?;
     let as_deployed = &attached.config_path;
-    if settings.deployment.allowed.deploy {
+    if settings.deployment.deploy {
         if !settings.named.candidate {
             return Err(CliError::usage(
                 "--deploy needs --candidate FILE: the shipped one is an example, not yours",
@@ -78,8 +70,8 @@ pub async fn prepare(settings: &Settings, inputs: &mut Inputs) -> Result<(Place,
             return Err(CliError::usage("the candidate is deployed already")
                 .hint("leave --deploy out to verify what runs"));
         }
-        can_deploy(&attached, settings.deployment.allowed.host_edit)
-            .map_err(|error| usage(&error))?;
+        can_deploy(&attached, settings.deployment.allow_host_edit)
+            .map_err(|error| CliError::usage(error.to_string()).maybe_hint(error.hint))?;
         let named = settings
             .named
             .baseline
@@ -104,11 +96,8 @@ pub async fn prepare(settings: &Settings, inputs: &mut Inputs) -> Result<(Place,
 }
 
 /// Finds a deployment and takes its lock. For a rollback the gateway need not run.
-///
-/// # Errors
-/// What is not as it must be.
 pub async fn attach(
-    settings: &DeploymentSettings,
+    settings: &DeploymentArgs,
     profile: &mut Profile,
     must_run: bool,
 ) -> Result<(Attached, Setup, Held), CliError> {
@@ -116,9 +105,9 @@ pub async fn attach(
         set_site(profile, site)?;
     }
     let attached = if must_run {
-        Attached::find(&settings.which, profile).await?
+        Attached::find(&settings.named(), profile).await?
     } else {
-        Attached::find_stopped(&settings.which, profile).await?
+        Attached::find_stopped(&settings.named(), profile).await?
     };
     let lock = Lock::take(&attached.project)?;
     let passwords = match &settings.credentials {
@@ -137,7 +126,7 @@ pub async fn attach(
         }
         None => std::env::var(SESSION_COOKIE).ok(),
     };
-    if let Some(test_user) = &settings.allowed.test_user {
+    if let Some(test_user) = &settings.test_user {
         profile.users.test.clone_from(test_user);
         if let Some(cookie) = &session_cookie {
             profile.users.admin = owner(&attached, profile, cookie).await?;
@@ -158,7 +147,7 @@ pub async fn attach(
             project: Some(attached.project.clone()),
             compose_file: None,
         },
-        allowed: settings.allowed.clone(),
+        allowed: settings.allowed(),
         passwords,
         session_cookie,
         owner: labels::this_process(),
@@ -172,9 +161,6 @@ pub async fn attach(
 
 /// Undoes what a run left in the deployment. What could not be undone, one line each. The gateway
 /// need not run: a candidate may have ended it.
-///
-/// # Errors
-/// A deployment that is gone, a ledger that cannot be read.
 pub async fn undo(project: &str, profile: &Profile) -> Result<Vec<String>, CliError> {
     let which = compose::Named {
         project: Some(project.to_owned()),
@@ -261,24 +247,7 @@ fn environment(error: impl std::fmt::Display) -> CliError {
     CliError::environment(error.to_string())
 }
 
-fn usage(error: &crate::stack::docker::EngineError) -> CliError {
-    let text = CliError::usage(error.to_string());
-    match error.hint {
-        Some(hint) => text.hint(hint),
-        None => text,
-    }
-}
-
-impl From<LedgerError> for CliError {
-    fn from(error: LedgerError) -> Self {
-        Self::environment(error.to_string())
-    }
-}
-
 /// The candidate and baseline of the proof after a rollback: the baseline as both.
-///
-/// # Errors
-/// A copy of it that is no longer what was kept.
 pub fn proof_files(inputs: &mut Inputs, kept: &Path, sha256: &str) -> Result<(), CliError> {
     for role in [InputRole::Candidate, InputRole::Baseline] {
         inputs.take(role, kept, kept)?;

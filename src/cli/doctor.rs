@@ -1,107 +1,111 @@
 //! `verify doctor`: what a run needs, what of it is missing, and how to get it.
 
-use std::{path::Path, process::Command};
+use std::{fmt, path::Path, process::Command};
 
-use super::{error::CliError, out, place::COMPOSE_FILE, runtime, settings::shipped};
+use super::{error::CliError, out, place::COMPOSE_FILE, process::runtime, shipped::shipped};
 use crate::{
     gate::ExitStatus,
     stack::{
         docker::{EngineError, containers},
         litellm::{self, Litellm, MissingLitellm},
-        programs::{self, PROVISION, PROVISION_BROWSER},
+        programs::{self, Found, PROVISION, PROVISION_BROWSER},
         sandbox::{Group, protection},
     },
 };
 
+const LITELLM: &str = "LiteLLM (--upstream litellm)";
+const DOCKER: &str = "Docker engine, images";
+const CHROMIUM: &str = "Chromium (--browser)";
+
+/// A line a need: whether it is met, what it is, and where it is or how to get it.
+#[derive(Default)]
+struct Table(String);
+
+impl Table {
+    fn row(&mut self, state: &str, what: &str, text: impl fmt::Display) {
+        let row = format!("{state:<8} {what:<28} {text}");
+        self.0.push_str(&format!("{}\n", row.trim_end()));
+    }
+
+    /// A program, with its version where it has a flag for that; whether it can be used, where it
+    /// was found.
+    fn program(&mut self, name: &str, found: Option<&Found>, flag: Option<&str>) -> Option<bool> {
+        match found? {
+            Ok(path) => {
+                let version = flag
+                    .and_then(|flag| version(path, flag))
+                    .unwrap_or_default();
+                self.row("ok", name, format_args!("{} {version}", path.display()));
+                Some(true)
+            }
+            Err(refused) => {
+                self.row("REFUSED", name, refused);
+                Some(false)
+            }
+        }
+    }
+}
+
 /// Shows everything that a run needs, and which stack `auto` would take.
 pub fn doctor() -> Result<ExitStatus, CliError> {
-    let needs = programs::survey();
-    let mut text = String::new();
+    let mut table = Table::default();
     let mut missing = 0;
-    for need in &needs {
-        match &need.found {
-            Some(Ok(path)) => {
-                let version = need.version_flag.and_then(|flag| version(path, flag));
-                text.push_str(&format!(
-                    "ok       {:<28} {} {}\n",
-                    need.name,
-                    path.display(),
-                    version.unwrap_or_default()
-                ));
-            }
-            Some(Err(refused)) => {
-                missing += 1;
-                text.push_str(&format!("REFUSED  {:<28} {refused}\n", need.name));
-            }
-            None => {
-                missing += 1;
-                text.push_str(&format!("MISSING  {:<28} {}\n", need.name, need.from));
-            }
+    for need in programs::survey() {
+        let usable = table.program(need.name, need.found.as_ref(), need.version_flag);
+        missing += usize::from(usable != Some(true));
+        if usable.is_none() {
+            table.row("MISSING", need.name, need.from);
         }
     }
     let unprotected =
         programs::find().map_or_else(|_| Vec::new(), |found| protection::missing(&found));
     if missing == 0 && unprotected.is_empty() {
-        text.push_str("ok       all protections of the sandbox\n");
+        table.row("ok", "all protections of the sandbox", "");
     }
     for one in &unprotected {
-        text.push_str(&format!("MISSING  protection: {}: {}\n", one.what, one.why));
+        table.row(
+            "MISSING",
+            &format!("protection: {}: {}", one.what, one.why),
+            "",
+        );
     }
-    text.push_str(&format!(
-        "{:<8} {:<28} {}\n",
-        match Group::make() {
-            Some(_) => "ok",
-            None => "not here",
+    table.row(
+        if Group::make().is_some() {
+            "ok"
+        } else {
+            "not here"
         },
         "control group (cgroup v2)",
-        "memory and processes of a whole run, bounded by the kernel"
-    ));
-    let sandbox = missing == 0 && unprotected.iter().all(|one| one.optional);
+        "memory and processes of a whole run, bounded by the kernel",
+    );
     let containers = runtime()?.block_on(containers());
     match &containers {
         Ok((version, unprotected)) => {
-            text.push_str(&format!(
-                "ok       {:<28} {version}\n",
-                "Docker engine, images"
-            ));
+            table.row("ok", DOCKER, version);
             for what in unprotected {
-                text.push_str(&format!("MISSING  protection of containers: {what}\n"));
+                table.row("MISSING", &format!("protection of containers: {what}"), "");
             }
         }
-        Err(why) => text.push_str(&format!("MISSING  {:<28} {why}\n", "Docker engine, images")),
+        Err(why) => table.row("MISSING", DOCKER, why),
     }
     match shipped(litellm::FILES).map(|files| Litellm::find(&files)) {
-        Ok(Ok(found)) => text.push_str(&format!(
-            "ok       {:<28} {} ({})\n",
-            "LiteLLM (--upstream litellm)",
-            found.home.display(),
-            found.version
-        )),
-        Ok(Err(MissingLitellm::Refused(why))) => text.push_str(&format!(
-            "REFUSED  {:<28} {why}\n",
-            "LiteLLM (--upstream litellm)"
-        )),
+        Ok(Ok(found)) => {
+            let (home, version) = (found.home.display(), &found.version);
+            table.row("ok", LITELLM, format_args!("{home} ({version})"));
+        }
+        Ok(Err(MissingLitellm::Refused(why))) => table.row("REFUSED", LITELLM, why),
         // No run needs it that does not ask for it.
-        _ => text.push_str(&format!(
-            "not here {:<28} {}\n",
-            "LiteLLM (--upstream litellm)",
-            litellm::PROVISION
-        )),
+        _ => table.row("not here", LITELLM, litellm::PROVISION),
     }
-    text.push_str(&match programs::chromium() {
-        Some(Err(refused)) => format!("REFUSED  {:<28} {refused}\n", "Chromium (--browser)"),
-        Some(Ok(path)) => format!(
-            "ok       {:<28} {} {}\n",
-            "Chromium (--browser)",
-            path.display(),
-            version(&path, "--version").unwrap_or_default()
-        ),
-        None => format!(
-            "not here {:<28} {PROVISION_BROWSER}\n",
-            "Chromium (--browser)"
-        ),
-    });
-    let able = sandbox || containers.is_ok();
+    let chromium = programs::chromium();
+    if table
+        .program(CHROMIUM, chromium.as_ref(), Some("--version"))
+        .is_none()
+    {
+        table.row("not here", CHROMIUM, PROVISION_BROWSER);
+    }
+    let sandbox = missing == 0 && unprotected.iter().all(|one| one.optional);
+    let Table(mut text) = table;
     text.push_str(match (&containers, sandbox) {
         (Ok(_), _) => "\n`--stack auto` takes containers. ",
         (Err(_), true) => "\n`--stack auto` takes the sandbox. ",
@@ -116,10 +120,9 @@ pub fn doctor() -> Result<ExitStatus, CliError> {
         text.push_str(&format!("{PROVISION} installs what is missing.\n"));
     }
     out::print(&text)?;
-    Ok(if able {
-        ExitStatus::Pass
-    } else {
-        ExitStatus::Inconclusive
+    Ok(match sandbox || containers.is_ok() {
+        true => ExitStatus::Pass,
+        false => ExitStatus::Inconclusive,
     })
 }
 

@@ -3,10 +3,13 @@
 use std::fmt;
 
 use crate::{
+    engine::SnapshotError,
     gate::{ExitStatus, GateError},
+    ledger::LedgerError,
+    mutation::CatalogueError,
     plan::{BundleError, SelectionError},
     report::{LoadError, StoreError},
-    stack::{litellm::MissingLitellm, programs::Missing},
+    stack::{docker::EngineError, litellm::MissingLitellm, programs::Missing},
     verdict::FoldError,
     yaml::YamlError,
 };
@@ -45,15 +48,18 @@ impl CliError {
     }
 
     /// What is wrong, without what to do.
-    #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
     /// With something to do about it.
-    #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
+        self
+    }
+
+    pub fn maybe_hint(mut self, hint: Option<&str>) -> Self {
+        self.hints.extend(hint.map(str::to_owned));
         self
     }
 }
@@ -69,12 +75,6 @@ impl fmt::Display for CliError {
 }
 
 impl std::error::Error for CliError {}
-
-impl From<YamlError> for CliError {
-    fn from(error: YamlError) -> Self {
-        Self::usage(error.to_string())
-    }
-}
 
 impl From<BundleError> for CliError {
     fn from(error: BundleError) -> Self {
@@ -107,16 +107,35 @@ impl From<LoadError> for CliError {
     }
 }
 
-impl From<GateError> for CliError {
-    fn from(error: GateError) -> Self {
-        Self::usage(error.to_string())
+/// Errors whose text is all that there is to say.
+macro_rules! plain {
+    ($($error:ty => $status:ident,)*) => {$(
+        impl From<$error> for CliError {
+            fn from(error: $error) -> Self {
+                Self::$status(error.to_string())
+            }
+        }
+    )*};
+}
+
+plain! {
+    GateError => usage,
+    LedgerError => environment,
+    SnapshotError => usage,
+    // Before a run. A report that cannot be written after it is another matter.
+    StoreError => usage,
+    YamlError => usage,
+}
+
+impl From<EngineError> for CliError {
+    fn from(error: EngineError) -> Self {
+        Self::environment(error.to_string()).maybe_hint(error.hint)
     }
 }
 
-/// Before a run. A report that cannot be written after it is another matter.
-impl From<StoreError> for CliError {
-    fn from(error: StoreError) -> Self {
-        Self::usage(error.to_string())
+impl From<CatalogueError> for CliError {
+    fn from(error: CatalogueError) -> Self {
+        Self::usage(error.to_string()).hint("name the catalogue with --mutants PATH")
     }
 }
 

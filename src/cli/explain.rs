@@ -1,14 +1,19 @@
 //! `verify explain`: what an item of the plan is about. Nothing is started.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
 
 use super::{
-    args::{FileArgs, OutputArgs, RunArgs},
     error::CliError,
-    mutate::MUTANTS,
+    options::{FileArgs, OutputArgs, RunArgs},
     out,
-    reading::ExplainArgs,
-    settings::{Settings, shipped},
+    settings::Settings,
+    shipped::{MUTANTS, shipped},
 };
 use crate::{
     explain,
@@ -17,10 +22,38 @@ use crate::{
     plan::{Bundle, ItemId, Lang},
 };
 
+/// What `--help` says after the options.
+pub const AFTER_HELP: &str = "\
+Exit codes:
+  0    told
+  2    usage or configuration error: no such item, a plan or a catalogue that cannot be read
+
+Examples:
+  verify explain 3.4                       one item of the plan
+  verify explain 4.4 X.7 --lang ja         several, in Japanese
+  verify explain 1.3 --plan examples/five-items
+  verify explain login                     which items are named like that
+
+The mutants are those of fixtures/mutants for the shipped plan, and those of DIR/mutants for
+another one, where there are any.";
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The items, for example 3.4 or X.7.
+    #[arg(value_name = "ITEM", required = true, value_delimiter = ',')]
+    pub items: Vec<String>,
+    /// The plan bundle [default: features].
+    #[arg(long, value_name = "DIR", env = "VERIFY_PLAN")]
+    pub plan: Option<PathBuf>,
+    /// The catalogue of mutants: a YAML file, or a folder of them.
+    #[arg(long, value_name = "PATH")]
+    pub mutants: Option<PathBuf>,
+    /// The language [default: en].
+    #[arg(long, value_enum, env = "VERIFY_LANG")]
+    pub lang: Option<Lang>,
+}
+
 /// Explains the items, one after another.
-///
-/// # Errors
-/// A plan or a catalogue that cannot be read, and items that the plan does not have.
 pub fn explain(args: ExplainArgs) -> Result<ExitStatus, CliError> {
     let settings = Settings::settle(RunArgs {
         files: FileArgs {
@@ -59,7 +92,7 @@ pub fn explain(args: ExplainArgs) -> Result<ExitStatus, CliError> {
 
 /// The catalogue that goes with a plan: the shipped one with the shipped plan, whose items it
 /// names by their numbers; else what the plan's folder brings along.
-fn catalogue_of(plan: &Path) -> Result<Option<std::path::PathBuf>, CliError> {
+fn catalogue_of(plan: &Path) -> Result<Option<PathBuf>, CliError> {
     let same = |one: &Path, other: &Path| matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other);
     let shipped_plan = shipped("features").is_ok_and(|shipped| same(plan, &shipped));
     let found = if shipped_plan {

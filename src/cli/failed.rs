@@ -11,9 +11,6 @@ use crate::{
 
 /// Of the items that were `chosen` those that are open in the latest run. None is an error, as
 /// it is wherever nothing is chosen: exit 0 would say of a candidate that it passed.
-///
-/// # Errors
-/// Where there is no latest run, where it ran another plan, or where nothing of it is open.
 pub fn only_open(
     settings: &Settings,
     bundle: &Bundle,

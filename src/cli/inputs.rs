@@ -5,12 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use super::{error::CliError, run::StepTable, settings::Settings};
+use super::{error::CliError, settings::Settings};
 use crate::{
     engine::{GatewayFiles, InputRole, Snapshot, SnapshotError},
     plan::Bundle,
+    probe::log::Grammar,
     profile::Profile,
     report::FileRef,
+    steps::{StepTable, script},
     yaml::YamlError,
 };
 
@@ -31,27 +33,23 @@ pub struct Inputs {
 
 impl Inputs {
     /// Reads every file that the settings name but the plan's.
-    ///
-    /// # Errors
-    ///
-    /// The first one that is not what it must be, with its flag.
     pub fn read(settings: &Settings) -> Result<Self, CliError> {
+        let given = &settings.files;
         let mut snapshot = Snapshot::default();
         for (role, path) in [
-            (InputRole::Candidate, &settings.candidate),
-            (InputRole::Baseline, &settings.baseline),
-            (InputRole::AuthProxy, &settings.auth_proxy),
+            (InputRole::Candidate, &given.candidate),
+            (InputRole::Baseline, &given.baseline),
+            (InputRole::AuthProxy, &given.auth_proxy),
         ] {
             snapshot.read_file(role, path)?;
         }
-        let folders = [
-            (InputRole::Lua, Some(&settings.lua)),
-            (InputRole::Html, Some(&settings.html)),
-            (InputRole::Lualib, settings.lualib.as_ref()),
-            (InputRole::BaselineLua, settings.baseline_lua.as_ref()),
-            (InputRole::BaselineHtml, settings.baseline_html.as_ref()),
-        ];
-        for (role, path) in folders {
+        for (role, path) in [
+            (InputRole::Lua, Some(&given.lua)),
+            (InputRole::Html, Some(&given.html)),
+            (InputRole::Lualib, given.lualib.as_ref()),
+            (InputRole::BaselineLua, given.baseline_lua.as_ref()),
+            (InputRole::BaselineHtml, given.baseline_html.as_ref()),
+        ] {
             if let Some(path) = path {
                 snapshot.read_folder(role, path)?;
             }
@@ -61,30 +59,35 @@ impl Inputs {
             path.as_deref().map(|path| whole(role, path)).transpose()
         };
         Ok(Self {
-            candidate: reference(&snapshot, InputRole::Candidate, &settings.candidate),
-            baseline: reference(&snapshot, InputRole::Baseline, &settings.baseline),
+            candidate: reference(&snapshot, InputRole::Candidate, &given.candidate),
+            baseline: reference(&snapshot, InputRole::Baseline, &given.baseline),
             files: GatewayFiles {
-                candidate: whole(InputRole::Candidate, &settings.candidate)?,
-                baseline: whole(InputRole::Baseline, &settings.baseline)?,
-                lua: whole(InputRole::Lua, &settings.lua)?,
-                html: whole(InputRole::Html, &settings.html)?,
-                auth_proxy: whole(InputRole::AuthProxy, &settings.auth_proxy)?,
-                lualib: further(InputRole::Lualib, &settings.lualib)?,
-                baseline_lua: further(InputRole::BaselineLua, &settings.baseline_lua)?,
-                baseline_html: further(InputRole::BaselineHtml, &settings.baseline_html)?,
+                candidate: whole(InputRole::Candidate, &given.candidate)?,
+                baseline: whole(InputRole::Baseline, &given.baseline)?,
+                lua: whole(InputRole::Lua, &given.lua)?,
+                html: whole(InputRole::Html, &given.html)?,
+                auth_proxy: whole(InputRole::AuthProxy, &given.auth_proxy)?,
+                lualib: further(InputRole::Lualib, &given.lualib)?,
+                baseline_lua: further(InputRole::BaselineLua, &given.baseline_lua)?,
+                baseline_html: further(InputRole::BaselineHtml, &given.baseline_html)?,
             },
             snapshot: Arc::new(snapshot),
             profile,
         })
     }
-}
 
-impl Inputs {
+    /// As [`Inputs::read`], with a profile whose log patterns can be used.
+    pub fn checked(settings: &Settings) -> Result<Self, CliError> {
+        let inputs = Self::read(settings)?;
+        let profile = settings.profile.display();
+        match Grammar::new(&inputs.profile.log) {
+            Ok(_) => Ok(inputs),
+            Err(error) => Err(CliError::usage(format!("{profile}: {error}"))),
+        }
+    }
+
     /// Takes the configuration at `path` as the candidate or the baseline; `given` is what a person
     /// calls it.
-    ///
-    /// # Errors
-    /// A file that is not what it must be.
     pub fn take(&mut self, role: InputRole, path: &Path, given: &Path) -> Result<(), CliError> {
         Arc::make_mut(&mut self.snapshot).replace_file(role, path, given)?;
         let file = reference(&self.snapshot, role, given);
@@ -116,9 +119,6 @@ pub struct PlanInput {
 
 impl PlanInput {
     /// Reads the bundle's folder; that its steps are defined is not looked at.
-    ///
-    /// # Errors
-    /// A file that is refused, a bundle that is none.
     pub fn read(dir: &Path) -> Result<Self, CliError> {
         let snapshot = plan_files(dir)?;
         let bundle = Bundle::read(dir, &|name| snapshot.text(InputRole::Plan, name))?;
@@ -126,20 +126,30 @@ impl PlanInput {
     }
 
     /// Reads the bundle's folder and checks it as a whole.
-    ///
-    /// # Errors
-    /// As [`PlanInput::read`], and a bundle that cannot be run.
     pub fn checked(dir: &Path) -> Result<Self, CliError> {
         let plan = Self::read(dir)?;
         plan.bundle.check(&StepTable)?;
         Ok(plan)
     }
+
+    /// Refuses a plan that runs scripts of its own, where that is not allowed.
+    pub fn permit_scripts(&self, allowed: bool) -> Result<(), CliError> {
+        let mut steps = self.bundle.steps();
+        let runs_script = steps.find(|(_, step)| script::named(&step.value).is_some());
+        let Some((feature, step)) = runs_script.filter(|_| !allowed) else {
+            return Ok(());
+        };
+        Err(CliError::usage(format!(
+            "{}:{}: `{}` runs a script of the plan: needs --allow-scripts",
+            feature.path.clone().unwrap_or_default().display(),
+            step.position.line,
+            step.value
+        ))
+        .hint("read the script first"))
+    }
 }
 
 /// Every file of a plan's folder.
-///
-/// # Errors
-/// A file that is refused.
 pub fn plan_files(dir: &Path) -> Result<Snapshot, SnapshotError> {
     let mut snapshot = Snapshot::default();
     snapshot.read_folder(InputRole::Plan, dir)?;
@@ -147,9 +157,6 @@ pub fn plan_files(dir: &Path) -> Result<Snapshot, SnapshotError> {
 }
 
 /// Reads the profile that the settings name.
-///
-/// # Errors
-/// When it is none.
 pub fn profile(snapshot: &mut Snapshot, settings: &Settings) -> Result<Profile, CliError> {
     let path = &settings.profile;
     snapshot.read_file(InputRole::Profile, path)?;
@@ -162,12 +169,6 @@ pub fn profile(snapshot: &mut Snapshot, settings: &Settings) -> Result<Profile, 
         })
         .and_then(|text| Profile::parse(&text, path))
         .map_err(|error| CliError::from(error).hint("the profile is named by --profile NAME|FILE"))
-}
-
-impl From<SnapshotError> for CliError {
-    fn from(error: SnapshotError) -> Self {
-        Self::usage(error.to_string())
-    }
 }
 
 fn whole(role: InputRole, path: &Path) -> Result<PathBuf, CliError> {

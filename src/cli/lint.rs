@@ -2,22 +2,50 @@
 
 use std::thread;
 
+use clap::{ArgAction, Args};
+
 use super::{
-    args::{LintArgs, RunArgs, StackKind},
     error::CliError,
-    formats::Formats,
+    formats::{Formats, Wanted},
     inputs, log,
-    run::StepTable,
+    options::{FileArgs, OutputArgs, RunArgs, StackKind},
     settings::Settings,
 };
 use crate::{
     engine::{InputRole, Snapshot},
     gate::ExitStatus,
     lint::{self, Files, Finding, Inputs, Level, sarif, table},
-    plan::{Bundle, BundleError, Problem, Text},
+    plan::{Bundle, BundleError, Lang, Problem, Text},
     profile::Profile,
     report::render::{Format, RenderError, Style, github_lint},
+    steps::StepTable,
 };
+
+/// What `--help` says after the options.
+pub const AFTER_HELP: &str = "\
+Exit codes:
+  0    no finding, or only notes
+  1    findings at level error or warning
+  2    usage or configuration error
+
+A rule that is not sure keeps silent. The same findings stand in the report of a run, where
+they have no part in the verdict.";
+
+#[derive(Debug, Args)]
+pub struct LintArgs {
+    /// A form of the findings and the file that it goes to, any number of times: table, json,
+    /// sarif, github. Without =PATH, or with =-, standard output, which else gets the table.
+    #[arg(long, value_name = "NAME[=PATH]", help_heading = "Output")]
+    pub format: Vec<Wanted>,
+    /// The language of the findings [default: en].
+    #[arg(long, value_enum, env = "VERIFY_LANG", help_heading = "Output")]
+    pub lang: Option<Lang>,
+    /// The harness's own log on standard error; -vv for more.
+    #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
+    pub verbose: u8,
+    #[command(flatten)]
+    pub files: FileArgs,
+}
 
 /// The forms that findings have.
 const FORMATS: [Format; 4] = [Format::Table, Format::Json, Format::Sarif, Format::Github];
@@ -26,26 +54,24 @@ const FORMATS: [Format; 4] = [Format::Table, Format::Json, Format::Sarif, Format
 const STACK: usize = 64 * 1024 * 1024;
 
 /// Reads the files and says what cannot work or cannot be seen.
-///
-/// # Errors
-/// Files that are not there, a profile that is none.
 pub fn lint(args: LintArgs) -> Result<ExitStatus, CliError> {
     log(args.verbose);
     let formats = Formats::settle(args.format)?;
     formats.only("lint", &FORMATS)?;
-    let lang = args.lang;
-    let mut as_run = RunArgs {
+    let settings = Settings::settle(RunArgs {
         files: args.files,
+        output: OutputArgs {
+            lang: args.lang,
+            ..OutputArgs::default()
+        },
         ..RunArgs::default()
-    };
-    as_run.output.lang = lang;
-    let settings = Settings::settle(as_run)?;
+    })?;
     // Read for what they are: the linter reads them again, by their paths.
     let mut snapshot = Snapshot::default();
-    snapshot.read_file(InputRole::Candidate, &settings.candidate)?;
-    snapshot.read_folder(InputRole::Lua, &settings.lua)?;
-    snapshot.read_folder(InputRole::Html, &settings.html)?;
-    if let Some(lualib) = &settings.lualib {
+    snapshot.read_file(InputRole::Candidate, &settings.files.candidate)?;
+    snapshot.read_folder(InputRole::Lua, &settings.files.lua)?;
+    snapshot.read_folder(InputRole::Html, &settings.files.html)?;
+    if let Some(lualib) = &settings.files.lualib {
         snapshot.read_folder(InputRole::Lualib, lualib)?;
     }
     let profile = inputs::profile(&mut snapshot, &settings)?;
@@ -97,10 +123,10 @@ pub fn before_run(settings: &Settings, profile: &Profile) -> Vec<Finding> {
 fn look(settings: &Settings, profile: &Profile, plan: Vec<Problem>) -> Vec<Finding> {
     let own_lua = settings.stack != StackKind::Compose;
     let files = Files {
-        candidate: &settings.candidate,
-        lua: own_lua.then_some(settings.lua.as_path()),
-        html: own_lua.then_some(settings.html.as_path()),
-        lualib: settings.lualib.as_deref(),
+        candidate: &settings.files.candidate,
+        lua: own_lua.then_some(settings.files.lua.as_path()),
+        html: own_lua.then_some(settings.files.html.as_path()),
+        lualib: settings.files.lualib.as_deref(),
         profile: &settings.profile,
     };
     thread::scope(|scope| {
@@ -125,7 +151,7 @@ fn gave_up(settings: &Settings) -> Finding {
     Finding {
         rule: "lint-failed".to_owned(),
         level: Level::Note,
-        file: settings.candidate.clone(),
+        file: settings.files.candidate.clone(),
         line: 1,
         what: text(
             "the linter came to no end with these files",

@@ -11,22 +11,29 @@ mod failed;
 #[cfg(feature = "fault-injection")]
 mod faults;
 mod formats;
+mod gate;
 mod history;
 mod inputs;
 mod lint;
 mod live;
 mod manual;
 mod mutate;
+mod options;
 mod out;
+mod pipeline;
 mod place;
-mod reading;
+mod process;
+mod record;
+mod render;
 mod rollback;
 mod run;
-mod saved;
+mod run_plan;
 mod serve;
 mod settings;
+mod shipped;
 mod show;
 mod steps;
+mod trace;
 mod worker;
 
 use std::time::Instant;
@@ -62,6 +69,7 @@ pub fn main(started: Instant) -> ExitStatus {
 }
 
 fn dispatch(cli: Cli, started: Instant) -> Result<ExitStatus, CliError> {
+    cli.color.write_global();
     match cli.command {
         None => run::run(cli.run, started),
         Some(Command::Run(args)) => run::run(*args, started),
@@ -69,11 +77,11 @@ fn dispatch(cli: Cli, started: Instant) -> Result<ExitStatus, CliError> {
         Some(Command::Explain(args)) => explain::explain(args),
         Some(Command::Diff(args)) => diff::diff(&args),
         Some(Command::History(args)) => history::history(args),
-        Some(Command::Gate(args)) => saved::gate(&args),
-        Some(Command::Render(args)) => saved::render(args),
-        Some(Command::Trace(args)) => saved::trace(&args),
+        Some(Command::Gate(args)) => gate::gate(&args),
+        Some(Command::Render(args)) => render::render(args),
+        Some(Command::Trace(args)) => trace::trace(&args),
         Some(Command::Mutate(args)) => mutate::mutate(*args, started),
-        Some(Command::Rollback(args)) => rollback::rollback(*args, started),
+        Some(Command::Rollback(args)) => rollback::rollback(*args),
         Some(Command::Cleanup(args)) => cleanup::cleanup(&args),
         Some(Command::Doctor) => doctor::doctor(),
         Some(Command::Serve(args)) => serve::serve(args),
@@ -120,12 +128,4 @@ fn log(verbose: u8) {
         .with_ansi(false)
         .with_writer(|| out::Log)
         .try_init();
-}
-
-/// A runtime of one thread: the parent only listens.
-fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CliError::environment(format!("cannot start: {error}")))
 }

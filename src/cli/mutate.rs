@@ -6,43 +6,69 @@ use std::{
     time::Instant,
 };
 
+use clap::{Args, value_parser};
 use futures::{StreamExt as _, stream};
 
 use super::{
-    args::{BrowserKind, MutateArgs, RunArgs, SandboxKind, StackKind, UpstreamKind},
     error::CliError,
     inputs::{Inputs, PlanInput},
-    log, out, place,
-    run::{Process, permit_scripts, run_id, run_plan},
-    settings::{Settings, shipped},
+    log,
+    options::{BrowserKind, FileArgs, OutputArgs, RunArgs, SandboxKind, StackKind, UpstreamKind},
+    out, place,
+    process::Process,
+    record::record,
+    run_plan::{Work, run_id, run_plan},
+    settings::Settings,
+    shipped::{MUTANTS, shipped},
 };
 use crate::{
     engine::{
-        self, Place, Signals,
+        GatewayFiles, Place, Signals,
         event::RunEnd,
         worker::{REAL_BROWSER, SLOW},
     },
     gate::ExitStatus,
-    mutation::{self, Catalogue, CatalogueError, Copy, Judged, Matrix, Mutant, Score},
+    mutation::{self, Catalogue, Copy, Judged, Matrix, Mutant, Score},
     plan::ItemId,
     report::{
         RunDir, RunReport,
         render::{self, Format},
         write_text,
     },
-    verdict::{self, Outcome},
+    verdict::Outcome,
     yaml,
 };
 
 /// The forms that a matrix has.
 const FORMATS: [Format; 3] = [Format::Table, Format::Json, Format::Markdown];
-/// The shipped catalogue.
-pub const MUTANTS: &str = "fixtures/mutants";
 /// The item that compares response times: a mutant that concerns it has the machine to itself.
 const TIMED: ItemId = ItemId::Plan {
     phase: 7,
     number: 2,
 };
+
+#[derive(Debug, Args)]
+pub struct MutateArgs {
+    /// The catalogue: a YAML file, or a folder of them [default: fixtures/mutants].
+    #[arg(long, value_name = "PATH")]
+    pub mutants: Option<PathBuf>,
+    /// Only these mutants, by their ids.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub id: Vec<String>,
+    /// How many runs go on at once.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = value_parser!(u8).range(1..=64))]
+    pub jobs: u8,
+    /// Another plan to run on every mutant as well: how many does it miss?
+    #[arg(long, value_name = "DIR")]
+    pub compare: Option<PathBuf>,
+    /// Let the plan bundles run their own scripts (the step `the script "…" is run`).
+    #[arg(long)]
+    pub allow_scripts: bool,
+    #[command(flatten)]
+    pub files: FileArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
 
 /// Runs the plan on every chosen mutant and shows which items noticed.
 pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError> {
@@ -56,32 +82,29 @@ pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError
     settings.formats.only("mutate", &FORMATS)?;
     let process = Process::start()?;
     let plan = |dir: &Path| Plan::load(dir, args.allow_scripts);
-    let mut work = Work {
+    let in_sandbox = Settings {
+        stack: StackKind::Sandbox,
+        upstream: UpstreamKind::Double,
+        sandbox: SandboxKind::default(),
+        ..settings.clone()
+    };
+    let mut matrix = Mutation {
         inputs: Inputs::read(&settings)?,
         plan: plan(&settings.plan)?,
         other: args.compare.as_deref().map(plan).transpose()?,
-        place: process.runtime.block_on(place::find(
-            StackKind::Sandbox,
-            UpstreamKind::Double,
-            SandboxKind::default(),
-        ))?,
+        place: process.runtime.block_on(place::find(&in_sandbox))?,
         dir: settings.report_dir.join(folder()),
         signals: process.signals,
         settings,
         jobs: usize::from(args.jobs),
     };
-    let known: BTreeSet<ItemId> = work.plan.items.iter().copied().collect();
+    let known: BTreeSet<ItemId> = matrix.plan.items.iter().copied().collect();
     let mutants = chosen(Catalogue::load(&catalogue, &known)?, &args.id)?;
     let mutants = that_can_be_seen(mutants, !args.id.is_empty())?;
-    work.plan
+    matrix
+        .plan
         .leave_out_unless(mutants.iter().any(|mutant| mutant.browser));
-    process.runtime.block_on(work.go(&mutants, started))
-}
-
-impl From<CatalogueError> for CliError {
-    fn from(error: CatalogueError) -> Self {
-        Self::usage(error.to_string()).hint("name the catalogue with --mutants PATH")
-    }
+    process.runtime.block_on(matrix.go(&mutants, started))
 }
 
 /// The folder that a matrix is written into, beside those of runs.
@@ -141,8 +164,8 @@ struct Plan {
 impl Plan {
     fn load(dir: &Path, allow_scripts: bool) -> Result<Self, CliError> {
         let input = PlanInput::checked(dir)?;
+        input.permit_scripts(allow_scripts)?;
         let bundle = &input.bundle;
-        permit_scripts(bundle, allow_scripts)?;
         let tagged = |wanted: &str| {
             bundle
                 .scenarios()
@@ -178,7 +201,7 @@ impl Plan {
 }
 
 /// What every run of a matrix shares.
-struct Work {
+struct Mutation {
     settings: Settings,
     inputs: Inputs,
     plan: Plan,
@@ -190,7 +213,7 @@ struct Work {
     jobs: usize,
 }
 
-impl Work {
+impl Mutation {
     async fn go(&self, mutants: &[Mutant], started: Instant) -> Result<ExitStatus, CliError> {
         let started_at = jiff::ZonedDateTime::now();
         let (alone, others): (Vec<&Mutant>, Vec<&Mutant>) = mutants
@@ -363,23 +386,17 @@ impl Work {
             true => BrowserKind::Chromium,
             false => BrowserKind::BuiltIn,
         };
+        let or = |own: &Option<PathBuf>, shared: &Path| own.clone().or(Some(shared.to_owned()));
         let settings = Settings {
-            candidate: copy.candidate(),
-            lua: copy.lua(),
-            html: copy.html(),
-            auth_proxy: copy.auth_proxy(),
-            baseline_lua: Some(
-                files
-                    .baseline_lua
-                    .clone()
-                    .unwrap_or_else(|| files.lua.clone()),
-            ),
-            baseline_html: Some(
-                files
-                    .baseline_html
-                    .clone()
-                    .unwrap_or_else(|| files.html.clone()),
-            ),
+            files: GatewayFiles {
+                candidate: copy.candidate(),
+                lua: copy.lua(),
+                html: copy.html(),
+                auth_proxy: copy.auth_proxy(),
+                baseline_lua: or(&files.baseline_lua, &files.lua),
+                baseline_html: or(&files.baseline_html, &files.html),
+                ..self.settings.files.clone()
+            },
             ..self.settings.clone().in_browser(browser)
         };
         let inputs = Inputs::read(&settings)?;
@@ -441,35 +458,18 @@ impl Work {
         noticing: &BTreeSet<ItemId>,
     ) -> Result<RunReport, CliError> {
         let selected = plan.needed(noticing, settings.browser);
-        let run = run_plan(
+        let (started, mut signals) = (Instant::now(), self.signals.clone());
+        let work = Work {
             settings,
-            &self.place,
-            &plan.input,
-            &selected,
+            plan: &plan.input,
             inputs,
-            run_id(),
-        )?;
-        let mut dir = RunDir::create(&self.dir, name)?;
-        let mut events = Vec::new();
-        let mut unwritten = Ok(());
-        engine::run(
-            &run,
-            &self.place,
-            Instant::now(),
-            &mut self.signals.clone(),
-            &mut |event| {
-                if unwritten.is_ok() {
-                    unwritten = dir.append(&event);
-                }
-                events.push(event);
-            },
-        )
-        .await;
-        let report = verdict::fold(events).map_err(|error| {
-            CliError::environment(format!("{name}: the events make no report: {error}"))
-        })?;
-        unwritten.and_then(|()| dir.finish(&report, settings.lang))?;
-        Ok(report)
+            lint: &[],
+        };
+        let run = run_plan(&work, &self.place, &selected, &run_id(), started)?;
+        let dir = RunDir::create(&self.dir, name)?;
+        let mut done = record(&run, &self.place, started, &mut signals, dir, |_| {}).await?;
+        done.finish(settings.lang)?;
+        Ok(done.report)
     }
 }
 

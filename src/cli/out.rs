@@ -8,6 +8,7 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
 };
 
+use anstream::{AutoStream, ColorChoice, stream::RawStream};
 use tracing::level_filters::LevelFilter;
 
 use super::error::CliError;
@@ -21,20 +22,15 @@ const COLUMNS: usize = 100;
 /// A text is laid out in no fewer columns, and in no more.
 const NARROWEST: usize = 40;
 const WIDEST: usize = 160;
+/// A line in a pipe is cut only where it is no line any more.
+const PIPE_WIDTH: usize = 1000;
 
 /// Writes to standard output.
-///
-/// # Errors
-///
-/// When that is not possible, and not because the reader is gone.
 pub fn print(text: &str) -> Result<(), CliError> {
     write(&neutral(text))
 }
 
 /// Writes workflow commands of this program's own to standard output.
-///
-/// # Errors
-/// As [`print`].
 pub fn commands(text: &str) -> Result<(), CliError> {
     write(&text::shown(text))
 }
@@ -49,7 +45,6 @@ fn neutral(text: &str) -> Cow<'_, str> {
 }
 
 /// Whether this is a job of GitHub Actions, whose runner takes commands from what is written.
-#[must_use]
 pub fn in_actions() -> bool {
     env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
 }
@@ -84,28 +79,14 @@ impl io::Write for Log {
     }
 }
 
-/// Whether whatever reads standard output understands colours.
-#[must_use]
-pub fn colors() -> bool {
-    io::stdout().is_terminal() && wants_colors()
-}
-
-/// Whether standard error is a terminal that understands colours.
-#[must_use]
-pub fn stderr_colors() -> bool {
-    io::stderr().is_terminal() && wants_colors()
-}
-
 /// Whether bars that move can be drawn on standard error: beside the harness's own log they
 /// cannot.
-#[must_use]
 pub fn bars() -> bool {
-    io::stderr().is_terminal() && !dumb() && LevelFilter::current() == LevelFilter::OFF
+    stderr_moves() && LevelFilter::current() == LevelFilter::OFF
 }
 
-/// `NO_COLOR`: see no-color.org, set and not empty.
-fn wants_colors() -> bool {
-    !dumb() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+fn stderr_moves() -> bool {
+    io::stderr().is_terminal() && !dumb()
 }
 
 /// A terminal that obeys nothing, or does not say what it is.
@@ -113,18 +94,35 @@ fn dumb() -> bool {
     env::var_os("TERM").is_none_or(|value| value.is_empty() || value == "dumb")
 }
 
+/// Whether a stream gets colours: as `--color`, NO_COLOR, CLICOLOR_FORCE and CLICOLOR say, else
+/// where it is a terminal that knows them, which a dumb one in CI is not.
+fn colors(stream: &impl RawStream) -> bool {
+    let asked = ColorChoice::global() != ColorChoice::Auto;
+    AutoStream::choice(stream) != ColorChoice::Never && (asked || !(stream.is_terminal() && dumb()))
+}
+
 /// How a report is shown on standard output.
-#[must_use]
 pub fn style(lang: Lang) -> Style {
     Style {
         lang,
-        color: colors(),
+        color: colors(&io::stdout()),
         width: width(),
     }
 }
 
+/// How lines are shown on standard error: as wide as the terminal, in a pipe uncut.
+pub fn stderr_style(lang: Lang) -> Style {
+    Style {
+        lang,
+        color: colors(&io::stderr()),
+        width: match stderr_moves() {
+            true => stderr_size().0,
+            false => PIPE_WIDTH,
+        },
+    }
+}
+
 /// How a report is shown in a file.
-#[must_use]
 pub fn file_style(lang: Lang) -> Style {
     Style {
         lang,
@@ -146,7 +144,6 @@ fn width() -> usize {
 }
 
 /// Columns and rows of the terminal that standard error is, as they are now.
-#[must_use]
 pub fn stderr_size() -> (usize, usize) {
     let size = rustix::termios::tcgetwinsize(io::stderr());
     let known = size.ok().filter(|size| size.ws_col > 0 && size.ws_row > 0);

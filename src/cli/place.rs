@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use super::{
-    args::{BrowserKind, SandboxKind, StackKind, UpstreamKind},
     error::CliError,
+    options::{BrowserKind, SandboxKind, StackKind, UpstreamKind},
     out,
-    settings::shipped,
+    settings::Settings,
+    shipped::shipped,
 };
 use crate::{
     engine::Place,
     stack::{
-        docker::{Engine, EngineError, containers, labels},
+        docker::{Engine, containers, labels},
         litellm::{self, Litellm},
         programs::{self, Programs},
         sandbox::protection,
@@ -24,18 +25,22 @@ pub const COMPOSE_FILE: &str = "docker-compose.test.yml";
 /// The place of a run. `auto` takes containers where an engine answers and the images are
 /// there or can be pulled, else the sandbox, and says in one line why. Only a sandbox can
 /// have the real LiteLLM.
-///
-/// # Errors
-/// What a stack needs and is not there: exit 4.
-pub async fn find(
-    kind: StackKind,
-    upstream: UpstreamKind,
-    sandbox: SandboxKind,
-) -> Result<Place, CliError> {
-    match kind {
-        StackKind::Sandbox => Ok(Place::Sandbox(programs(upstream, sandbox)?)),
+pub async fn find(settings: &Settings) -> Result<Place, CliError> {
+    let (upstream, sandbox) = (settings.upstream, settings.sandbox);
+    let note = |what: String| {
+        if !settings.quiet {
+            out::complain(format_args!("stack: {what}"));
+        }
+    };
+    match settings.stack {
+        StackKind::Sandbox => {
+            let place = Place::Sandbox(programs(upstream, sandbox)?);
+            #[cfg(feature = "fault-injection")]
+            let place = place.with(settings.injection);
+            Ok(place)
+        }
         StackKind::Auto if upstream == UpstreamKind::Litellm => {
-            out::complain("stack: sandbox (--upstream litellm goes with it)");
+            note("sandbox (--upstream litellm goes with it)".to_owned());
             Ok(Place::Sandbox(programs(upstream, sandbox)?))
         }
         StackKind::Containers => {
@@ -44,13 +49,11 @@ pub async fn find(
         }
         StackKind::Auto => match containers::available(&shipped(COMPOSE_FILE)?).await {
             Ok(engine) => {
-                out::complain(
-                    "stack: containers (a Docker engine answers and the images are there)",
-                );
+                note("containers (a Docker engine answers and the images are there)".to_owned());
                 own_containers(&engine, sandbox).await
             }
             Err(why) => {
-                out::complain(format_args!("stack: sandbox ({why})"));
+                note(format!("sandbox ({why})"));
                 Ok(Place::Sandbox(programs(upstream, sandbox)?))
             }
         },
@@ -60,9 +63,6 @@ pub async fn find(
 }
 
 /// The real browser, where one was asked for: its program.
-///
-/// # Errors
-/// None is installed: exit 4.
 pub fn browser(kind: BrowserKind) -> Result<Option<PathBuf>, CliError> {
     match kind {
         BrowserKind::BuiltIn => Ok(None),
@@ -114,14 +114,4 @@ async fn own_containers(engine: &Engine, sandbox: SandboxKind) -> Result<Place, 
         compose_file: shipped(COMPOSE_FILE)?,
         owner: labels::this_process(),
     }))
-}
-
-impl From<EngineError> for CliError {
-    fn from(error: EngineError) -> Self {
-        let text = Self::environment(error.to_string());
-        match error.hint {
-            Some(hint) => text.hint(hint),
-            None => text,
-        }
-    }
 }

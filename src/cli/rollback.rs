@@ -1,14 +1,19 @@
 //! `verify rollback`, and the rollback at the end of a run that deployed.
 
-use std::time::Instant;
+use std::{path::PathBuf, time::Instant};
+
+use clap::Args;
 
 use super::{
-    args::{RollbackArgs, RunArgs, StackKind},
     deployment::{self, Held},
     error::CliError,
     inputs::{Inputs, PlanInput},
-    log, out,
-    run::{self, Process, Work},
+    log,
+    options::{DeploymentArgs, FileArgs, HowArgs, OutputArgs, RunArgs, StackKind},
+    out,
+    process::Process,
+    record::{Recorded, record_live},
+    run_plan::{Work, run_id},
     settings::Settings,
     show::show,
 };
@@ -17,25 +22,46 @@ use crate::{
     gate::ExitStatus,
     ledger::{Deployment, Ledger},
     plan::Lang,
-    report::{Rollback as Carried, RollbackStep, RunDir, RunReport, Status, render::Undo},
+    report::{Rollback as Carried, RollbackStep, RunDir, Status, render::Undo},
     rollback::{Rollback, proof_step},
     stack::docker::compose::{Attached, Named, Setup},
     verdict::rollback_steps,
 };
 
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    #[command(flatten)]
+    pub deployment: DeploymentArgs,
+    /// The gateway's surface: a name in fixtures/profiles, or a file [default: plan].
+    #[arg(long, value_name = "NAME|FILE", env = "VERIFY_PROFILE")]
+    pub profile: Option<PathBuf>,
+    /// The plan bundle that the proof is taken from [default: features].
+    #[arg(long, value_name = "DIR", env = "VERIFY_PLAN")]
+    pub plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
 /// Rolls the last deployment back that was not.
-pub fn rollback(args: RollbackArgs, started: Instant) -> Result<ExitStatus, CliError> {
+pub fn rollback(args: RollbackArgs) -> Result<ExitStatus, CliError> {
     log(args.output.verbose);
-    let mut run_args = RunArgs {
-        deployment: args.deployment,
+    let settings = Settings::settle(RunArgs {
+        deployment: DeploymentArgs {
+            deploy: true,
+            ..args.deployment
+        },
+        files: FileArgs {
+            profile: args.profile,
+            plan: args.plan,
+            ..FileArgs::default()
+        },
+        how: HowArgs {
+            stack: Some(StackKind::Compose),
+            ..HowArgs::default()
+        },
         output: args.output,
         ..RunArgs::default()
-    };
-    run_args.deployment.deploy = true;
-    run_args.how.stack = Some(StackKind::Compose);
-    run_args.files.profile = args.profile;
-    run_args.files.plan = args.plan;
-    let settings = Settings::settle(run_args)?;
+    })?;
     let plan = PlanInput::read(&settings.plan)?;
     let mut inputs = Inputs::read(&settings)?;
     let mut process = Process::start()?;
@@ -60,17 +86,17 @@ pub fn rollback(args: RollbackArgs, started: Instant) -> Result<ExitStatus, CliE
         settings: &settings,
         plan: &plan,
         inputs: &inputs,
-        started,
     };
     let (carried, proof) = carry_out(&mut process, &work, &setup, &held, &deployed)?;
     let ok = succeeded(&carried);
     let mut written = true;
     // Without a proof the baseline was not put back, which was said already.
-    if let Some((mut report, mut dir)) = proof {
-        report.rollback = carried;
-        dir.finish(&report, settings.lang)
+    if let Some(mut proof) = proof {
+        proof.report.rollback = carried;
+        proof
+            .finish(settings.lang)
             .map_err(|error| CliError::environment(error.to_string()))?;
-        written = show(&settings, &report, dir.path(), Undo::Nothing)?;
+        written = show(&settings, &proof.report, proof.dir.path(), Undo::Nothing)?;
     }
     Ok(match (ok, written) {
         (true, true) => ExitStatus::Pass,
@@ -85,21 +111,15 @@ pub fn succeeded(carried: &Carried) -> bool {
     carried.executed && carried.steps.iter().all(|step| step.ok == Some(true))
 }
 
-/// The report of a proof and its folder.
-pub type Proof = (RunReport, RunDir);
-
 /// The five steps and the proof. What could not be done is said so that it is not overlooked, and
 /// is no error here: the caller has a report to write.
-///
-/// # Errors
-/// A ledger that cannot be written.
 pub fn carry_out(
     process: &mut Process,
     work: &Work<'_>,
     setup: &Setup,
     held: &Held,
     deployed: &Deployment,
-) -> Result<(Carried, Option<Proof>), CliError> {
+) -> Result<(Carried, Option<Recorded>), CliError> {
     let ledger = Ledger::open(&held.project, "rollback")?;
     let which = Named {
         project: Some(held.project.clone()),
@@ -168,7 +188,7 @@ fn prove(
     setup: &Setup,
     held: &Held,
     deployed: &Deployment,
-) -> Result<(RollbackStep, Proof), CliError> {
+) -> Result<(RollbackStep, Recorded), CliError> {
     let bundle = &work.plan.bundle;
     let mut inputs = work.inputs.clone();
     deployment::proof_files(&mut inputs, &deployed.kept, &deployed.baseline_sha256)?;
@@ -180,8 +200,9 @@ fn prove(
         inputs: &inputs,
         ..*work
     };
-    let dir = RunDir::create(&work.settings.report_dir, &run::run_id())?;
-    let ran = run::go(process, &again, &place, &bundle.rollback_proof, dir)?;
+    let dir = RunDir::create(&work.settings.report_dir, &run_id())?;
+    let (items, now) = (&bundle.rollback_proof, Instant::now());
+    let ran = record_live(process, &again, &place, items, dir, now)?;
     let in_order =
         (process.runtime).block_on(deployment::put_in_order(&held.project, &inputs.profile));
     let chosen: Vec<_> = ran
@@ -211,7 +232,7 @@ fn prove(
     );
     let ok = !bad && !chosen.is_empty() && in_order;
     let step = proof_step(ran.dir.path(), ok, seen);
-    Ok((step, (ran.report, ran.dir)))
+    Ok((step, ran))
 }
 
 /// The loudest thing that the program can say.

@@ -5,23 +5,81 @@ mod shield;
 use std::{
     env,
     io::{self, IsTerminal as _},
+    net::IpAddr,
 };
 
+use clap::{Args, ValueEnum};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
 
-use super::{
-    args::{Double, ServeArgs},
-    error::CliError,
-    out, runtime,
-};
+use super::{error::CliError, out, process::runtime};
 use crate::{
     doubles::{self, auth0, control, litellm},
     gate::ExitStatus,
 };
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Which double.
+    #[arg(value_enum)]
+    pub double: Double,
+    /// The port; 0 takes a free one.
+    #[arg(long, value_name = "N")]
+    pub port: u16,
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// A domain that it is reached by, repeatable. The control path refuses other domains in `Host`;
+    /// addresses, names without a dot and the host of --issuer are always accepted.
+    #[arg(long, value_name = "NAME")]
+    pub allow_host: Vec<String>,
+    /// Listen off the loopback with secrets that are known to everybody: in a private network.
+    #[arg(long)]
+    pub insecure_test_secrets: bool,
+    /// auth0: the URL that it is known by [default: the address that it listens on].
+    #[arg(long, value_name = "URL")]
+    pub issuer: Option<String>,
+    /// auth0: the client that it knows; its secret comes from VERIFY_CLIENT_SECRET.
+    #[arg(long, value_name = "ID", default_value = "verify")]
+    pub client_id: String,
+    /// auth0: where a person may be sent back to; compared whole, repeatable.
+    #[arg(long, value_name = "URL", default_value = "http://localhost")]
+    pub callback: Vec<String>,
+    /// auth0: where a person may be sent after a logout; compared whole, repeatable
+    /// [default: the callbacks].
+    #[arg(long, value_name = "URL")]
+    pub logout: Vec<String>,
+    /// auth0: who can log in, repeatable [default: user@example.com:password].
+    /// The environment may name them in VERIFY_USERS, with spaces between.
+    #[arg(
+        long,
+        value_name = "EMAIL:PASSWORD",
+        value_delimiter = ' ',
+        env = "VERIFY_USERS"
+    )]
+    pub user: Vec<String>,
+    /// litellm: a model that it serves, repeatable.
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ' ',
+        env = "VERIFY_MODELS",
+        default_value = "claude-sonnet-4-20250514"
+    )]
+    pub model: Vec<String>,
+}
+
+/// A double that `serve` runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Double {
+    /// The identity provider.
+    Auth0,
+    /// The upstream.
+    Litellm,
+}
 
 /// Who can log in where nobody is named.
 const USER: &str = "user@example.com:password";

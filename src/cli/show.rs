@@ -28,12 +28,20 @@ pub fn show(
     if formats.summarize() {
         formats::summarize(report, lang);
     }
-    formats.print(lang, |format, style| format.render(report, style))?;
+    formats.print(lang, |format, style| match format {
+        Format::Table if settings.quiet => Ok(String::new()),
+        _ => format.render(report, style),
+    })?;
     if formats.stdout != Format::Table {
         return Ok(written);
     }
     let style = out::style(lang);
     let exit = style.paragraph(2, &render::exit(report, lang));
+    if settings.quiet {
+        let report = to_open(dir);
+        out::print(&format!("{exit}\nReport: {}\n", report.display()))?;
+        return Ok(written);
+    }
     let ways = Ways {
         report: &to_open(dir),
         run: &settings.report_dir.join(LATEST),

@@ -30,7 +30,10 @@ mod session;
 mod sockets;
 mod speed;
 mod state;
+mod table;
 mod token_form;
 mod tokens;
 pub mod watch;
 pub(crate) mod world;
+
+pub use table::StepTable;

@@ -214,6 +214,28 @@ fn a_gate_does_not_believe_a_report_that_was_touched_up() {
 }
 
 #[test]
+fn colours_are_for_terminals_and_for_whoever_asks() {
+    let shown = |args: &[&str], variables: &[(&str, &str)]| {
+        let example = ["render", "reports/example/pass"];
+        let mut render = verify(example.iter().chain(args));
+        render.command.env_remove("NO_COLOR");
+        render.command.envs(variables.iter().copied());
+        let ended = render.ends();
+        ended.exits(0);
+        ended.stdout.contains("\u{1b}[")
+    };
+    assert!(!shown(&[], &[]));
+    assert!(shown(&[], &[("CLICOLOR_FORCE", "1")]));
+    assert!(!shown(&[], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+    assert!(shown(&["--color", "always"], &[("NO_COLOR", "1")]));
+    assert!(!shown(&["--color", "never"], &[("CLICOLOR_FORCE", "1")]));
+    verify(["-q", "-v", "--list"])
+        .ends()
+        .exits(2)
+        .complains(["--quiet", "--verbose"]);
+}
+
+#[test]
 fn what_is_printed_can_be_chosen() {
     let run = verify(["--item", "1.1", "--format", "json"]).ends_in_sandbox();
     run.exits(0);

@@ -82,6 +82,27 @@ fn a_dumb_terminal_gets_plain_lines() {
     assert!(seen.screen.starts_with("✔ 1.1 passed"), "{}", seen.screen);
 }
 
+#[test]
+fn quiet_shows_no_bar_and_the_verdict_alone() {
+    let seen = Pty::new(80).runs(at_terminal(["--phase", "1", "-q"]), |_, _| {});
+    assert_eq!(seen.code, Some(0), "{}", seen.screen);
+    let lines: Vec<&str> = seen.screen.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", seen.screen);
+    assert!(lines[0].starts_with("Exit 0: pass"), "{}", seen.screen);
+    assert!(lines[1].starts_with("Report: "), "{}", seen.screen);
+    assert!(!seen.moments.iter().any(|moment| moment.contains('□')));
+}
+
+#[test]
+fn a_terminal_without_colours_by_the_flag() {
+    let run = at_terminal(["--item", "1.1", "--color", "never"]).env("CLICOLOR_FORCE", "1");
+    let seen = Pty::new(80).runs(run, |_, _| {});
+    assert_eq!(seen.code, Some(0), "{}", seen.screen);
+    let bytes = String::from_utf8(seen.bytes).expect("UTF-8");
+    let colours = regex::Regex::new("\u{1b}\\[[0-9;]*m").expect("an expression");
+    assert!(!colours.is_match(&bytes), "{bytes:?}");
+}
+
 /// What the harness itself logs and bars would overwrite each other.
 #[test]
 fn the_harnesss_log_takes_the_bars_place() {
@@ -116,6 +137,14 @@ fn a_failure_is_told_in_full_and_failed_goes_on_from_there() {
         "worker_connections2048",
     ]);
     assert!(failed.stdout.contains(" --failed\n"), "{}", failed.stdout);
+
+    let quiet = run(&["-q", "--item", "1.1,1.3", "--candidate", broken.str()]);
+    quiet.exits(1);
+    plain(&quiet);
+    quiet.complains(["✘ 1.1 FAILED", "\n  seen      ", "worker_connections2048"]);
+    assert!(!quiet.stderr.contains("1.3"), "{}", quiet.stderr);
+    assert_eq!(quiet.stdout.lines().count(), 2, "{}", quiet.stdout);
+    assert!(quiet.stdout.starts_with("Exit 1: fail"), "{}", quiet.stdout);
 
     // 1.3 was skipped because of 1.1: it is open, too.
     let list = run(&["--failed", "--list"]);

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use super::progress::{Now, Progress};
+use super::{
+    lines::{mark, sgr},
+    progress::{Now, Progress},
+};
 use crate::{
     report::render::{
         BOLD, Style,
@@ -56,6 +59,9 @@ pub fn frame(progress: &Progress, look: Look, elapsed: Duration) -> Vec<String> 
     lines.append(&mut below);
     lines.truncate(look.rows.saturating_sub(1).max(1));
     lines
+        .iter()
+        .map(|line| line.trim_end().to_owned())
+        .collect()
 }
 
 /// A line for each phase, and whether it is the one that runs.
@@ -132,8 +138,8 @@ fn weight(found: Option<Standing>) -> u8 {
 fn cell(found: Option<Standing>, style: Style) -> String {
     match found {
         None => style.paint(DIM, "□"),
-        Some(Standing::Passed) => style.paint(super::said::sgr(Standing::Passed), "■"),
-        Some(found) => style.paint(super::said::sgr(found), super::said::mark(found)),
+        Some(Standing::Passed) => style.paint(sgr(Standing::Passed), "■"),
+        Some(found) => style.paint(sgr(found), mark(found)),
     }
 }
 
@@ -151,15 +157,12 @@ fn tally(progress: &Progress, style: Style, elapsed: Duration) -> String {
         Standing::Skipped,
     ] {
         let number = progress.count(standing);
-        let told = format!("{} {number}", super::said::mark(standing));
+        let told = format!("{} {number}", mark(standing));
         if number == 0 || columns(&plain) + 2 + columns(&told) > style.width {
             continue;
         }
         plain.push_str(&format!("  {told}"));
-        text.push_str(&format!(
-            "  {}",
-            style.paint(super::said::sgr(standing), &told)
-        ));
+        text.push_str(&format!("  {}", style.paint(sgr(standing), &told)));
     }
     text
 }

@@ -3,22 +3,31 @@
 //! over, a failure in full the moment it is known. In a pipe: those lines alone.
 
 mod frame;
+mod lines;
 mod progress;
-mod said;
 mod screen;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    io::{self, Stderr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
-    thread::{self, JoinHandle},
+    fmt,
+    io::{self, Stderr, Write},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use self::{frame::Look, progress::Progress, screen::Screen};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+
+use self::{
+    frame::{Look, frame},
+    progress::Progress,
+    screen::Screen,
+};
 use super::out;
-use crate::{engine::event::RunEvent, plan::Lang, report::render::Style};
+use crate::{
+    engine::event::{Outcome, RunEvent},
+    plan::Lang,
+};
 
 /// How often the bars are drawn where nothing is said above them: often enough for a time that
 /// ticks, and so seldom that a run does not notice.
@@ -27,135 +36,113 @@ const TICK: Duration = Duration::from_millis(80);
 /// The live view. It goes to standard error: standard output is the report's.
 pub struct Live {
     lang: Lang,
-    view: Arc<Mutex<View>>,
-    ticker: Option<Ticker>,
-}
-
-/// What is drawn, and on what.
-struct View {
-    progress: Progress,
-    /// `None` where lines are all that can be shown.
-    screen: Option<Screen<Stderr>>,
+    /// Whether only what failed is shown.
+    quiet: bool,
     began: Instant,
-    lang: Lang,
+    progress: Arc<Mutex<Progress>>,
+    /// `None` where lines are all that can be shown.
+    bars: Option<Bars<Stderr>>,
 }
 
 impl Live {
     /// A view in `lang` of a run that `began` then, with bars where there is a terminal that can
     /// show them.
-    pub fn new(lang: Lang, began: Instant) -> Self {
-        let bars = out::bars();
-        let view = View {
-            progress: Progress::default(),
-            screen: bars.then(|| Screen::new(io::stderr())),
-            began,
+    pub fn new(lang: Lang, began: Instant, quiet: bool) -> Self {
+        let progress = Arc::default();
+        let mut bars = None;
+        if !quiet && out::bars() {
+            let look = move || Look {
+                style: out::stderr_style(lang),
+                rows: out::stderr_size().1,
+            };
+            let drawn = Arc::clone(&progress);
+            let started = Bars::new(io::stderr(), drawn, look, move || began.elapsed());
+            started.bar.enable_steady_tick(TICK);
+            bars = Some(started);
+        }
+        Self {
             lang,
-        };
-        let view = Arc::new(Mutex::new(view));
-        let ticker = bars.then(|| Ticker::start(Arc::clone(&view))).flatten();
-        Self { lang, view, ticker }
+            quiet,
+            began,
+            progress,
+            bars,
+        }
     }
 
     /// Shows an event.
     pub fn show(&mut self, event: &RunEvent) {
-        let mut view = lock(&self.view);
-        let elapsed = view.began.elapsed();
-        view.progress.apply(event, elapsed);
-        let style = view.style();
-        let said = said::lines(&view.progress, event, self.lang, style);
-        view.say(&said);
-        if matches!(event, RunEvent::RunFinished { .. }) {
-            view.clear();
-        }
-    }
-}
-
-/// A run that ends without saying so leaves no bars behind either.
-impl Drop for Live {
-    fn drop(&mut self) {
-        if let Some(ticker) = self.ticker.take() {
-            ticker.stop();
-        }
-        lock(&self.view).clear();
-    }
-}
-
-impl View {
-    /// How lines are shown above the bars; `None`: as they are.
-    fn style(&self) -> Option<Style> {
-        self.screen.as_ref().map(|_| Style {
-            lang: self.lang,
-            color: out::stderr_colors(),
-            width: out::stderr_size().0,
-        })
-    }
-
-    /// Says something at once: above the bars, or as it is.
-    fn say(&mut self, lines: &[String]) {
-        if lines.is_empty() {
-            return;
-        }
-        match self.screen {
-            Some(_) => self.draw(lines),
+        let mut progress = lock(&self.progress);
+        progress.apply(event, self.began.elapsed());
+        let lines = match self.quiet && !is_failure(event) {
+            true => Vec::new(),
+            false => lines::lines(&progress, event, out::stderr_style(self.lang)),
+        };
+        drop(progress);
+        match &self.bars {
+            Some(bars) => bars.show(&lines),
             None => lines.iter().for_each(out::complain),
         }
-    }
-
-    /// Draws the bars as they are now, below what is said.
-    fn draw(&mut self, above: &[String]) {
-        let (width, rows) = out::stderr_size();
-        let look = Look {
-            style: Style {
-                lang: self.lang,
-                color: out::stderr_colors(),
-                width,
-            },
-            rows,
-        };
-        let elapsed = self.began.elapsed();
-        let frame = match self.progress.is_over() {
-            true => Vec::new(),
-            false => frame::frame(&self.progress, look, elapsed),
-        };
-        if let Some(screen) = &mut self.screen {
-            screen.draw(above, &frame);
+        if matches!(event, RunEvent::RunFinished { .. }) {
+            self.bars = None;
         }
     }
+}
 
-    fn clear(&mut self) {
-        if let Some(screen) = &mut self.screen {
-            screen.draw(&[], &[]);
+/// Whether an event tells of something that failed, or that could not be judged.
+fn is_failure(event: &RunEvent) -> bool {
+    match event {
+        RunEvent::StackFailed { .. } => true,
+        RunEvent::ItemFinished { outcome, .. } => {
+            matches!(outcome, Outcome::Failed(_) | Outcome::Inconclusive(_))
         }
+        _ => false,
     }
 }
 
 /// What a panic left behind is still good to draw.
-fn lock(view: &Mutex<View>) -> MutexGuard<'_, View> {
-    view.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The thread that draws while nothing happens, also at a size that changes.
-struct Ticker {
-    end: mpsc::Sender<()>,
-    thread: JoinHandle<()>,
+/// The bars, drawn by indicatif: by itself while nothing happens, also at a size that changes.
+struct Bars<W: Write + Send + fmt::Debug + 'static> {
+    bar: ProgressBar,
+    screen: Screen<W>,
 }
 
-impl Ticker {
-    /// `None` where the system has no thread left: then the bars move with the events alone.
-    fn start(view: Arc<Mutex<View>>) -> Option<Self> {
-        let (end, ended) = mpsc::channel();
-        let draw = move || {
-            while ended.recv_timeout(TICK) == Err(mpsc::RecvTimeoutError::Timeout) {
-                lock(&view).draw(&[]);
-            }
+impl<W: Write + Send + fmt::Debug + 'static> Bars<W> {
+    fn new(
+        out: W,
+        progress: Arc<Mutex<Progress>>,
+        look: impl Fn() -> Look + Clone + Send + Sync + 'static,
+        elapsed: impl Fn() -> Duration + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let screen = Screen::new(out);
+        let draw = move |_: &ProgressState, out: &mut dyn fmt::Write| {
+            let lines = frame(&lock(&progress), look(), elapsed());
+            // A String takes everything.
+            let _ = out.write_str(&lines.join("\n"));
         };
-        let thread = thread::Builder::new().spawn(draw).ok()?;
-        Some(Self { end, thread })
+        let style = ProgressStyle::with_template("{frame}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let bar = ProgressBar::no_length().with_style(style.with_key("frame", draw));
+        bar.set_draw_target(ProgressDrawTarget::term_like(Box::new(screen.clone())));
+        Self { bar, screen }
     }
 
-    fn stop(self) {
-        drop(self.end);
-        // A panic in it was reported already.
-        let _ = self.thread.join();
+    /// Writes lines above the bars, which are drawn at once, or at the next tick where there are
+    /// none.
+    fn show(&self, lines: &[String]) {
+        match lines {
+            [] => self.bar.tick(),
+            lines => self.bar.suspend(|| self.screen.write(lines)),
+        }
+    }
+}
+
+/// No bars are left behind, also by a run that ends without saying so.
+impl<W: Write + Send + fmt::Debug + 'static> Drop for Bars<W> {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }

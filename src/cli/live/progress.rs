@@ -16,7 +16,6 @@ pub struct Progress {
     over: BTreeMap<ItemId, Standing>,
     /// What goes on now.
     pub now: Now,
-    ended: bool,
 }
 
 /// What goes on now.
@@ -90,7 +89,6 @@ impl Progress {
                     self.now = Now::Between;
                 }
             }
-            RunEvent::RunFinished { .. } => self.ended = true,
             _ => {}
         }
     }
@@ -107,11 +105,6 @@ impl Progress {
             step: text.to_owned(),
             since,
         };
-    }
-
-    /// Whether there is nothing left to show.
-    pub fn is_over(&self) -> bool {
-        self.ended
     }
 
     /// The phases of which something was chosen.

@@ -1,15 +1,21 @@
 //! What a terminal shows while a run goes, at every size, from a fixed list of events.
 
-use std::{io::Write, num::NonZeroU16, time::Duration};
+use std::{
+    io::Write,
+    num::NonZeroU16,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use insta::assert_snapshot;
 use vt100::Parser;
 
 use super::{
+    Bars,
     frame::{Look, frame},
+    lines::lines,
+    lock,
     progress::Progress,
-    said,
-    screen::Screen,
 };
 use crate::{
     engine::event::{Failure, Outcome, RunEvent},
@@ -31,6 +37,10 @@ fn look(lang: Lang, width: usize, rows: usize) -> Look {
     }
 }
 
+fn pipe() -> Style {
+    look(Lang::En, 1000, 1).style
+}
+
 /// A run with one of each outcome.
 fn sample() -> Sample {
     Sample::default()
@@ -50,11 +60,11 @@ fn until(item: &str) -> Vec<RunEvent> {
 
 /// A terminal that shows what it is told.
 struct Terminal {
-    progress: Progress,
-    screen: Screen<Vec<u8>>,
+    progress: Arc<Mutex<Progress>>,
+    bars: Option<Bars<Vec<u8>>>,
     shown: Parser,
-    look: Look,
-    at: Duration,
+    look: Arc<Mutex<Look>>,
+    at: Arc<Mutex<Duration>>,
 }
 
 fn new_parser(width: usize, rows: usize) -> Parser {
@@ -64,34 +74,49 @@ fn new_parser(width: usize, rows: usize) -> Parser {
 
 impl Terminal {
     fn new(look: Look) -> Self {
+        let shown = new_parser(look.style.width, look.rows);
+        let progress = Arc::<Mutex<Progress>>::default();
+        let (look, at) = (
+            Arc::new(Mutex::new(look)),
+            Arc::<Mutex<Duration>>::default(),
+        );
+        let (drawn, now, then) = (Arc::clone(&progress), Arc::clone(&look), Arc::clone(&at));
+        let look_now = move || *now.lock().unwrap();
+        let bars = Bars::new(Vec::new(), drawn, look_now, move || *then.lock().unwrap());
         Self {
-            progress: Progress::default(),
-            screen: Screen::new(Vec::new()),
-            shown: new_parser(look.style.width, look.rows),
+            progress,
+            bars: Some(bars),
+            shown,
             look,
-            at: Duration::ZERO,
+            at,
         }
     }
 
     /// An event every 100 ms.
     fn tell(&mut self, events: &[RunEvent]) -> &mut Self {
         for event in events {
-            self.progress.apply(event, self.at);
-            let style = Some(self.look.style);
-            let said = said::lines(&self.progress, event, self.look.style.lang, style);
-            self.at += Duration::from_millis(100);
-            self.draw(&said);
+            let (style, at) = (self.look.lock().unwrap().style, *self.at.lock().unwrap());
+            let mut progress = lock(&self.progress);
+            progress.apply(event, at);
+            let lines = lines(&progress, event, style);
+            drop(progress);
+            *self.at.lock().unwrap() += Duration::from_millis(100);
+            let bars = self.bars.as_ref().unwrap();
+            bars.show(&lines);
+            self.shown.process(&bars.screen.take());
         }
         self
     }
 
-    fn draw(&mut self, above: &[String]) {
-        let region = match self.progress.is_over() {
-            true => Vec::new(),
-            false => frame(&self.progress, self.look, self.at),
-        };
-        self.screen.draw(above, &region);
-        self.shown.process(&self.screen.take());
+    /// The view of a run that is over.
+    fn ends(&mut self) {
+        let screen = self.bars.as_ref().unwrap().screen.clone();
+        self.bars = None;
+        self.shown.process(&screen.take());
+    }
+
+    fn is_resized(&mut self, to: Look) {
+        *self.look.lock().unwrap() = to;
     }
 
     fn text(&self) -> String {
@@ -163,7 +188,7 @@ fn what_is_said_keeps_to_the_width() {
             let mut progress = Progress::default();
             for event in sample().events() {
                 progress.apply(&event, Duration::ZERO);
-                for line in said::lines(&progress, &event, lang, Some(style)) {
+                for line in lines(&progress, &event, style) {
                     assert!(columns(&line) <= width, "{width}: {line}");
                 }
             }
@@ -187,7 +212,7 @@ fn a_failure_is_seen_in_a_bar_that_has_no_cell_for_each_item() {
 #[test]
 fn at_the_end_what_was_said_is_left_and_no_bar() {
     let mut terminal = Terminal::new(look(Lang::En, 80, 80));
-    terminal.tell(&sample().events());
+    terminal.tell(&sample().events()).ends();
     let shown = terminal.text();
     assert_eq!(shown.matches("✔").count(), 23, "{shown}");
     assert!(!shown.contains(['□', '■']), "{shown}");
@@ -205,7 +230,7 @@ fn a_terminal_that_cuts_when_it_is_made_narrower_keeps_no_garbage() {
     terminal.tell(&events[..events.len() - 1]);
     let size = |size| NonZeroU16::new(size).unwrap();
     terminal.shown.screen_mut().set_size(size(60), size(40));
-    terminal.look = look(Lang::En, 40, 60);
+    terminal.is_resized(look(Lang::En, 40, 60));
     terminal.tell(&events[events.len() - 1..]);
     only_one_region(&terminal.text());
 }
@@ -230,7 +255,7 @@ fn a_terminal_that_wraps_anew_when_it_is_made_narrower_keeps_no_garbage() {
     )
     .unwrap();
     terminal.shown = narrow;
-    terminal.look = look(Lang::En, 40, 60);
+    terminal.is_resized(look(Lang::En, 40, 60));
     terminal.tell(&events[events.len() - 1..]);
     only_one_region(&terminal.text());
 }
@@ -297,13 +322,13 @@ fn what_the_gateway_says_reaches_no_terminal_as_a_command() {
         for event in &events {
             progress.apply(event, Duration::ZERO);
             let look = look(Lang::En, 80, 24);
-            let mut lines = frame(&progress, look, Duration::ZERO);
-            for terminal in [Some(look.style), None] {
-                let said = said::lines(&progress, event, Lang::En, terminal);
-                assert!(said.len() < 140, "{}", said.len());
-                lines.extend(said);
+            let mut shown = frame(&progress, look, Duration::ZERO);
+            for style in [look.style, pipe()] {
+                let lines = lines(&progress, event, style);
+                assert!(lines.len() < 140, "{}", lines.len());
+                shown.extend(lines);
             }
-            let passed_on = lines.iter().find(|line| line.contains(char::is_control));
+            let passed_on = shown.iter().find(|line| line.contains(char::is_control));
             assert_eq!(passed_on, None);
         }
     }
@@ -312,10 +337,10 @@ fn what_the_gateway_says_reaches_no_terminal_as_a_command() {
 #[test]
 fn a_pipe_gets_a_line_an_item_and_a_failure_in_full() {
     let mut progress = Progress::default();
-    let mut said = Vec::new();
+    let mut shown = Vec::new();
     for event in until("3.4") {
         progress.apply(&event, Duration::ZERO);
-        said.extend(said::lines(&progress, &event, Lang::En, None));
+        shown.extend(lines(&progress, &event, pipe()));
     }
-    assert_snapshot!("pipe", said.join("\n"));
+    assert_snapshot!("pipe", shown.join("\n"));
 }

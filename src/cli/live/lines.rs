@@ -1,10 +1,10 @@
-//! What is said about an event and stays: an item that is over, in a line; and in full what was
+//! The lines that an event leaves behind: an item that is over, in a line; and in full what was
 //! done, expected and seen where it did not come out.
 
 use super::progress::{Progress, standing};
 use crate::{
     engine::event::{Outcome, RunEvent},
-    plan::{ItemId, Lang},
+    plan::ItemId,
     report::render::{
         GREEN, RED, Style, YELLOW, failure,
         text::{columns, line, pad, wrap},
@@ -13,9 +13,6 @@ use crate::{
     verdict::Outcome as Standing,
 };
 
-/// Where nothing says how wide a line may be, it is a pipe's: cut only where it is no line any
-/// more.
-const PIPE_WIDTH: usize = 1000;
 /// Below this an item's line has no columns.
 const NARROW: usize = 60;
 
@@ -38,28 +35,18 @@ pub fn sgr(found: Standing) -> &'static str {
     }
 }
 
-/// The lines that an event is worth: at a terminal of this style, or in a pipe.
-pub fn lines(
-    progress: &Progress,
-    event: &RunEvent,
-    lang: Lang,
-    terminal: Option<Style>,
-) -> Vec<String> {
-    let style = terminal.unwrap_or(Style {
-        lang,
-        color: false,
-        width: PIPE_WIDTH,
-    });
+/// The lines that an event is worth.
+pub fn lines(progress: &Progress, event: &RunEvent, style: Style) -> Vec<String> {
     match event {
         RunEvent::StackFailed { reason } => {
             let head = say(
-                lang,
+                style.lang,
                 "the stack did not come up",
                 "検証環境を起動できません",
             );
-            let mut said = vec![style.paint(YELLOW, &format!("! {head}"))];
-            said.extend(failure::because(reason, style));
-            said
+            let mut lines = vec![style.paint(YELLOW, &format!("! {head}"))];
+            lines.extend(failure::because(reason, style));
+            lines
         }
         RunEvent::ItemFinished {
             item,
@@ -67,15 +54,15 @@ pub fn lines(
             duration_ms,
         } => {
             let found = standing(outcome);
-            let mut said = over(progress, *item, found, *duration_ms, style);
+            let mut lines = over(progress, *item, found, *duration_ms, style);
             match outcome {
                 Outcome::Passed => {}
                 Outcome::Failed(seen) | Outcome::Inconclusive(seen) => {
-                    said.extend(failure::shown(seen, style));
+                    lines.extend(failure::shown(seen, style));
                 }
-                Outcome::Skipped { reason } => said.extend(failure::because(reason, style)),
+                Outcome::Skipped { reason } => lines.extend(failure::because(reason, style)),
             }
-            said
+            lines
         }
         _ => Vec::new(),
     }
@@ -103,18 +90,18 @@ fn over(
             Standing::Passed => format!("{item} {title}"),
             _ => format!("{item} {title}: {word}"),
         };
-        let mut said = hanging(&format!("{sign} "), 4, &told, style);
+        let mut lines = hanging(&format!("{sign} "), 4, &told, style);
         let took = format!("  {duration_ms:.1} ms");
         let last = wrap(&told, style.width.saturating_sub(5)).pop();
-        match said.last_mut() {
+        match lines.last_mut() {
             Some(line)
                 if last.is_some_and(|last| 4 + columns(&last) + columns(&took) < style.width) =>
             {
                 line.push_str(&took);
             }
-            _ => said.push(format!("  {took}")),
+            _ => lines.push(format!("  {took}")),
         }
-        return said;
+        return lines;
     }
     let (item, word) = (item.to_string(), pad(&word, 12));
     let took = format!("{duration_ms:>7.1} ms");
