@@ -26,10 +26,7 @@ use crate::{
     report::Component,
     stack::{
         Service, Stack, StackError,
-        docker::{
-            compose::{self, Compose},
-            containers::{self, Containers},
-        },
+        docker::{compose, containers},
         fake::{Fake, Twist},
         programs::Programs,
         sandbox::Sandbox,
@@ -107,10 +104,10 @@ impl Place {
                 Arc::new(Fake::with(real, twist, &profile, recorder.clone()).await?)
             }
             Self::Containers(setup) => {
-                Arc::new(Containers::up(&setup, &plan.run.id, files, &plan.profile).await?)
+                Arc::new(containers::up(&setup, &plan.run.id, files, &plan.profile).await?)
             }
             Self::Compose(setup) => {
-                Arc::new(Compose::attach(*setup, &plan.run.id, files, &plan.profile).await?)
+                Arc::new(compose::attach(*setup, &plan.run.id, files, &plan.profile).await?)
             }
         })
     }
