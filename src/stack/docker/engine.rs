@@ -187,9 +187,6 @@ impl Engine {
     }
 
     /// The protections that the engine does not give its containers.
-    ///
-    /// # Errors
-    /// An engine that does not answer.
     pub async fn unprotected(&self) -> Result<Vec<&'static str>, EngineError> {
         let info = self.docker.info().await.context("asking what it grants")?;
         let filtered = info

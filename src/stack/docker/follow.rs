@@ -178,7 +178,7 @@ async fn follow(docker: Docker, id: String, since: i32, most: usize, seen: Arc<M
                     }
                 }
                 Err(error) => {
-                    // A container that is gone is told by whoever asks for its state.
+                    // A container that is gone shows in its state.
                     let gone = matches!(
                         error,
                         Error::DockerResponseServerError {

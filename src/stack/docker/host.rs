@@ -43,9 +43,6 @@ impl Host {
     }
 
     /// The gateway's address for the health check, as it is now: a restart may give it another.
-    ///
-    /// # Errors
-    /// An engine that does not answer.
     pub async fn internal(&self) -> Result<Option<SocketAddr>, StackError> {
         let inspected = self.member(Service::Gateway)?.inspect().await?;
         Ok(address(&inspected, INTERNAL_PORT))

@@ -53,7 +53,7 @@ impl RunLabels {
     }
 }
 
-/// This process, so that it can be told from any other, also after the machine was restarted:
+/// This process, distinct from any other, also after a restart of the machine:
 /// boot id, process id, start.
 #[must_use]
 pub fn this_process() -> String {
@@ -102,9 +102,6 @@ impl Belongings {
     }
 
     /// What carries the label `verify.run`, of those whose owner `wanted` accepts.
-    ///
-    /// # Errors
-    /// What the engine says.
     pub async fn find(
         engine: &Engine,
         run: Option<&str>,

@@ -211,7 +211,9 @@ impl Stack for DockerStack {
     async fn restart(&self, service: Service) -> Result<(), StackError> {
         self.may(Act::Restart).await?;
         self.host.member(service)?.restart().await?;
+        // The run's own keeps its address; that it does not is interference.
         if service == Service::Gateway
+            && self.is_shared()
             && let Some(address) = self.host.internal().await?
         {
             *self

@@ -88,9 +88,6 @@ impl Attached {
 
     /// As [`Attached::find`], also where the gateway does not run: a rollback must not need what
     /// it is there to put right.
-    ///
-    /// # Errors
-    /// As [`Attached::find`].
     pub async fn find_stopped(named: &Named, profile: &Profile) -> Result<Self, EngineError> {
         Self::look(named, profile, false).await
     }
@@ -175,9 +172,6 @@ impl Attached {
     }
 
     /// Removes a file beside the configuration, wherever it was written.
-    ///
-    /// # Errors
-    /// A file that cannot be removed.
     pub async fn remove_file(&self, path: &Path) -> Result<(), StackError> {
         match self.mounted(path) {
             Some((mount, Some(host))) if !mount.writable => match fs::remove_file(&host) {
@@ -193,9 +187,6 @@ impl Attached {
     }
 
     /// Removes the containers that a run started beside the gateway.
-    ///
-    /// # Errors
-    /// What the engine says.
     pub async fn remove_containers(&self, run: &str) -> Result<bool, EngineError> {
         let found = Belongings::find(&self.host.engine, Some(run), |_| true).await?;
         let any = !found.is_empty();
@@ -205,9 +196,6 @@ impl Attached {
 
     /// Replaces a file of the gateway: in its container, or on this machine in place, so that a mount
     /// keeps its inode.
-    ///
-    /// # Errors
-    /// A file that cannot be written.
     pub async fn write_file(
         &self,
         target: Option<PathBuf>,

@@ -54,7 +54,7 @@ const POLL: Duration = Duration::from_millis(5);
 pub struct Layout {
     /// Where files can be written: the root directory cannot.
     pub volumes: Vec<String>,
-    /// Its address, which a restart must keep.
+    /// Its address, by which the others know it.
     pub address: Option<IpAddr>,
     /// The most of a log that is read, in bytes of each stream.
     pub log_limit: Option<usize>,
@@ -272,21 +272,10 @@ impl Container {
         self.remember().await
     }
 
-    /// Remembers this start as the run's own. Where the others know its address, that must be the
-    /// same as before.
+    /// Remembers this start as the run's own.
     pub async fn remember(&self) -> Result<(), StackError> {
-        let inspected = self.inspect().await?;
-        *self.known.lock().await = Start::of(&inspected);
-        let expected = self.layout.address;
-        let address = address(&inspected, 0).map(|address| address.ip());
-        // A gateway that ended at once has none.
-        if address.is_none() || expected.is_none() || address == expected {
-            return Ok(());
-        }
-        let error = EngineError::new(format!(
-            "its container was given another address: {address:?}, not {expected:?}"
-        ));
-        Err(error.on(self.service))
+        *self.known.lock().await = Start::of(&self.inspect().await?);
+        Ok(())
     }
 
     pub async fn inspect(&self) -> Result<ContainerInspectResponse, StackError> {
@@ -310,6 +299,15 @@ impl Container {
         if state.running != Some(true) && KILLED.contains(&code) && state.oom_killed != Some(true) {
             return Some(format!(
                 "{}: its container was ended from outside (exit code {code})",
+                self.service
+            ));
+        }
+        let address = address(&inspected, 0).map(|address| address.ip());
+        if let (Some(found), Some(expected)) = (address, self.layout.address)
+            && found != expected
+        {
+            return Some(format!(
+                "{}: its container has the address {found} in place of {expected}, since another ended",
                 self.service
             ));
         }
