@@ -42,16 +42,17 @@ pub async fn prepare(settings: &Settings, inputs: &mut Inputs) -> Result<(Place,
         ));
     }
     let deployed = attached
+        .host
         .member(Service::Gateway)
         .map_err(environment)?
-        .read_file(&attached.config_path)
+        .read_file(&attached.host.config_path)
         .await
         .map_err(environment)?;
     let found = sha256(&deployed);
     // The run's id is not known yet; the copy is the same for all.
     let ledger = Ledger::open(&held.project, "-")?;
     let kept = ledger.keep(&found, &deployed)?;
-    let as_deployed = &attached.config_path;
+    let as_deployed = &attached.host.config_path;
     if settings.deployment.deploy {
         if !settings.named.candidate {
             return Err(CliError::usage(
@@ -213,8 +214,8 @@ async fn owner(attached: &Attached, profile: &Profile, cookie: &str) -> Result<S
         CliError::usage(format!("the session that was given is not accepted: {why}"))
             .hint("log in with a browser and take the cookie's value anew")
     };
-    let http = Http::new(attached.endpoints.clone()).map_err(environment)?;
-    let url = format!("http://{}/oauth2/userinfo", attached.endpoints.auth)
+    let http = Http::new(attached.host.endpoints.clone()).map_err(environment)?;
+    let url = format!("http://{}/oauth2/userinfo", attached.host.endpoints.auth)
         .parse()
         .map_err(environment)?;
     let request = Request::get(url).header("cookie", &format!("{}={cookie}", profile.login.cookie));

@@ -30,10 +30,7 @@ use crate::{
     run::{Recorder, RunPlan},
     stack::{
         Service, Stack, StackError,
-        docker::{
-            compose::{self, Compose},
-            containers::{self, Containers},
-        },
+        docker::{compose, containers},
         programs::Programs,
         sandbox::Sandbox,
     },
@@ -124,10 +121,10 @@ impl Place {
                 Arc::new(Fake::with(real, injection, &profile, recorder.clone()).await?)
             }
             Self::Containers(setup) => {
-                Arc::new(Containers::up(&setup, &plan.run.id, files, &plan.profile).await?)
+                Arc::new(containers::up(&setup, &plan.run.id, files, &plan.profile).await?)
             }
             Self::Compose(setup) => {
-                Arc::new(Compose::attach(*setup, &plan.run.id, files, &plan.profile).await?)
+                Arc::new(compose::attach(*setup, &plan.run.id, files, &plan.profile).await?)
             }
         })
     }

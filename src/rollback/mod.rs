@@ -18,10 +18,7 @@ use crate::{
     },
     profile::Profile,
     report::RollbackStep,
-    stack::{
-        LogCursor, Service, StackError,
-        docker::compose::{Attached, write_file},
-    },
+    stack::{LogCursor, Service, StackError, docker::compose::Attached},
     verdict::rollback_steps,
 };
 
@@ -132,7 +129,7 @@ impl Rollback<'_> {
     }
 
     fn gateway(&self) -> Result<&crate::stack::docker::compose::Container, String> {
-        self.attached.member(Service::Gateway).map_err(text)
+        self.attached.host.member(Service::Gateway).map_err(text)
     }
 
     async fn deployed(&self) -> Result<Vec<u8>, String> {
@@ -181,7 +178,8 @@ impl Rollback<'_> {
     async fn restore(&self) -> Seen {
         let (content, from) = self.baseline().await?;
         let host = self.deployment.host_file.clone();
-        write_file(self.attached, host, &self.deployment.config, &content)
+        self.attached
+            .write_file(host, &self.deployment.config, &content)
             .await
             .map_err(text)?;
         let found = sha256(&self.deployed().await?);
@@ -261,7 +259,7 @@ impl Rollback<'_> {
     }
 
     async fn one_health_check(&self) -> Seen {
-        let address = self.attached.internal().await.map_err(text)?;
+        let address = self.attached.host.internal().await.map_err(text)?;
         let address = address.ok_or("the gateway has no address")?;
         let health = &self.profile.health;
         let answer = async {

@@ -7,17 +7,14 @@ use tar::{Builder, EntryType, Header};
 /// Files and directories, by where they go.
 pub struct Archive(Builder<Vec<u8>>);
 
-impl Default for Archive {
-    fn default() -> Self {
-        Self(Builder::new(Vec::new()))
-    }
-}
-
 impl Archive {
-    /// Adds a file with this content, readable for everybody.
-    ///
-    /// # Errors
-    /// A path that an archive cannot hold.
+    /// The archive of what `fill` adds.
+    pub fn of(fill: impl FnOnce(&mut Self) -> io::Result<()>) -> io::Result<Vec<u8>> {
+        let mut archive = Self(Builder::new(Vec::new()));
+        fill(&mut archive)?;
+        archive.0.into_inner()
+    }
+
     pub fn file(&mut self, path: &str, mode: u32, content: &[u8]) -> io::Result<()> {
         let mut header = Header::new_gnu();
         header.set_mode(mode);
@@ -26,11 +23,7 @@ impl Archive {
             .append_data(&mut header, path.trim_start_matches('/'), content)
     }
 
-    /// Adds a directory, empty.
-    ///
-    /// # Errors
-    /// A path that an archive cannot hold.
-    pub fn directory(&mut self, path: &str) -> io::Result<()> {
+    fn directory(&mut self, path: &str) -> io::Result<()> {
         let mut header = Header::new_gnu();
         header.set_entry_type(EntryType::Directory);
         header.set_mode(0o755);
@@ -41,9 +34,6 @@ impl Archive {
 
     /// Adds a file or a directory of this machine with all that is in it, symbolic links
     /// followed.
-    ///
-    /// # Errors
-    /// What cannot be read.
     pub fn copy(&mut self, from: &Path, to: &str) -> io::Result<()> {
         let data = fs::metadata(from)?;
         if data.is_dir() {
@@ -64,20 +54,9 @@ impl Archive {
         let mode = if executable { 0o755 } else { 0o644 };
         self.file(to, mode, &fs::read(from)?)
     }
-
-    /// The archive.
-    ///
-    /// # Errors
-    /// None in practice: it is written to memory.
-    pub fn finish(self) -> io::Result<Vec<u8>> {
-        self.0.into_inner()
-    }
 }
 
 /// The content of the first file in an archive.
-///
-/// # Errors
-/// An archive that cannot be read or holds no file.
 pub fn first_file(archive: &[u8]) -> io::Result<Vec<u8>> {
     for entry in tar::Archive::new(archive).entries()? {
         let mut entry = entry?;
@@ -92,36 +71,35 @@ pub fn first_file(archive: &[u8]) -> io::Result<Vec<u8>> {
 
 /// The same archive with its paths under another directory: an archive that the engine gives
 /// names its first entry by the last part of the path that was asked for.
-///
-/// # Errors
-/// An archive that cannot be read.
 pub fn moved(archive: &[u8], under: &Path) -> io::Result<Vec<u8>> {
     let mut out = Builder::new(Vec::new());
     for entry in tar::Archive::new(archive).entries()? {
         let mut entry = entry?;
-        let mut header = entry.header().clone();
         let path = under.join(entry.path()?);
         let path = path.strip_prefix("/").unwrap_or(&path).to_owned();
-        if let Some(target) = entry.link_name()? {
-            let target = target.into_owned();
-            out.append_link(&mut header, &path, target)?;
-        } else {
-            out.append_data(&mut header, &path, &mut entry)?;
-        }
+        append(&mut out, &path, &mut entry)?;
     }
     out.into_inner()
 }
 
+fn append(
+    out: &mut Builder<Vec<u8>>,
+    path: &Path,
+    entry: &mut tar::Entry<'_, &[u8]>,
+) -> io::Result<()> {
+    let mut header = entry.header().clone();
+    match entry.link_name()?.map(std::borrow::Cow::into_owned) {
+        Some(target) => out.append_link(&mut header, path, target),
+        None => out.append_data(&mut header, path, entry),
+    }
+}
+
 /// The same archive in parts: for each of these directories what is below it, its paths from
 /// there, and for `/` the rest. Parts with nothing in them are left out.
-///
-/// # Errors
-/// An archive that cannot be read.
 pub fn split(archive: &[u8], directories: &[String]) -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut parts: BTreeMap<&str, Builder<Vec<u8>>> = BTreeMap::new();
     for entry in tar::Archive::new(archive).entries()? {
         let mut entry = entry?;
-        let mut header = entry.header().clone();
         let path = Path::new("/").join(entry.path()?);
         let over = directories.iter().filter(|over| path.starts_with(over));
         let over = over.max_by_key(|over| over.len());
@@ -134,12 +112,7 @@ pub fn split(archive: &[u8], directories: &[String]) -> io::Result<Vec<(String, 
         let part = parts
             .entry(over)
             .or_insert_with(|| Builder::new(Vec::new()));
-        if let Some(target) = entry.link_name()? {
-            let target = target.into_owned();
-            part.append_link(&mut header, &below, target)?;
-        } else {
-            part.append_data(&mut header, &below, &mut entry)?;
-        }
+        append(part, &below, &mut entry)?;
     }
     let finished = parts.into_iter().map(|(over, part)| {
         let packed = part.into_inner()?;
@@ -173,9 +146,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("sub")).unwrap();
         fs::write(dir.path().join("sub/a.lua"), "a").unwrap();
-        let mut archive = Archive::default();
-        archive.copy(dir.path(), "/etc/x").unwrap();
-        let archive = archive.finish().unwrap();
+        let archive = Archive::of(|archive| archive.copy(dir.path(), "/etc/x")).unwrap();
         let expected = [("etc/x", ""), ("etc/x/sub", ""), ("etc/x/sub/a.lua", "a")];
         let names = |archive: &[u8]| -> Vec<(String, String)> {
             listing(archive)

@@ -1,149 +1,127 @@
-//! `docker-compose.test.yml`: what the test deployment is made of. Containers are started from
-//! the same file that `docker compose` reads, so the two cannot differ.
+//! `docker-compose.test.yml`: what the test deployment is made of. The containers stack reads the
+//! file that `docker compose` reads, so the two cannot differ.
 
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::yaml::{self, YamlError};
+use super::engine::{Context as _, EngineError};
+use crate::yaml;
 
 /// The file, beside the features.
 pub const FILE: &str = "docker-compose.test.yml";
 
-/// As much of a compose file as the test deployment uses. What is not known is an error:
-/// nothing of the file may be left out in silence.
-#[derive(Clone, Debug, Deserialize)]
+/// The variables that the file is read with, by name.
+pub type Variables = BTreeMap<String, String>;
+
+/// As much of a compose file as the test deployment uses. An unknown key is an error: nothing of the
+/// file is left out silently. Fields with an underscore are `docker compose`'s alone: a run publishes
+/// no ports, orders and awaits the services itself, and has the internal network only.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ComposeFile {
-    /// The project's name: `docker compose`'s.
     #[serde(default, rename = "name")]
     _name: Option<String>,
-    /// The services by name.
     pub services: BTreeMap<String, Service>,
-    /// The networks by name. A run has the internal one alone.
     #[serde(default)]
-    pub networks: BTreeMap<String, Network>,
+    networks: BTreeMap<String, Network>,
 }
 
-/// A network of a compose file.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Network {
-    /// Whether it leads nowhere else.
+struct Network {
     #[serde(default)]
-    pub internal: bool,
-    /// For a person's browser, which a run has not.
+    internal: bool,
     #[serde(default, rename = "driver_opts")]
     _driver_opts: BTreeMap<String, String>,
 }
 
-/// The limits of a service's processes. Open files have the engine's own: where that has fewer, no
-/// container can be given more.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Ulimits {
-    /// The size of a file, in bytes.
-    pub fsize: i64,
-    /// The size of a core dump, in bytes.
-    pub core: i64,
-}
-
-/// How the engine keeps a service's output.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Logging {
-    /// `json-file`
-    pub driver: String,
-    /// `max-size: 64m`
-    pub options: HashMap<String, String>,
-}
-
-/// A service of a compose file.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
-    /// The image's name.
     pub image: String,
-    /// What is run in place of the image's own entry point.
+    /// In place of the image's own entry point.
     #[serde(default)]
     pub entrypoint: Vec<String>,
-    /// Its arguments.
-    #[serde(default)]
-    pub command: Vec<String>,
-    /// The environment.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// `SOURCE:TARGET:ro`, or `TARGET` for an empty volume of its own
+    /// `SOURCE:TARGET:ro`, or `TARGET` for an empty volume of its own.
     #[serde(default)]
-    pub volumes: Vec<String>,
-    /// `127.0.0.1:PORT:PORT`, for a person; a run publishes what it needs on free ports.
+    volumes: Vec<String>,
     #[serde(default, rename = "ports")]
     _ports: Vec<String>,
-    /// Told by `docker compose up --wait`; `verify` asks the services themselves.
     #[serde(default, rename = "healthcheck")]
-    _healthcheck: Option<serde::de::IgnoredAny>,
-    /// The order that `docker compose` starts them in.
+    _healthcheck: Option<Value>,
     #[serde(default, rename = "depends_on")]
-    _depends_on: Option<serde::de::IgnoredAny>,
-    /// Directories in memory.
+    _depends_on: Option<Value>,
     #[serde(default)]
     pub tmpfs: Vec<String>,
-    /// The signal that ends it.
-    #[serde(default)]
-    pub stop_signal: Option<String>,
-    /// Whether an init stands before it.
-    #[serde(default)]
-    pub init: Option<bool>,
-    /// Which networks it is in.
-    pub networks: Vec<String>,
-    /// Who is asked for names that no service has. Where nobody listens, the answer is that there is no
-    /// such name, at once; the engine's own choice is asked for seconds, and an internal network does
-    /// not lead there.
+    networks: Vec<String>,
+    /// Whom the engine asks for names that no service has. Where nobody listens, there is no such
+    /// name, at once; an internal network does not lead to the engine's own choice, which is waited
+    /// for.
     pub dns: Vec<String>,
-    /// The capabilities that it does not have.
     pub cap_drop: Vec<String>,
-    /// Those of them that it needs.
     #[serde(default)]
     pub cap_add: Vec<String>,
-    /// `no-new-privileges:true`
     pub security_opt: Vec<String>,
-    /// Whether only volumes and directories in memory can be written.
     pub read_only: bool,
-    /// How many processes and threads it may have.
     pub pids_limit: i64,
-    /// Its memory, in bytes.
+    /// In bytes.
     pub mem_limit: i64,
-    /// Its memory with swap, in bytes.
+    /// In bytes, memory included.
     pub memswap_limit: i64,
-    /// Limits of each process.
     pub ulimits: Ulimits,
-    /// Where its output goes, and how much of it is kept.
     pub logging: Logging,
 }
 
-/// A file or directory of this machine and where it is in the container.
+/// Limits of each process, in bytes. Open files have the engine's own limit: where that is lower, no
+/// container can be given more.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ulimits {
+    pub fsize: i64,
+    pub core: i64,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Logging {
+    pub driver: String,
+    pub options: HashMap<String, String>,
+}
+
+/// A file or directory of this machine and its path in the container.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Mount {
-    /// On this machine.
     pub source: PathBuf,
-    /// In the container.
     pub target: String,
 }
 
 impl ComposeFile {
-    /// Reads the file. `${NAME:-default}` is `values`' or else the default.
+    /// Reads the file, then fills its variables in.
     ///
     /// # Errors
-    /// A file that cannot be read, or has something that is not known.
-    pub fn load(path: &Path, values: &BTreeMap<String, String>) -> Result<Self, YamlError> {
-        yaml::parse(&interpolated(&yaml::text(path)?, values), path)
+    /// A file that cannot be read, an unknown key, a variable that must be set.
+    pub fn load(path: &Path, variables: &Variables) -> Result<Self, EngineError> {
+        let file: Self = yaml::load(path).map_err(|error| EngineError::new(error.to_string()))?;
+        let mut value = serde_json::to_value(file).context(path.display())?;
+        fill(&mut value, variables)
+            .map_err(|why| EngineError::new(format!("{}: {why}", path.display())))?;
+        serde_json::from_value(value).context(path.display())
     }
-}
 
-impl ComposeFile {
+    /// # Errors
+    /// A service that the file does not have.
+    pub fn service(&self, name: &str) -> Result<&Service, EngineError> {
+        let service = self.services.get(name);
+        service.ok_or_else(|| EngineError::new(format!("{FILE}: no service {name}")))
+    }
+
     /// The services that are in no internal network.
     #[must_use]
     pub fn outside(&self) -> Vec<&str> {
@@ -157,7 +135,6 @@ impl ComposeFile {
 }
 
 impl Service {
-    /// Its empty volumes.
     #[must_use]
     pub fn empty_volumes(&self) -> Vec<String> {
         let empty = self.volumes.iter().filter(|volume| !volume.contains(':'));
@@ -180,8 +157,31 @@ impl Service {
     }
 }
 
-/// `${NAME}` and `${NAME:-default}` filled in; `$$` is a dollar sign.
-fn interpolated(text: &str, values: &BTreeMap<String, String>) -> String {
+/// Fills the variables of every text in a value in; the error names the text.
+fn fill(value: &mut Value, variables: &Variables) -> Result<(), String> {
+    match value {
+        Value::String(text) => {
+            *text = interpolated(text, variables).map_err(|why| format!("{why} (in `{text}`)"))?;
+        }
+        Value::Array(values) => {
+            for value in values {
+                fill(value, variables)?;
+            }
+        }
+        Value::Object(values) => {
+            for value in values.values_mut() {
+                fill(value, variables)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// All forms of the Compose specification: `$NAME`, `${NAME}`, and after the name in braces a default
+/// (`-`), a replacement (`+`) or an error (`?`), with `:` also for an empty variable. Those texts may
+/// have variables themselves. `$$` is a dollar sign.
+fn interpolated(text: &str, variables: &Variables) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
@@ -189,60 +189,133 @@ fn interpolated(text: &str, values: &BTreeMap<String, String>) -> String {
         if let Some(after) = after.strip_prefix('$') {
             out.push('$');
             rest = after;
-        } else if let Some((inner, after)) = after
-            .strip_prefix('{')
-            .and_then(|after| after.split_once('}'))
-        {
-            let (name, default) = inner.split_once(":-").unwrap_or((inner, ""));
-            let value = values.get(name).filter(|value| !value.is_empty());
-            out.push_str(value.map_or(default, String::as_str));
+            continue;
+        }
+        let braced = after.strip_prefix('{');
+        let (name, after) = variable_name(braced.unwrap_or(after))
+            .ok_or("a `$` that begins no variable; write `$$` for a dollar sign")?;
+        let value = variables.get(name).map(String::as_str);
+        if braced.is_none() {
+            out.push_str(value.unwrap_or_default());
             rest = after;
-        } else {
-            out.push('$');
-            rest = after;
+            continue;
+        }
+        let (operation, after) =
+            until_brace(after).ok_or_else(|| format!("`${{{name}` has no closing brace"))?;
+        rest = after;
+        let colon = operation.strip_prefix(':');
+        let set = value.filter(|value| colon.is_none() || !value.is_empty());
+        let operation = colon.unwrap_or(operation);
+        let word = operation.get(1..).unwrap_or_default();
+        match (operation.chars().next(), set) {
+            (None, _) if colon.is_none() => out.push_str(value.unwrap_or_default()),
+            (Some('-' | '?'), Some(value)) => out.push_str(value),
+            (Some('+'), None) => {}
+            (Some('-'), None) | (Some('+'), Some(_)) => {
+                out.push_str(&interpolated(word, variables)?);
+            }
+            (Some('?'), None) => {
+                return Err(format!(
+                    "{name} is not set: {}",
+                    interpolated(word, variables)?
+                ));
+            }
+            _ => return Err(format!("`${{{name}…}}` has an unknown form")),
         }
     }
     out.push_str(rest);
-    out
+    Ok(out)
 }
 
-/// The variables of a file like `.env`: `NAME=value`, `#` comments.
+/// The name at the beginning of a text, and the rest.
+fn variable_name(text: &str) -> Option<(&str, &str)> {
+    let within = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let end = text.find(|letter| !within(letter)).unwrap_or(text.len());
+    let begins = text.starts_with(|letter: char| within(letter) && !letter.is_ascii_digit());
+    begins.then(|| text.split_at(end))
+}
+
+/// The text before the closing brace, past variables within it, and the rest.
+fn until_brace(text: &str) -> Option<(&str, &str)> {
+    let mut depth = 0_usize;
+    for (at, brace) in text.match_indices(['{', '}']) {
+        match (brace, depth) {
+            ("}", 0) => return Some((text.get(..at)?, text.get(at + 1..)?)),
+            ("}", _) => depth -= 1,
+            _ if text.get(..at)?.ends_with('$') => depth += 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The variables of a file like `.env`, as far as its lines can be read.
 #[must_use]
-pub fn variables(text: &str) -> BTreeMap<String, String> {
-    text.lines()
-        .map(str::trim)
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split_once('='))
-        .map(|(name, value)| {
-            let value = value.split(" #").next().unwrap_or_default().trim();
-            let bare = value
-                .strip_prefix('"')
-                .and_then(|value| value.strip_suffix('"'))
-                .or_else(|| {
-                    value
-                        .strip_prefix('\'')
-                        .and_then(|value| value.strip_suffix('\''))
-                })
-                .unwrap_or(value);
-            (name.trim().to_owned(), bare.to_owned())
-        })
-        .collect()
+pub fn variables(text: &str) -> Variables {
+    dotenvy::from_read_iter(text.as_bytes()).flatten().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn values() -> Variables {
+        [("A", "1"), ("E", ""), ("B", "two")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into()
+    }
+
     #[test]
-    fn variables_are_filled_in_as_compose_does() {
-        let values = BTreeMap::from([
-            ("A".to_owned(), "1".to_owned()),
-            ("E".to_owned(), String::new()),
-        ]);
-        assert_eq!(
-            interpolated("${A:-x} ${B:-y z} ${E:-d} $$HOME ${C} 5$", &values),
-            "1 y z d $HOME  5$"
-        );
+    fn every_form_of_a_variable_is_filled_in_as_compose_does() {
+        for (text, expected) in [
+            ("${A:-x} ${C:-y z} ${E:-d}", "1 y z d"),
+            ("${A-x} ${C-y} ${E-d}|", "1 y |"),
+            ("$A ${A} ${C} $C.", "1 1  ."),
+            ("${A:+x} ${C:+y} ${E:+z}|", "x  |"),
+            ("${A+x} ${C+y} ${E+z}", "x  z"),
+            ("${A:?must be} ${E?must be}", "1 "),
+            // A default ends at the first brace that closes no variable.
+            ("${C:-${D:-$B}} ${C:-{x}}", "two {x}"),
+            ("$$HOME $${A} {id_token}", "$HOME ${A} {id_token}"),
+        ] {
+            assert_eq!(
+                interpolated(text, &values()).as_deref(),
+                Ok(expected),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_form_of_a_variable_is_an_error() {
+        for (text, part) in [
+            ("${C:?set it to $B}", "C is not set: set it to two"),
+            ("${E:?}", "E is not set"),
+            ("${C?}", "C is not set"),
+            ("5$", "write `$$`"),
+            ("${1}", "write `$$`"),
+            ("${A", "no closing brace"),
+            ("${A:-${B}", "no closing brace"),
+            ("${A:}", "unknown form"),
+            ("${A/b/c}", "unknown form"),
+            ("${A:é}", "unknown form"),
+            ("${Aé}", "unknown form"),
+        ] {
+            let error = interpolated(text, &values()).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_never_read_as_yaml() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
+        std::fs::copy(shipped, &path).unwrap();
+        let evil = "x\", privileged: true} # ${A}\nservices: {}";
+        let variables = Variables::from([("VERIFY_ADMIN".to_owned(), evil.to_owned())]);
+        let file = ComposeFile::load(&path, &variables).unwrap();
+        assert_eq!(file.services["openresty"].environment["ADMIN_EMAILS"], evil);
     }
 
     #[test]
@@ -284,11 +357,14 @@ mod tests {
 
     #[test]
     fn an_env_file_is_read() {
-        let found = variables("# A=0\nA=1 # one\n B = \"two words\"\nC='3'\nnonsense\n");
+        let found = variables("# A=0\nA=1 # one\n B = \"two words\"\nC='3'\nnonsense\nD=4\n");
         let found: Vec<_> = found
             .iter()
             .map(|(a, b)| (a.as_str(), b.as_str()))
             .collect();
-        assert_eq!(found, [("A", "1"), ("B", "two words"), ("C", "3")]);
+        assert_eq!(
+            found,
+            [("A", "1"), ("B", "two words"), ("C", "3"), ("D", "4")]
+        );
     }
 }

@@ -1,8 +1,10 @@
-//! The Docker engine: how it is reached, and what is said when it is not.
+//! The Docker engine: how it is reached, and its errors in words.
 
-use std::{error::Error as StdError, io, time::Duration};
+use std::{error::Error as StdError, fmt::Display, io, time::Duration};
 
 use bollard::{Docker, errors::Error, models::ContainerInspectResponse};
+
+use crate::stack::{Service, StackError};
 
 /// The oldest API that a run works with: Docker Engine 20.10.
 const OLDEST_API: (u32, u32) = (1, 41);
@@ -14,17 +16,16 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// How long it has for the first answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(5);
 
-/// The engine could not be used. Never the candidate's fault.
+/// The engine could not be used, or did not do something. Never the candidate's fault.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
 pub struct EngineError {
     what: String,
-    /// What to do about it, where that is known.
+    /// The next step, where it is known.
     pub hint: Option<&'static str>,
 }
 
 impl EngineError {
-    /// An error in our own words.
     pub fn new(what: impl Into<String>) -> Self {
         Self {
             what: what.into(),
@@ -32,33 +33,50 @@ impl EngineError {
         }
     }
 
-    /// With something to do about it.
     #[must_use]
     pub fn hint(mut self, hint: &'static str) -> Self {
         self.hint = Some(hint);
         self
     }
 
-    /// What the engine, or the way to it, said when `what` was tried.
+    /// As an error of a service, with the next step.
     #[must_use]
-    pub fn of(what: &str, error: &Error) -> Self {
-        let said = said(error);
-        let error = Self::new(format!("{what}: {said}"));
-        match hint(&said) {
-            Some(hint) => error.hint(hint),
-            None => error,
+    pub fn on(&self, service: Service) -> StackError {
+        let hint = self.hint.map(|hint| format!("; {hint}"));
+        StackError::Service {
+            service,
+            what: format!("{}{}", self.what, hint.unwrap_or_default()),
         }
     }
 }
 
-/// The whole chain of causes, each said once.
-fn said(error: &Error) -> String {
-    let mut text = match error {
-        Error::DockerResponseServerError {
+/// Names what was tried when the engine, or the way to it, failed.
+pub trait Context<T> {
+    /// # Errors
+    /// The error in words, after `what`.
+    fn context(self, what: impl Display) -> Result<T, EngineError>;
+}
+
+impl<T, E: StdError + 'static> Context<T> for Result<T, E> {
+    fn context(self, what: impl Display) -> Result<T, EngineError> {
+        self.map_err(|error| {
+            let text = text(&error);
+            EngineError {
+                hint: hint(&text),
+                what: format!("{what}: {text}"),
+            }
+        })
+    }
+}
+
+/// The whole chain of causes, each once.
+fn text(error: &(dyn StdError + 'static)) -> String {
+    let mut text = match error.downcast_ref() {
+        Some(Error::DockerResponseServerError {
             status_code,
             message,
-        } => format!("the Docker engine answers {status_code}: {message}"),
-        other => other.to_string(),
+        }) => format!("the Docker engine answers {status_code}: {message}"),
+        _ => error.to_string(),
     };
     let mut source = error.source();
     while let Some(cause) = source {
@@ -75,8 +93,7 @@ fn said(error: &Error) -> String {
     }
 }
 
-/// What to do about an error, by what was said.
-fn hint(said: &str) -> Option<&'static str> {
+fn hint(text: &str) -> Option<&'static str> {
     const HINTS: [(&str, &str); 7] = [
         (
             "no space left on device",
@@ -109,12 +126,11 @@ fn hint(said: &str) -> Option<&'static str> {
     ];
     HINTS
         .iter()
-        .find(|(part, _)| said.to_lowercase().contains(&part.to_lowercase()))
+        .find(|(part, _)| text.to_lowercase().contains(&part.to_lowercase()))
         .map(|(_, hint)| *hint)
 }
 
-/// Whether the engine says that there is no such thing.
-#[must_use]
+/// Whether the engine knows no such thing.
 pub fn is_missing(error: &Error) -> bool {
     matches!(
         error,
@@ -128,9 +144,7 @@ pub fn is_missing(error: &Error) -> bool {
 /// An engine that answers and is new enough.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    /// The client.
     pub docker: Docker,
-    /// The engine's version.
     pub version: String,
 }
 
@@ -145,15 +159,12 @@ impl Engine {
             .filter(|host| !host.is_empty())
             .unwrap_or_else(|| "/var/run/docker.sock".to_owned());
         let docker = Docker::connect_with_defaults()
-            .map_err(|error| unreachable(&place, &error))?
+            .map_err(|error| unreachable(&place, error))?
             .with_timeout(TIMEOUT);
-        let asked = tokio::time::timeout(FIRST_ANSWER, async {
-            // Also an engine that does not know the client's version answers this.
-            docker.clone().negotiate_version().await
-        });
-        let docker = match asked.await {
+        let negotiated = tokio::time::timeout(FIRST_ANSWER, docker.negotiate_version());
+        let docker = match negotiated.await {
             Ok(Ok(docker)) => docker,
-            Ok(Err(error)) => return Err(unreachable(&place, &error)),
+            Ok(Err(error)) => return Err(unreachable(&place, error)),
             Err(_) => {
                 return Err(EngineError::new(format!(
                     "the Docker engine at {place} does not answer within {} s",
@@ -161,12 +172,10 @@ impl Engine {
                 )));
             }
         };
-        let told = docker
-            .version()
-            .await
-            .map_err(|error| unreachable(&place, &error))?;
-        let version = told.version.unwrap_or_else(|| "unknown".to_owned());
-        let api = told.api_version.unwrap_or_default();
+        let found = docker.version().await;
+        let found = found.map_err(|error| unreachable(&place, error))?;
+        let version = found.version.unwrap_or_else(|| "unknown".to_owned());
+        let api = found.api_version.unwrap_or_default();
         if parse_api(&api).is_none_or(|api| api < OLDEST_API) {
             return Err(EngineError::new(format!(
                 "the Docker engine at {place} is too old: version {version} with API {api}, and API {}.{} is needed",
@@ -178,12 +187,8 @@ impl Engine {
     }
 
     /// The protections that the engine does not give its containers.
-    ///
-    /// # Errors
-    /// An engine that does not answer.
     pub async fn unprotected(&self) -> Result<Vec<&'static str>, EngineError> {
-        let asked = self.docker.info().await;
-        let info = asked.map_err(|error| EngineError::of("asking what it grants", &error))?;
+        let info = self.docker.info().await.context("asking what it grants")?;
         let filtered = info
             .security_options
             .iter()
@@ -198,15 +203,13 @@ impl Engine {
         Ok(missing.map(|(_, what)| what).collect())
     }
 
-    /// Everything that the engine knows of a container.
-    ///
     /// # Errors
     /// An engine that does not answer, a container that is gone.
     pub async fn inspect(&self, id: &str) -> Result<ContainerInspectResponse, EngineError> {
         self.docker
             .inspect_container(id, None)
             .await
-            .map_err(|error| EngineError::of("asking for a container's state", &error))
+            .context("asking for a container's state")
     }
 }
 
@@ -215,9 +218,9 @@ fn parse_api(text: &str) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-fn unreachable(place: &str, error: &Error) -> EngineError {
+fn unreachable(place: &str, error: Error) -> EngineError {
     let mut kind = None;
-    let mut source: Option<&(dyn StdError + 'static)> = Some(error);
+    let mut source: Option<&(dyn StdError + 'static)> = Some(&error);
     while let Some(cause) = source {
         if let Some(io) = cause.downcast_ref::<io::Error>() {
             kind = Some(io.kind());
@@ -235,7 +238,9 @@ fn unreachable(place: &str, error: &Error) -> EngineError {
         ))
         .hint("use it as root or as a member of the group `docker`, or use --stack sandbox");
     }
-    EngineError::of(&format!("no Docker engine answers at {place}"), error)
+    let failed: Result<(), Error> = Err(error);
+    let what = format!("no Docker engine answers at {place}");
+    failed.context(what).unwrap_err()
 }
 
 #[cfg(test)]
@@ -251,13 +256,11 @@ mod tests {
 
     #[test]
     fn what_the_engine_says_is_passed_on_with_what_to_do() {
-        let error = EngineError::of(
-            "creating a container",
-            &Error::DockerResponseServerError {
-                status_code: 500,
-                message: "write /var/lib/docker/x: no space left on device".to_owned(),
-            },
-        );
+        let failed: Result<(), _> = Err(Error::DockerResponseServerError {
+            status_code: 500,
+            message: "write /var/lib/docker/x: no space left on device".to_owned(),
+        });
+        let error = failed.context("creating a container").unwrap_err();
         assert!(error.to_string().contains("no space left on device"));
         assert!(error.hint.unwrap().contains("docker system df"));
     }

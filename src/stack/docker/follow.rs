@@ -22,7 +22,6 @@ const AGAIN: Duration = Duration::from_millis(20);
 const MARK: &str = "verify-log-mark-";
 
 /// A mark that no other is like, to be written on a line of its own.
-#[must_use]
 pub fn mark() -> String {
     format!("{MARK}{}", probe::nonce())
 }
@@ -92,7 +91,6 @@ impl Drop for Follower {
 
 impl Follower {
     /// Follows from `since` on, in seconds since 1970, no further than `limit` bytes of a stream.
-    #[must_use]
     pub fn start(docker: Docker, id: String, since: i32, limit: Option<usize>) -> Self {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let most = limit.unwrap_or(usize::MAX);
@@ -101,7 +99,6 @@ impl Follower {
     }
 
     /// That the log is longer than what is read of it, where that is so.
-    #[must_use]
     pub fn full(&self) -> Option<String> {
         let stream = lock(&self.seen).full?;
         let limit = self.limit.unwrap_or_default() / (1024 * 1024);
@@ -111,7 +108,6 @@ impl Follower {
     }
 
     /// The lengths of both streams as far as they were read, in complete lines.
-    #[must_use]
     pub fn lengths(&self) -> BTreeMap<String, u64> {
         let seen = lock(&self.seen);
         STREAMS
@@ -124,7 +120,6 @@ impl Follower {
     }
 
     /// The complete lines that a stream got behind its first `from` bytes.
-    #[must_use]
     pub fn since(&self, stream: &str, from: u64) -> Vec<u8> {
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         lock(&self.seen)
@@ -136,7 +131,6 @@ impl Follower {
     }
 
     /// Whether both streams were read as far as this mark.
-    #[must_use]
     pub fn has(&self, mark: &str) -> bool {
         let seen = lock(&self.seen);
         STREAMS.iter().all(|name| {
@@ -146,7 +140,6 @@ impl Follower {
     }
 
     /// Why the log cannot be read, where that is so.
-    #[must_use]
     pub fn broken(&self) -> Option<String> {
         lock(&self.seen).broken.clone()
     }
@@ -185,7 +178,7 @@ async fn follow(docker: Docker, id: String, since: i32, most: usize, seen: Arc<M
                     }
                 }
                 Err(error) => {
-                    // A container that is gone is told by whoever asks for its state.
+                    // A container that is gone shows in its state.
                     let gone = matches!(
                         error,
                         Error::DockerResponseServerError {

@@ -2,15 +2,13 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path, time::Duration};
 
-use bollard::{
-    errors::Error,
-    query_parameters::{BuildImageOptionsBuilder, CreateImageOptionsBuilder},
-};
+use bollard::query_parameters::{BuildImageOptionsBuilder, CreateImageOptionsBuilder};
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::{
     archive::Archive,
-    engine::{Engine, EngineError, is_missing},
+    compose_file::{self, Variables},
+    engine::{Context as _, Engine, EngineError, is_missing},
 };
 use crate::{digest::sha256, input};
 
@@ -20,10 +18,10 @@ pub const DOUBLES: &str = "VERIFY_DOUBLES_IMAGE";
 /// The variable that names what the image of the doubles is built on.
 const BASE: &str = "VERIFY_BASE_IMAGE";
 
-/// What it is built on where nobody says: new enough a libc for a binary built elsewhere.
+/// The default: its libc is new enough for a binary built elsewhere.
 const BASE_DEFAULT: &str = "debian:trixie-slim";
 
-/// The label that tells which binary an image holds.
+/// The label with the hash of the binary in an image.
 const BINARY: &str = "verify.binary.sha256";
 
 /// The label of the images that are `verify`'s own.
@@ -35,45 +33,29 @@ const REGISTRY_ANSWER: Duration = Duration::from_secs(3);
 /// How long a pull may take.
 const PULL: Duration = Duration::from_secs(300);
 
-/// An image that is here.
+/// An image that the engine has.
 #[derive(Clone, Debug)]
 pub struct Image {
-    /// Its name.
     pub name: String,
-    /// Its id: `sha256:…`.
+    /// `sha256:…`
     pub id: String,
-    /// Its labels.
     pub labels: BTreeMap<String, String>,
 }
 
-/// The image of that name, where it is here.
-///
-/// # Errors
-/// What the engine says.
 pub async fn find(engine: &Engine, name: &str) -> Result<Option<Image>, EngineError> {
-    match engine.docker.inspect_image(name).await {
-        Ok(found) => Ok(Some(Image {
-            name: name.to_owned(),
-            id: found.id.unwrap_or_default(),
-            labels: found
-                .config
-                .and_then(|config| config.labels)
-                .unwrap_or_default()
-                .into_iter()
-                .collect(),
-        })),
-        Err(error) if is_missing(&error) => Ok(None),
-        Err(error) => Err(EngineError::of(
-            &format!("looking for the image {name}"),
-            &error,
-        )),
-    }
+    let found = match engine.docker.inspect_image(name).await {
+        Err(error) if is_missing(&error) => return Ok(None),
+        found => found.context(format_args!("looking for the image {name}"))?,
+    };
+    let labels = found.config.and_then(|config| config.labels);
+    Ok(Some(Image {
+        name: name.to_owned(),
+        id: found.id.unwrap_or_default(),
+        labels: labels.unwrap_or_default().into_iter().collect(),
+    }))
 }
 
-/// The image of that name: here, or pulled now.
-///
-/// # Errors
-/// An image that is not here and cannot be pulled.
+/// The image of that name, pulled where the engine has none.
 pub async fn need(engine: &Engine, name: &str) -> Result<Image, EngineError> {
     if let Some(image) = find(engine, name).await? {
         return Ok(image);
@@ -101,10 +83,7 @@ pub async fn need(engine: &Engine, name: &str) -> Result<Image, EngineError> {
         .ok_or_else(|| cannot("it was pulled and is not here".to_owned()))
 }
 
-/// Whether an image is here or a registry has it; else why not.
-///
-/// # Errors
-/// Where neither is so.
+/// That the engine or a registry has an image.
 pub async fn in_reach(engine: &Engine, name: &str) -> Result<(), EngineError> {
     if find(engine, name).await?.is_some() {
         return Ok(());
@@ -119,13 +98,7 @@ pub async fn in_reach(engine: &Engine, name: &str) -> Result<(), EngineError> {
 }
 
 /// The image of the doubles: one that holds this very binary. Built where there is none.
-///
-/// # Errors
-/// A base image that cannot be had, a build that fails.
-pub async fn doubles(
-    engine: &Engine,
-    variables: &BTreeMap<String, String>,
-) -> Result<Image, EngineError> {
+pub async fn doubles(engine: &Engine, variables: &Variables) -> Result<Image, EngineError> {
     let sha256 = own_sha256()?;
     if let Some(image) = fitting(engine, variables, &sha256).await? {
         return Ok(image);
@@ -134,21 +107,15 @@ pub async fn doubles(
     build(engine, &base.name, &sha256).await
 }
 
-/// Whether the image of the doubles is here or can be built; else why not.
-///
-/// # Errors
-/// Where neither is so.
-pub async fn doubles_in_reach(
-    engine: &Engine,
-    variables: &BTreeMap<String, String>,
-) -> Result<(), EngineError> {
+/// That the engine has the image of the doubles, or can build it.
+pub async fn doubles_in_reach(engine: &Engine, variables: &Variables) -> Result<(), EngineError> {
     if fitting(engine, variables, &own_sha256()?).await?.is_some() {
         return Ok(());
     }
     in_reach(engine, &base(variables)).await
 }
 
-fn base(variables: &BTreeMap<String, String>) -> String {
+fn base(variables: &Variables) -> String {
     let named = variables.get(BASE).filter(|name| !name.is_empty());
     named.map_or(BASE_DEFAULT, String::as_str).to_owned()
 }
@@ -159,7 +126,7 @@ fn own_image(sha256: &str) -> String {
 
 async fn fitting(
     engine: &Engine,
-    variables: &BTreeMap<String, String>,
+    variables: &Variables,
     sha256: &str,
 ) -> Result<Option<Image>, EngineError> {
     let named = variables.get(DOUBLES).cloned();
@@ -191,33 +158,27 @@ fn own_sha256() -> Result<String, EngineError> {
 
 async fn build(engine: &Engine, base: &str, sha256: &str) -> Result<Image, EngineError> {
     let name = own_image(sha256);
-    let packing = |error: std::io::Error| {
-        EngineError::new(format!("the image {name} cannot be packed: {error}"))
-    };
     let dockerfile = format!(
         "FROM {base}\nLABEL {ROLE}=doubles {BINARY}={sha256}\nCOPY verify /usr/local/bin/verify\n"
     );
-    let mut context = Archive::default();
-    context
-        .file("Dockerfile", 0o644, dockerfile.as_bytes())
-        .map_err(packing)?;
-    context
-        .file("verify", 0o755, &own_binary()?)
-        .map_err(packing)?;
-    let context = context.finish().map_err(packing)?;
+    let binary = own_binary()?;
+    let context = Archive::of(|context| {
+        context.file("Dockerfile", 0o644, dockerfile.as_bytes())?;
+        context.file("verify", 0o755, &binary)
+    });
+    let context = context.context(format_args!("packing the image {name}"))?;
     let options = BuildImageOptionsBuilder::default()
         .t(&name)
         .rm(true)
         .forcerm(true)
         .build();
-    let failed = |error: &Error| EngineError::of(&format!("building the image {name}"), error);
     let mut building =
         engine
             .docker
             .build_image(options, None, Some(bollard::body_full(context.into())));
-    while let Some(told) = building.next().await {
-        let told = told.map_err(|error| failed(&error))?;
-        if let Some(error) = told.error_detail {
+    while let Some(progress) = building.next().await {
+        let progress = progress.context(format_args!("building the image {name}"))?;
+        if let Some(error) = progress.error_detail {
             return Err(EngineError::new(format!(
                 "building the image {name}: {}",
                 error.message.unwrap_or_default()
@@ -231,13 +192,10 @@ async fn build(engine: &Engine, base: &str, sha256: &str) -> Result<Image, Engin
 
 /// The variables that the compose file is read with: those of a `.env` beside it, replaced by
 /// the environment's, as `docker compose` does.
-///
-/// # Errors
-/// A `.env` that cannot be read.
-pub fn environment(folder: &Path) -> Result<BTreeMap<String, String>, EngineError> {
+pub fn environment(folder: &Path) -> Result<Variables, EngineError> {
     let file = folder.join(".env");
     let mut variables = match input::text(&file, input::TEXT_LIMIT) {
-        Ok(text) => super::compose_file::variables(&text),
+        Ok(text) => compose_file::variables(&text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
         Err(error) => {
             let file = file.display();

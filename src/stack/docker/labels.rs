@@ -16,35 +16,44 @@ use bollard::{
     },
 };
 
-use super::engine::{Engine, EngineError, is_missing};
+use super::engine::{Context as _, Engine, EngineError, is_missing};
 use crate::stack::procfs::Stat;
 
 /// The label with the run's id.
-pub const RUN: &str = "verify.run";
+const RUN: &str = "verify.run";
 
-/// The label with the process that the run is.
-pub const OWNER: &str = "verify.owner";
+/// The label with the run's process.
+const OWNER: &str = "verify.owner";
 
-/// How long is looked again for what the engine still makes after the one who asked for it is
-/// gone.
+/// How long to look for what the engine still makes for a client that is gone.
 const LATE: Duration = Duration::from_secs(3);
 
-/// How often.
+/// Between two looks.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// How long the engine may take to remove what it is told to.
 const REMOVAL: Duration = Duration::from_secs(60);
 
-/// The labels of everything that a run makes.
-#[must_use]
-pub fn of_run(run: &str, owner: &str) -> HashMap<String, String> {
-    HashMap::from([
-        (RUN.to_owned(), run.to_owned()),
-        (OWNER.to_owned(), owner.to_owned()),
-    ])
+/// A run's id, and the labels of everything that it makes.
+#[derive(Debug)]
+pub struct RunLabels {
+    pub run: String,
+    pub all: HashMap<String, String>,
 }
 
-/// This process, so that it can be told from any other, also after the machine was restarted:
+impl RunLabels {
+    #[must_use]
+    pub fn new(run: &str, owner: &str) -> Self {
+        let labels = [(RUN, run), (OWNER, owner)];
+        Self {
+            run: run.to_owned(),
+            all: labels
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+        }
+    }
+}
+
+/// This process, distinct from any other, also after a restart of the machine:
 /// boot id, process id, start.
 #[must_use]
 pub fn this_process() -> String {
@@ -65,19 +74,15 @@ pub fn alive(owner: &str) -> bool {
     pid.and_then(process).is_some_and(|found| found == owner)
 }
 
-/// What was found of runs: containers, networks and volumes by id or name.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+/// Containers and networks of runs by id and name, and volumes by name.
+#[derive(Debug, Default)]
 pub struct Belongings {
-    /// Ids and names.
-    pub containers: Vec<(String, String)>,
-    /// Ids and names.
-    pub networks: Vec<(String, String)>,
-    /// Names.
-    pub volumes: Vec<String>,
+    containers: Vec<(String, String)>,
+    networks: Vec<(String, String)>,
+    volumes: Vec<String>,
 }
 
 impl Belongings {
-    /// Whether there is nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.containers.is_empty() && self.networks.is_empty() && self.volumes.is_empty()
@@ -97,15 +102,12 @@ impl Belongings {
     }
 
     /// What carries the label `verify.run`, of those whose owner `wanted` accepts.
-    ///
-    /// # Errors
-    /// What the engine says.
     pub async fn find(
         engine: &Engine,
         run: Option<&str>,
         wanted: impl Fn(&str) -> bool,
     ) -> Result<Self, EngineError> {
-        let failed = |error: Error| EngineError::of("looking for what a run left behind", &error);
+        let what = "looking for what a run left behind";
         let label = run.map_or_else(|| RUN.to_owned(), |run| format!("{RUN}={run}"));
         let filters = HashMap::from([("label", vec![label.as_str()])]);
         let docker = &engine.docker;
@@ -121,11 +123,8 @@ impl Belongings {
                 .cloned()
                 .unwrap_or_default()
         };
-        for container in docker
-            .list_containers(Some(options))
-            .await
-            .map_err(failed)?
-        {
+        let containers = docker.list_containers(Some(options)).await;
+        for container in containers.context(what)? {
             if let (true, Some(id)) = (wanted(&owner(&container.labels)), container.id) {
                 let name = container.names.and_then(|names| names.into_iter().next());
                 let name = name.map(|name| name.trim_start_matches('/').to_owned());
@@ -135,7 +134,7 @@ impl Belongings {
         let options = ListNetworksOptionsBuilder::default()
             .filters(&filters)
             .build();
-        for network in docker.list_networks(Some(options)).await.map_err(failed)? {
+        for network in docker.list_networks(Some(options)).await.context(what)? {
             if let (true, Some(id)) = (wanted(&owner(&network.labels)), network.id) {
                 found
                     .networks
@@ -145,7 +144,7 @@ impl Belongings {
         let options = ListVolumesOptionsBuilder::default()
             .filters(&filters)
             .build();
-        let volumes = docker.list_volumes(Some(options)).await.map_err(failed)?;
+        let volumes = docker.list_volumes(Some(options)).await.context(what)?;
         for volume in volumes.volumes.unwrap_or_default() {
             if wanted(&owner(&Some(volume.labels))) {
                 found.volumes.push(volume.name);
@@ -166,21 +165,16 @@ impl Belongings {
                 .v(true)
                 .build();
             gone(docker.remove_container(id, Some(options)).await)
-                .map_err(|error| EngineError::of(&format!("removing the container {name}"), &error))
+                .context(format_args!("removing the container {name}"))
         });
         futures::future::try_join_all(removals).await?;
         for (id, name) in &self.networks {
-            gone(docker.remove_network(id).await).map_err(|error| {
-                EngineError::of(&format!("removing the network {name}"), &error)
-            })?;
+            gone(docker.remove_network(id).await)
+                .context(format_args!("removing the network {name}"))?;
         }
         for name in &self.volumes {
-            gone(
-                docker
-                    .remove_volume(name, None::<RemoveVolumeOptions>)
-                    .await,
-            )
-            .map_err(|error| EngineError::of(&format!("removing the volume {name}"), &error))?;
+            let removed = docker.remove_volume(name, None::<RemoveVolumeOptions>);
+            gone(removed.await).context(format_args!("removing the volume {name}"))?;
         }
         Ok(())
     }
@@ -251,7 +245,7 @@ pub async fn until_gone(run: &str) -> Result<(), EngineError> {
     }
 }
 
-/// The word that a run says when it ended in order: nothing that it asked for is still made.
+/// What a run writes to its watchdog when it ended in order: the engine makes nothing more for it.
 pub const DONE: &[u8] = b"done";
 
 /// The watchdog: waits until standard input is closed, which happens however the run ends, and
@@ -260,16 +254,16 @@ pub const DONE: &[u8] = b"done";
 /// # Errors
 /// What could not be removed, and by which command a person removes it.
 pub async fn watch(run: &str) -> Result<(), EngineError> {
-    let heard = tokio::task::spawn_blocking(|| {
-        let mut said = Vec::new();
+    let reading = tokio::task::spawn_blocking(|| {
+        let mut word = Vec::new();
         // An error is an end, too.
-        let _: io::Result<usize> = io::stdin().lock().read_to_end(&mut said);
-        said
+        let _: io::Result<usize> = io::stdin().lock().read_to_end(&mut word);
+        word
     });
-    let said = heard.await.unwrap_or_default();
+    let word = reading.await.unwrap_or_default();
     let started = Instant::now();
     loop {
-        let removed = async { remove_run(&Engine::connect().await?, run, said != DONE).await };
+        let removed = async { remove_run(&Engine::connect().await?, run, word != DONE).await };
         match removed.await {
             Ok(()) => return Ok(()),
             // An engine that is being restarted comes back.

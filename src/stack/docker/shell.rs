@@ -13,7 +13,7 @@ use bollard::{
 use futures::{Stream, StreamExt as _};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
-use super::engine::EngineError;
+use super::engine::{Context as _, EngineError};
 use crate::probe;
 
 /// How long a command may take.
@@ -22,18 +22,16 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// The size of a read, in bytes.
 const CAPACITY: usize = 64 * 1024;
 
+const ENDED: &str = "the shell in the container ended";
+
 /// What a command did: its output, both streams together, and its exit code.
 #[derive(Clone, Debug)]
 pub struct Done {
-    /// The exit code of the last command of the script.
     pub code: i32,
-    /// What it wrote.
     pub bytes: Vec<u8>,
 }
 
 impl Done {
-    /// What it wrote, lossily decoded.
-    #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
@@ -54,11 +52,8 @@ impl std::fmt::Debug for Shell {
 
 impl Shell {
     /// Opens a shell in a running container, as a user by number, or else as the image's own.
-    ///
-    /// # Errors
-    /// A container that does not run or has no `sh`.
     pub async fn open(docker: &Docker, id: &str, user: Option<u32>) -> Result<Self, EngineError> {
-        let failed = |error: Error| EngineError::of("opening a shell in a container", &error);
+        let what = "opening a shell in a container";
         let exec = docker
             .create_exec(
                 id,
@@ -72,7 +67,7 @@ impl Shell {
                 },
             )
             .await
-            .map_err(failed)?;
+            .context(what)?;
         let options = StartExecOptions {
             output_capacity: Some(CAPACITY),
             ..StartExecOptions::default()
@@ -80,7 +75,7 @@ impl Shell {
         match docker
             .start_exec(&exec.id, Some(options))
             .await
-            .map_err(failed)?
+            .context(what)?
         {
             StartExecResults::Attached { output, input } => Ok(Self {
                 input,
@@ -94,40 +89,25 @@ impl Shell {
     }
 
     /// Runs a script and returns what it wrote, with the exit code of its last command.
-    ///
-    /// # Errors
-    /// A shell that ended, or a script that takes too long: the shell is of no use then.
     pub async fn run(&mut self, script: &str) -> Result<Done, EngineError> {
         let mark = probe::nonce();
         // The mark stands on a line of its own, whatever the output ends with.
         let framed =
             format!("{{ {script}\n}} </dev/null 2>&1; printf '\\n%s %s\\n' {mark} \"$?\"\n");
-        let lost = |error: std::io::Error| {
-            EngineError::new(format!("the shell in the container ended: {error}"))
-        };
         let exchange = async {
-            self.input
-                .write_all(framed.as_bytes())
-                .await
-                .map_err(lost)?;
-            self.input.flush().await.map_err(lost)?;
+            let written = self.input.write_all(framed.as_bytes()).await;
+            written.context(ENDED)?;
+            self.input.flush().await.context(ENDED)?;
             loop {
                 if let Some(done) = take_frame(&mut self.buffer, &mark) {
                     return Ok(done);
                 }
-                match self.output.next().await {
-                    Some(Ok(output)) => self.buffer.extend_from_slice(&output.into_bytes()),
-                    Some(Err(error)) => {
-                        return Err(EngineError::of("the shell in the container ended", &error));
-                    }
-                    None => {
-                        let said = String::from_utf8_lossy(&self.buffer);
-                        return Err(EngineError::new(format!(
-                            "the shell in the container ended: {}",
-                            said.trim()
-                        )));
-                    }
-                }
+                let Some(output) = self.output.next().await else {
+                    let text = String::from_utf8_lossy(&self.buffer);
+                    return Err(EngineError::new(format!("{ENDED}: {}", text.trim())));
+                };
+                let output = output.context(ENDED)?;
+                self.buffer.extend_from_slice(&output.into_bytes());
             }
         };
         tokio::time::timeout(TIMEOUT, exchange)
@@ -158,7 +138,6 @@ fn take_frame(buffer: &mut Vec<u8>, mark: &str) -> Option<Done> {
 }
 
 /// A word for a POSIX shell, whatever is in it.
-#[must_use]
 pub fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }

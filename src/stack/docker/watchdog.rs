@@ -19,9 +19,6 @@ pub struct Watchdog(Child);
 
 impl Watchdog {
     /// Starts one for a run: before the run makes anything.
-    ///
-    /// # Errors
-    /// What the system says.
     pub fn start(run: &str) -> io::Result<Self> {
         let child = Command::new(std::env::current_exe()?)
             .args(["worker", "--watchdog", run])
@@ -40,7 +37,7 @@ impl Watchdog {
     /// A watchdog that was ended, or is not done in time.
     pub async fn finish(mut self) -> io::Result<()> {
         if let Some(mut pipe) = self.0.stdin.take() {
-            // One that is gone is told by its exit status.
+            // Its exit status shows whether it is gone.
             let _ = pipe.write_all(labels::DONE).await;
         }
         let status = tokio::time::timeout(DEADLINE, self.0.wait())

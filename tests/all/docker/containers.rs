@@ -1,11 +1,14 @@
 //! The containers stack: what it passes, and that it leaves nothing behind.
 
-use std::{thread, time::Duration};
+use std::{collections::BTreeMap, process::Command, thread, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use serde_json::{Value, json};
+use testcontainers::{GenericImage, ImageExt as _, runners::AsyncRunner as _};
+
 use super::{all_statuses, belongings, docker, engine, wait_for};
-use crate::support::verify;
+use crate::support::{root, verify};
 
 /// How many runs are ended by each signal.
 const ENDS: u64 = 20;
@@ -145,4 +148,159 @@ fn cleanup_finds_what_a_crash_of_the_machine_left_and_spares_what_goes_on() {
         "{}",
         again.stdout
     );
+}
+
+/// `docker compose`'s own reading of the compose file, by service.
+fn as_compose_reads_it() -> BTreeMap<String, Value> {
+    let output = Command::new("docker")
+        .args([
+            "compose",
+            "-f",
+            "docker-compose.test.yml",
+            "config",
+            "--format",
+            "json",
+        ])
+        .current_dir(root())
+        .output()
+        .expect("docker compose can be run");
+    let config: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    serde_json::from_value(config["services"].clone()).expect("services")
+}
+
+#[test]
+fn every_container_is_confined_as_the_compose_file_says_and_publishes_nothing() {
+    let Some(_engine) = engine() else { return };
+    let described = as_compose_reads_it();
+    let mut run = verify(["--stack", "containers", "--quick"]);
+    let mut child = run.command.spawn().expect("verify can be run");
+    let ids = || docker(&["ps", "-q", "--filter", "label=verify.run"]);
+    let there = wait_for(Duration::from_secs(60), || ids().lines().count() == 5);
+    let mut args = vec!["inspect"];
+    let ids = ids();
+    args.extend(ids.lines());
+    let found: Vec<Value> = serde_json::from_str(&docker(&args)).expect("JSON");
+    let network = docker(&["network", "ls", "-q", "--filter", "label=verify.run"]);
+    let network: Value =
+        serde_json::from_str(&docker(&["network", "inspect", network.trim()])).expect("JSON");
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(there, "no containers");
+    assert_eq!(network[0]["Internal"], true, "{network:#}");
+    assert_eq!(found.len(), described.len());
+    for container in found {
+        let name = container["Config"]["Hostname"].as_str().expect("a name");
+        let service = &described[name];
+        let host = &container["HostConfig"];
+        // Nothing is published, not even what the image exposes.
+        assert_eq!(host["PublishAllPorts"], false, "{name}");
+        assert!(
+            host["PortBindings"]
+                .as_object()
+                .is_none_or(|ports| ports.is_empty())
+        );
+        let ports = container["NetworkSettings"]["Ports"]
+            .as_object()
+            .expect("ports");
+        assert!(ports.values().all(Value::is_null), "{name}: {ports:?}");
+        let networks = container["NetworkSettings"]["Networks"].as_object();
+        let networks: Vec<_> = networks.expect("networks").keys().collect();
+        assert_eq!(networks, [network[0]["Name"].as_str().expect("a name")]);
+        assert_eq!(host["Privileged"], false, "{name}");
+        assert_eq!(host["ReadonlyRootfs"], service["read_only"], "{name}");
+        let capabilities = |value: &Value| -> Vec<String> {
+            let names = value.as_array().cloned().unwrap_or_default();
+            let names = names.iter().map(|name| name.as_str().expect("a name"));
+            let mut names: Vec<_> = names
+                .map(|name| name.trim_start_matches("CAP_").to_owned())
+                .collect();
+            names.sort();
+            names
+        };
+        assert_eq!(capabilities(&host["CapDrop"]), ["ALL"], "{name}");
+        assert_eq!(
+            capabilities(&host["CapAdd"]),
+            capabilities(&service["cap_add"]),
+            "{name}"
+        );
+        assert_eq!(host["SecurityOpt"], service["security_opt"], "{name}");
+        assert_eq!(host["Dns"], service["dns"], "{name}");
+        let number = |value: &Value| match value {
+            Value::String(text) => text.parse().expect("a number"),
+            other => other.as_i64().expect("a number"),
+        };
+        for (limit, key) in [
+            ("Memory", "mem_limit"),
+            ("MemorySwap", "memswap_limit"),
+            ("PidsLimit", "pids_limit"),
+        ] {
+            assert_eq!(
+                number(&host[limit]),
+                number(&service[key]),
+                "{name}: {limit}"
+            );
+        }
+        let ulimits = host["Ulimits"].as_array().expect("limits");
+        assert_eq!(ulimits.len(), 2, "{name}");
+        for limit in ulimits {
+            // `{}` is zero there.
+            let expected = &service["ulimits"][limit["Name"].as_str().expect("a name")];
+            let expected = Some(expected.as_i64().unwrap_or_default());
+            let limits = (limit["Soft"].as_i64(), limit["Hard"].as_i64());
+            assert_eq!(limits, (expected, expected), "{name}: {limit}");
+        }
+        assert_eq!(
+            host["LogConfig"],
+            json!({"Type": service["logging"]["driver"], "Config": service["logging"]["options"]})
+        );
+        let in_memory = host["Tmpfs"].as_object().map(|places| places.len());
+        let expected = service["tmpfs"].as_array().map_or(0, Vec::len);
+        assert_eq!(in_memory.unwrap_or_default(), expected, "{name}");
+        let mounts = container["Mounts"].as_array().expect("mounts");
+        assert!(
+            mounts.iter().all(|mount| mount["Type"] == "volume"),
+            "{name}: {mounts:?}"
+        );
+        let labels = &container["Config"]["Labels"];
+        assert_eq!(labels["org.testcontainers.managed-by"], "testcontainers");
+        assert!(labels["verify.owner"].is_string(), "{name}");
+    }
+    assert!(wait_for(Duration::from_secs(60), || belongings().is_empty()));
+}
+
+/// Why the files of a service are copied by bollard, once testcontainers has started it: see
+/// docs/src/explanation/libraries.md.
+#[test]
+fn testcontainers_copies_nothing_into_a_read_only_root() {
+    let Some(_engine) = engine() else { return };
+    let image = docker(&[
+        "images",
+        "-q",
+        "--no-trunc",
+        "--filter",
+        "label=verify.image",
+    ]);
+    let image = image.lines().next().expect("an image").to_owned();
+    let (name, tag) = image.split_once(':').expect("an id");
+    let label = format!("verify-test-{}", std::process::id());
+    let started = tokio::runtime::Runtime::new().expect("a runtime").block_on(
+        GenericImage::new(name, tag)
+            .with_entrypoint("sleep")
+            .with_cmd(["9"])
+            .with_network("none")
+            .with_label("verify.test", &label)
+            .with_readonly_rootfs(true)
+            .with_mount(testcontainers::core::Mount::tmpfs_mount("/opt"))
+            .with_copy_to("/opt/file", b"content".to_vec())
+            .start(),
+    );
+    // It leaves what it created: the watchdog of a run removes such containers, too.
+    let filter = format!("label=verify.test={label}");
+    let left = docker(&["ps", "-aq", "--filter", &filter]);
+    for id in left.lines() {
+        docker(&["rm", "-f", id]);
+    }
+    let error = started.err().expect("it copies").to_string();
+    assert!(error.contains("read-only"), "{error}");
+    assert_eq!(left.lines().count(), 1, "{left:?}");
 }

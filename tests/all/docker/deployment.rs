@@ -6,7 +6,6 @@ use std::{
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -17,6 +16,8 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
+use testcontainers::compose::DockerCompose;
+use tokio::runtime::Runtime;
 
 use super::{docker, engine, said_by, statuses, wait_for};
 use crate::support::{Verify, root, verify};
@@ -28,8 +29,10 @@ const TEST_USER: &str = "admin+test@example.com";
 pub struct Deployment {
     pub project: String,
     folder: TempDir,
-    files: Vec<String>,
-    variables: Vec<(String, String)>,
+    port: String,
+    /// `None` when it is taken down.
+    compose: Option<DockerCompose>,
+    runtime: Runtime,
 }
 
 impl Deployment {
@@ -41,13 +44,13 @@ impl Deployment {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = folder.path().join("nginx.conf");
         fs::copy(root().join("fixtures/gateway/nginx_v10.conf"), &config).expect("a copy");
-        let mut files = vec![root().join("docker-compose.test.yml").display().to_string()];
+        let mut files = vec![root().join("docker-compose.test.yml")];
         if writable {
             let over = folder.path().join("writable.yml");
             let volume = format!("{}:{CONFIG}", config.display());
             let text = format!("services: {{openresty: {{volumes: [\"{volume}\"]}}}}\n");
             fs::write(&over, text).expect("a file");
-            files.push(over.display().to_string());
+            files.push(over);
         }
         let ports: Vec<TcpListener> = (0..4)
             .map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"))
@@ -69,33 +72,25 @@ impl Deployment {
         if let Some(lua) = lua {
             variables.push(("VERIFY_LUA", lua.display().to_string()));
         }
+        let port = port(0);
         drop(ports);
-        let deployment = Self {
-            project: format!("verify-test-{}-{number}", std::process::id()),
-            folder,
-            files,
-            variables: variables
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
-        };
-        deployment.compose(&["up", "--wait", "--quiet-pull"]);
-        deployment
-    }
-
-    fn compose(&self, args: &[&str]) {
-        let mut command = Command::new("docker");
-        command.args(["compose", "-p", &self.project]);
-        for file in &self.files {
-            command.args(["-f", file]);
+        let project = format!("verify-test-{}-{number}", std::process::id());
+        let mut compose =
+            DockerCompose::with_local_client(files).with_project_name(project.as_str());
+        for (name, value) in variables {
+            compose = compose.with_env(name, value);
         }
-        let output = command
-            .args(args)
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .output()
-            .expect("docker compose can be run");
-        assert!(output.status.success(), "{args:?}: {}", said_by(&output));
+        let runtime = Runtime::new().expect("a runtime");
+        let up = runtime.block_on(compose.up());
+        let deployment = Self {
+            project,
+            folder,
+            port,
+            compose: Some(compose),
+            runtime,
+        };
+        up.expect("docker compose up");
+        deployment
     }
 
     pub fn config(&self) -> PathBuf {
@@ -106,7 +101,13 @@ impl Deployment {
     pub fn reset(&self) {
         let baseline = fs::read(root().join("fixtures/gateway/nginx_v10.conf")).expect("v10");
         fs::write(self.config(), baseline).expect("a file");
-        self.compose(&["restart", "openresty"]);
+        let gateway = self.compose.as_ref().and_then(|up| up.service("openresty"));
+        let gateway = gateway.expect("a gateway");
+        let restart = async {
+            gateway.stop().await?;
+            gateway.start().await
+        };
+        self.runtime.block_on(restart).expect("a restart");
     }
 
     /// `verify` on it, with a state directory of the deployment's own.
@@ -190,29 +191,15 @@ impl Deployment {
     }
 
     fn public(&self) -> String {
-        let port = self
-            .variables
-            .iter()
-            .find(|(name, _)| name == "VERIFY_PORT")
-            .map(|(_, port)| port.clone());
-        format!("127.0.0.1:{}", port.expect("a port"))
+        format!("127.0.0.1:{}", self.port)
     }
 }
 
 impl Drop for Deployment {
     fn drop(&mut self) {
-        let mut command = Command::new("docker");
-        command.args(["compose", "-p", &self.project]);
-        for file in &self.files {
-            command.args(["-f", file]);
+        if let Some(compose) = self.compose.take() {
+            let _ = self.runtime.block_on(compose.down());
         }
-        let _ = command
-            .args(["down", "--volumes", "--timeout", "1"])
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
     }
 }
 

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
+    io::Write as _,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
@@ -18,11 +19,11 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::super::{
-    container::Container,
-    engine::{Engine, EngineError},
+    container::{Container, Layout, address},
+    engine::{Context as _, Engine, EngineError},
+    host::{AUTH_PORT, Host},
     images::{self, Image, ROLE},
     labels::Belongings,
-    pair,
     shell::quoted,
 };
 use crate::{
@@ -41,16 +42,11 @@ const SERVICE: &str = "com.docker.compose.service";
 const FILES: &str = "com.docker.compose.project.config_files";
 const ONE_OFF: &str = "com.docker.compose.oneoff";
 
-/// The gateway's internal port and oauth2-proxy's, where nobody says otherwise.
-const INTERNAL: u16 = 8080;
-const AUTH_PORT: u16 = 4180;
-
 /// How a deployment is named on the command line.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Named {
-    /// The compose project.
     pub project: Option<String>,
-    /// The compose file that it was started with.
+    /// The file that it was started with.
     pub compose_file: Option<PathBuf>,
 }
 
@@ -59,35 +55,24 @@ pub struct Named {
 pub struct Attached {
     /// The compose project.
     pub project: String,
-    /// The engine.
-    pub engine: Engine,
-    /// The services' containers.
-    pub members: BTreeMap<Service, Arc<Container>>,
-    /// Their images.
-    pub images: BTreeMap<Service, Image>,
-    /// Where they are reached.
-    pub endpoints: Endpoints,
-    /// Where the configuration is deployed, on the gateway.
-    pub config_path: PathBuf,
+    pub host: Arc<Host>,
     /// The gateway's environment.
     pub env: BTreeMap<String, String>,
-    /// What opens the control path of the doubles, where there are any.
+    /// The token for the control path of the doubles, where there are any.
     pub control: Option<SecretString>,
     /// What is mounted into the gateway.
     pub mounts: Vec<Mounted>,
     /// The gateway's name as a service of the project, for commands that a person types.
     pub gateway_service: String,
-    redis: Redis,
 }
 
 /// Something that is mounted into the gateway.
 #[derive(Clone, Debug)]
 pub struct Mounted {
-    /// Where, in the container.
+    /// In the container.
     pub at: PathBuf,
-    /// What, on the engine's machine; `None` for what is no bind mount.
+    /// On the engine's machine; `None` for what is no bind mount.
     pub source: Option<PathBuf>,
-    /// Whether it can be written.
     pub writable: bool,
 }
 
@@ -103,9 +88,6 @@ impl Attached {
 
     /// As [`Attached::find`], also where the gateway does not run: a rollback must not need what
     /// it is there to put right.
-    ///
-    /// # Errors
-    /// As [`Attached::find`].
     pub async fn find_stopped(named: &Named, profile: &Profile) -> Result<Self, EngineError> {
         Self::look(named, profile, false).await
     }
@@ -130,10 +112,9 @@ impl Attached {
                 ))
                 .hint("start it with `docker compose up`, or roll back with `verify rollback`"));
             }
-            members.insert(
-                *service,
-                Arc::new(Container::new(engine.clone(), id, *service, since, None)),
-            );
+            let layout = Layout::default();
+            let member = Container::new(engine.clone(), id, *service, since, layout);
+            members.insert(*service, Arc::new(member));
             names.insert(*service, name);
             inspected.insert(*service, found);
         }
@@ -150,56 +131,25 @@ impl Attached {
             .cloned()
             .ok_or_else(|| EngineError::new("no redis"))?;
         let endpoints = endpoints(profile, &inspected, &found_images).await?;
+        let control = [Service::Upstream, Service::Idp]
+            .iter()
+            .find_map(|service| env(inspected.get(service)?).remove(TOKEN_VARIABLE));
         Ok(Self {
-            endpoints,
-            config_path: profile.deployment.config.clone(),
+            project,
             env: env(gateway),
-            control: [Service::Upstream, Service::Idp]
-                .iter()
-                .find_map(|service| env(inspected.get(service)?).remove(TOKEN_VARIABLE))
-                .map(SecretString::from),
+            control: control.map(SecretString::from),
             mounts: mounts(gateway),
             gateway_service: names.get(&Service::Gateway).cloned().unwrap_or_default(),
-            redis: Redis::by_cli(Arc::new(Cli(redis))),
-            project,
-            engine,
-            members,
-            images: found_images,
-        })
-    }
-
-    /// A service's container.
-    ///
-    /// # Errors
-    /// A service that the deployment does not have.
-    pub fn member(&self, service: Service) -> Result<&Container, StackError> {
-        self.members
-            .get(&service)
-            .map(AsRef::as_ref)
-            .ok_or(StackError::Unsupported {
+            host: Arc::new(Host {
+                engine,
                 kind: "compose",
-                what: "look into a service that the deployment does not have",
-            })
-    }
-
-    /// The way to Redis: its own client, inside its container.
-    #[must_use]
-    pub fn redis(&self) -> Redis {
-        self.redis.clone()
-    }
-
-    /// The gateway's address for the health check, as it is now: a restart may give it another.
-    ///
-    /// # Errors
-    /// An engine that does not answer.
-    pub async fn internal(&self) -> Result<Option<SocketAddr>, StackError> {
-        let gateway = self.member(Service::Gateway)?;
-        let found = self.engine.inspect(&gateway.id).await;
-        let found = found.map_err(|error| StackError::Service {
-            service: Service::Gateway,
-            what: error.to_string(),
-        })?;
-        Ok(pair::address(&found, INTERNAL))
+                endpoints,
+                redis: Redis::by_cli(Arc::new(Cli(redis))),
+                config_path: profile.deployment.config.clone(),
+                members,
+                images: found_images,
+            }),
+        })
     }
 
     /// What is mounted over a path of the gateway, and where the path is on the engine's machine.
@@ -222,9 +172,6 @@ impl Attached {
     }
 
     /// Removes a file beside the configuration, wherever it was written.
-    ///
-    /// # Errors
-    /// A file that cannot be removed.
     pub async fn remove_file(&self, path: &Path) -> Result<(), StackError> {
         match self.mounted(path) {
             Some((mount, Some(host))) if !mount.writable => match fs::remove_file(&host) {
@@ -235,19 +182,52 @@ impl Attached {
                 }),
                 _ => Ok(()),
             },
-            _ => self.member(Service::Gateway)?.remove_file(path).await,
+            _ => self.host.member(Service::Gateway)?.remove_file(path).await,
         }
     }
 
     /// Removes the containers that a run started beside the gateway.
-    ///
-    /// # Errors
-    /// What the engine says.
     pub async fn remove_containers(&self, run: &str) -> Result<bool, EngineError> {
-        let found = Belongings::find(&self.engine, Some(run), |_| true).await?;
+        let found = Belongings::find(&self.host.engine, Some(run), |_| true).await?;
         let any = !found.is_empty();
-        found.remove(&self.engine).await?;
+        found.remove(&self.host.engine).await?;
         Ok(any)
+    }
+
+    /// Replaces a file of the gateway: in its container, or on this machine in place, so that a mount
+    /// keeps its inode.
+    pub async fn write_file(
+        &self,
+        target: Option<PathBuf>,
+        path: &Path,
+        content: &[u8],
+    ) -> Result<(), StackError> {
+        let gateway = self.host.member(Service::Gateway)?;
+        let target = match target {
+            // Into a gateway that does not run the engine cannot write what is mounted by itself.
+            None if !gateway.state().await?.running => self
+                .mounted(path)
+                .and_then(|(_, source)| source)
+                .filter(|source| source.is_file()),
+            target => target,
+        };
+        let Some(target) = target else {
+            return gateway.write_file(path, content).await;
+        };
+        let written = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&target)
+            .and_then(|mut file| {
+                file.write_all(content)?;
+                file.sync_all()
+            });
+        written.map_err(|source| StackError::Io {
+            what: format!("writing {}", target.display()),
+            service: Service::Gateway,
+            source,
+        })
     }
 }
 
@@ -265,13 +245,9 @@ async fn project(
         .all(true)
         .filters(&filters)
         .build();
-    let all = engine
-        .docker
-        .list_containers(Some(options))
-        .await
-        .map_err(|error| EngineError::of("looking for the deployment", &error))?;
+    let all = engine.docker.list_containers(Some(options)).await;
     let mut projects: BTreeMap<String, Vec<ContainerSummary>> = BTreeMap::new();
-    for container in all {
+    for container in all.context("looking for the deployment")? {
         // `docker compose run` makes these.
         let one_off =
             label(&container, ONE_OFF).is_some_and(|text| text.eq_ignore_ascii_case("true"));
@@ -281,9 +257,8 @@ async fn project(
         }
     }
     if let Some(file) = &named.compose_file {
-        let file = fs::canonicalize(file).map_err(|error| {
-            EngineError::new(format!("--compose-file {}: {error}", file.display()))
-        })?;
+        let file =
+            fs::canonicalize(file).context(format_args!("--compose-file {}", file.display()))?;
         let of_file = |containers: &Vec<ContainerSummary>| {
             containers.iter().any(|container| {
                 label(container, FILES)
@@ -432,7 +407,7 @@ fn reached(found: &ContainerInspectResponse, port: u16) -> Option<SocketAddr> {
         .into_iter()
         .find(|(inner, _)| *inner == port)
         .and_then(|(_, outer)| outer)
-        .or_else(|| pair::address(found, port))
+        .or_else(|| address(found, port))
 }
 
 /// The names that a container is known by on its networks.
@@ -473,7 +448,7 @@ async fn endpoints(
         addresses.insert((profile.site.host.clone(), profile.site.port), public);
     }
     let auth = of(Service::Auth)
-        .and_then(|found| pair::address(found, AUTH_PORT))
+        .and_then(|found| address(found, AUTH_PORT))
         .ok_or_else(|| missing("oauth2-proxy"))?;
     let mut endpoints = Endpoints {
         addresses,

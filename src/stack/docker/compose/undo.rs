@@ -75,7 +75,7 @@ async fn one(
     attached: &Attached,
     profile: &Profile,
 ) -> (String, Result<bool, String>) {
-    let redis = attached.redis();
+    let redis = &attached.host.redis;
     match &entry.act {
         Act::File { path } => (
             format!("file {}", path.display()),

@@ -28,9 +28,6 @@ const NGINX_LOGS: &str = "/var/log/nginx";
 
 impl Container {
     /// The end of every log as it is now.
-    ///
-    /// # Errors
-    /// A log that cannot be read.
     pub async fn log_cursor(&self) -> Result<LogCursor, StackError> {
         let mut ends = self.log.lengths();
         for (path, length) in self.log_files().await? {
@@ -40,9 +37,6 @@ impl Container {
     }
 
     /// What every log got since `cursor`.
-    ///
-    /// # Errors
-    /// A log that cannot be read, or became shorter.
     pub async fn log_since(&self, cursor: &LogCursor) -> Result<Vec<LogChunk>, StackError> {
         if let Some(why) = self.log.broken()
             && self.running().await?.0
@@ -95,9 +89,6 @@ impl Container {
 
     /// Returns when everything that the container wrote up to now can be read. A line of
     /// `verify`'s own, written behind it into the same two streams, shows that it is.
-    ///
-    /// # Errors
-    /// Where that line does not come: what is missing then cannot be told.
     pub async fn log_settled(&self) -> Result<(), StackError> {
         if !self.running().await?.0 {
             return Ok(());
@@ -131,9 +122,6 @@ impl Container {
     }
 
     /// Writes a line to the end of every log.
-    ///
-    /// # Errors
-    /// A log that cannot be written to.
     pub async fn append_log(&self, line: &str) -> Result<Vec<String>, StackError> {
         let files = self.log_files().await?;
         let mut names: Vec<String> = STREAMS.iter().map(|name| (*name).to_owned()).collect();

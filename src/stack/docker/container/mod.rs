@@ -3,15 +3,19 @@
 
 use std::{
     collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
     path::Path,
     sync::atomic::AtomicBool,
     time::{Duration, Instant},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bollard::query_parameters::{
-    DownloadFromContainerOptionsBuilder, KillContainerOptionsBuilder,
-    RestartContainerOptionsBuilder, StatsOptionsBuilder, UploadToContainerOptionsBuilder,
+use bollard::{
+    models::ContainerInspectResponse,
+    query_parameters::{
+        DownloadFromContainerOptionsBuilder, KillContainerOptionsBuilder, LogsOptionsBuilder,
+        RestartContainerOptionsBuilder, StatsOptionsBuilder, UploadToContainerOptionsBuilder,
+    },
 };
 use futures::TryStreamExt as _;
 use tokio::sync::Mutex;
@@ -21,7 +25,7 @@ mod processes;
 
 use super::{
     archive::{self, Archive},
-    engine::{Engine, EngineError},
+    engine::{Context as _, Engine, EngineError},
     follow::Follower,
     shell::{Done, Shell, quoted},
 };
@@ -45,57 +49,61 @@ const SHELLS: u64 = 8;
 /// How often it is asked.
 const POLL: Duration = Duration::from_millis(5);
 
-/// A container that plays a service.
+/// What a run knows of a container that it started itself.
+#[derive(Debug, Default)]
+pub struct Layout {
+    /// Where files can be written: the root directory cannot.
+    pub volumes: Vec<String>,
+    /// Its address, by which the others know it.
+    pub address: Option<IpAddr>,
+    /// The most of a log that is read, in bytes of each stream.
+    pub log_limit: Option<usize>,
+}
+
+/// The container of a service.
 #[derive(Debug)]
 pub struct Container {
     engine: Engine,
-    /// The container's id.
     pub id: String,
     service: Service,
-    /// Its volumes, where its root directory cannot be written.
-    volumes: Vec<String>,
+    layout: Layout,
     /// Open shells by their user; `None` is the image's own.
     shells: Mutex<BTreeMap<Option<u32>, Shell>>,
     log: Follower,
     /// Whether it was last seen to log to files, too; that it may, before it was ever looked at.
     logs_to_files: AtomicBool,
-    /// When the container was started, and how often the engine restarted it by itself, after
-    /// the last start that this run asked for or found.
-    known: Mutex<Option<Known>>,
+    /// The last start that this run asked for or found.
+    known: Mutex<Option<Start>>,
 }
 
+/// When a container was started, and how often the engine had restarted it by itself.
 #[derive(Clone, Debug, Eq, PartialEq)]
-struct Known {
-    started_at: String,
+struct Start {
+    at: String,
     restarts: i64,
+}
+
+impl Start {
+    fn of(inspected: &ContainerInspectResponse) -> Option<Self> {
+        Some(Self {
+            at: inspected.state.as_ref()?.started_at.clone()?,
+            restarts: inspected.restart_count.unwrap_or(0),
+        })
+    }
 }
 
 /// The exit codes of a process that SIGKILL or SIGTERM ended.
 const KILLED: [i64; 2] = [137, 143];
 
-impl AsRef<Self> for Container {
-    fn as_ref(&self) -> &Self {
-        self
-    }
-}
-
 impl Container {
-    /// A container that is there. Its log is followed from `since` on, in seconds since 1970, and
-    /// no further than so many bytes of a stream.
-    #[must_use]
-    pub fn new(
-        engine: Engine,
-        id: String,
-        service: Service,
-        since: i32,
-        log_limit: Option<usize>,
-    ) -> Self {
-        let log = Follower::start(engine.docker.clone(), id.clone(), since, log_limit);
+    /// A container that is there. Its log is followed from `since` on, in seconds since 1970.
+    pub fn new(engine: Engine, id: String, service: Service, since: i32, layout: Layout) -> Self {
+        let log = Follower::start(engine.docker.clone(), id.clone(), since, layout.log_limit);
         Self {
             engine,
             id,
             service,
-            volumes: Vec::new(),
+            layout,
             shells: Mutex::new(BTreeMap::new()),
             log,
             logs_to_files: AtomicBool::new(true),
@@ -103,24 +111,8 @@ impl Container {
         }
     }
 
-    /// The same, whose files are written into these volumes.
-    #[must_use]
-    pub fn with_volumes(self, volumes: Vec<String>) -> Self {
-        Self { volumes, ..self }
-    }
-
-    fn failed(&self, error: &EngineError) -> StackError {
-        StackError::Service {
-            service: self.service,
-            what: error.to_string(),
-        }
-    }
-
     /// Runs a script in the container. A shell that ended, as it does when the container was
     /// restarted, is opened again once.
-    ///
-    /// # Errors
-    /// A container that does not run, a script that takes too long.
     pub async fn run(&self, script: &str) -> Result<Done, StackError> {
         // The gateway's files and master are root's, whoever the image's own user is.
         let user = (self.service == Service::Gateway).then_some(0);
@@ -138,40 +130,26 @@ impl Container {
             return Ok(done);
         }
         let opened = Shell::open(&self.engine.docker, &self.id, user).await;
-        let mut shell = opened.map_err(|error| self.failed(&error))?;
-        let done = shell
-            .run(script)
-            .await
-            .map_err(|error| self.failed(&error))?;
+        let mut shell = opened.map_err(|error| error.on(self.service))?;
+        let done = shell.run(script).await;
+        let done = done.map_err(|error| error.on(self.service))?;
         shells.insert(user, shell);
         Ok(done)
     }
 
     /// Runs a program with arguments: its own exit code, its output.
-    ///
-    /// # Errors
-    /// As for [`Container::run`].
     pub async fn exec(&self, words: &[&str]) -> Result<Output, StackError> {
-        let line: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-        let done = self.run(&line.join(" ")).await?;
-        Ok(Output {
-            code: Some(done.code),
-            text: done.text(),
-        })
+        self.output(&line(words)).await
     }
 
     /// Runs the gateway's own binary with arguments.
-    ///
-    /// # Errors
-    /// As for [`Container::run`].
     pub async fn gateway_exec(&self, args: &[&str]) -> Result<Output, StackError> {
-        let words: Vec<String> = args.iter().map(|word| quoted(word)).collect();
-        let done = self
-            .run(&format!(
-                "$(command -v openresty || command -v nginx || echo openresty) {}",
-                words.join(" ")
-            ))
-            .await?;
+        let program = "$(command -v openresty || command -v nginx || echo openresty)";
+        self.output(&format!("{program} {}", line(args))).await
+    }
+
+    async fn output(&self, script: &str) -> Result<Output, StackError> {
+        let done = self.run(script).await?;
         Ok(Output {
             code: Some(done.code),
             text: done.text(),
@@ -195,9 +173,6 @@ impl Container {
     }
 
     /// A file's content.
-    ///
-    /// # Errors
-    /// A file that cannot be read.
     pub async fn read_file(&self, path: &Path) -> Result<Vec<u8>, StackError> {
         let name = path.display().to_string();
         let what = format!("reading {name}");
@@ -210,45 +185,37 @@ impl Container {
             read => read?,
         };
         if done.code != 0 {
-            return Err(self.failed(&EngineError::new(format!("{what}: {}", done.text().trim()))));
+            let error = EngineError::new(format!("{what}: {}", done.text().trim()));
+            return Err(error.on(self.service));
         }
-        let bytes = done.bytes;
-        let text: Vec<u8> = bytes
-            .into_iter()
-            .filter(|byte| !byte.is_ascii_whitespace())
-            .collect();
-        STANDARD.decode(text).map_err(|error| StackError::Service {
-            service: self.service,
-            what: format!("{what}: {error}"),
-        })
+        let mut text = done.bytes;
+        text.retain(|byte| !byte.is_ascii_whitespace());
+        let decoded = STANDARD.decode(text).context(what);
+        decoded.map_err(|error| error.on(self.service))
     }
 
     /// A file's content in a container that does not run, by the engine.
     async fn read_stopped(&self, name: &str) -> Result<Vec<u8>, StackError> {
         let content = async {
             let packed = download(&self.engine, &self.id, name).await?;
-            archive::first_file(&packed)
-                .map_err(|error| EngineError::new(format!("reading {name}: {error}")))
+            archive::first_file(&packed).context(format_args!("reading {name}"))
         };
-        content.await.map_err(|error| self.failed(&error))
+        let content: Result<_, EngineError> = content.await;
+        content.map_err(|error| error.on(self.service))
     }
 
     /// Replaces a file's content in place: also one that is mounted by itself keeps its inode.
-    ///
-    /// # Errors
-    /// A file that cannot be written.
     pub async fn write_file(&self, path: &Path, content: &[u8]) -> Result<(), StackError> {
         let name = path.display().to_string();
         if !self.running().await?.0 {
-            let mut packed = Archive::default();
-            let packed = packed
-                .file(&name, 0o644, content)
-                .and_then(|()| packed.finish())
-                .map_err(|error| {
-                    self.failed(&EngineError::new(format!("packing {name}: {error}")))
-                })?;
-            let uploaded = self.upload(packed).await;
-            return uploaded.map_err(|error| self.failed(&error));
+            let packed = Archive::of(|archive| archive.file(&name, 0o644, content));
+            return self
+                .upload(packed.map_err(|source| StackError::Io {
+                    what: format!("packing {name}"),
+                    service: self.service,
+                    source,
+                })?)
+                .await;
         }
         let script = format!(
             "printf %s {} | base64 -d > {}",
@@ -261,9 +228,6 @@ impl Container {
     }
 
     /// Removes a file, if it is there.
-    ///
-    /// # Errors
-    /// A file that cannot be removed.
     pub async fn remove_file(&self, path: &Path) -> Result<(), StackError> {
         let name = path.display().to_string();
         let script = format!("rm -f {}", quoted(&name));
@@ -273,17 +237,13 @@ impl Container {
     }
 
     /// Unpacks an archive in the container's root directory. It need not run.
-    ///
-    /// # Errors
-    /// What the engine says.
-    pub async fn upload(&self, archive: Vec<u8>) -> Result<(), EngineError> {
-        upload(&self.engine, &self.id, &self.volumes, &archive).await
+    async fn upload(&self, archive: Vec<u8>) -> Result<(), StackError> {
+        upload(&self.engine, &self.id, &self.layout.volumes, &archive)
+            .await
+            .map_err(|error| error.on(self.service))
     }
 
     /// Replaces directories by what an archive holds.
-    ///
-    /// # Errors
-    /// What the container or the engine says.
     pub async fn replace_directories(
         &self,
         directories: &[&str],
@@ -296,34 +256,31 @@ impl Container {
         });
         let script = contents.collect::<Vec<_>>().join(" && ");
         self.must("emptying directories", &script).await?;
-        self.upload(archive)
-            .await
-            .map_err(|error| self.failed(&error))
+        self.upload(archive).await
     }
 
     /// Stops the container and starts it again.
-    ///
-    /// # Errors
-    /// What the engine says.
     pub async fn restart(&self) -> Result<(), StackError> {
         self.shells.lock().await.clear();
         let options = RestartContainerOptionsBuilder::default()
             .t(STOP_SECONDS)
             .build();
-        self.engine
-            .docker
-            .restart_container(&self.id, Some(options))
-            .await
-            .map_err(|error| self.failed(&EngineError::of("restarting it", &error)))?;
-        self.remember().await;
-        Ok(())
+        let docker = &self.engine.docker;
+        let restarted = docker.restart_container(&self.id, Some(options)).await;
+        let restarted = restarted.context("restarting it");
+        restarted.map_err(|error| error.on(self.service))?;
+        self.remember().await
     }
 
     /// Remembers this start as the run's own.
-    pub async fn remember(&self) {
-        if let Ok(inspected) = self.engine.inspect(&self.id).await {
-            *self.known.lock().await = known(&inspected);
-        }
+    pub async fn remember(&self) -> Result<(), StackError> {
+        *self.known.lock().await = Start::of(&self.inspect().await?);
+        Ok(())
+    }
+
+    pub async fn inspect(&self) -> Result<ContainerInspectResponse, StackError> {
+        let inspected = self.engine.inspect(&self.id).await;
+        inspected.map_err(|error| error.on(self.service))
     }
 
     /// What somebody else did to the container since the start that the run knows: removed,
@@ -345,9 +302,18 @@ impl Container {
                 self.service
             ));
         }
+        let address = address(&inspected, 0).map(|address| address.ip());
+        if let (Some(found), Some(expected)) = (address, self.layout.address)
+            && found != expected
+        {
+            return Some(format!(
+                "{}: its container has the address {found} in place of {expected}, since another ended",
+                self.service
+            ));
+        }
         let before = self.known.lock().await.clone()?;
-        let now = known(&inspected)?;
-        (now.started_at != before.started_at && now.restarts == before.restarts).then(|| {
+        let now = Start::of(&inspected)?;
+        (now.at != before.at && now.restarts == before.restarts).then(|| {
             format!(
                 "{}: its container was restarted by somebody else",
                 self.service
@@ -381,25 +347,21 @@ impl Container {
     }
 
     /// Ends the container at once. It has ended when this returns.
-    ///
-    /// # Errors
-    /// What the engine says; a container that runs on.
     pub async fn kill(&self) -> Result<(), StackError> {
         self.shells.lock().await.clear();
         let options = KillContainerOptionsBuilder::default()
             .signal("SIGKILL")
             .build();
-        self.engine
-            .docker
-            .kill_container(&self.id, Some(options))
-            .await
-            .map_err(|error| self.failed(&EngineError::of("killing it", &error)))?;
+        let docker = &self.engine.docker;
+        let killed = docker.kill_container(&self.id, Some(options)).await;
+        let killed = killed.context("killing it");
+        killed.map_err(|error| error.on(self.service))?;
         if self.ends_within(KILL_DEADLINE).await? {
             return Ok(());
         }
         let seconds = KILL_DEADLINE.as_secs();
         let error = EngineError::new(format!("killing it: it still runs after {seconds} s"));
-        Err(self.failed(&error))
+        Err(error.on(self.service))
     }
 
     /// Whether the container has ended, asked when a shell in it broke off: its processes are gone
@@ -419,9 +381,9 @@ impl Container {
         Ok(true)
     }
 
+    /// Whether it runs, and how often the engine restarted it.
     async fn running(&self) -> Result<(bool, u32), StackError> {
-        let inspected = self.engine.inspect(&self.id).await;
-        let inspected = inspected.map_err(|error| self.failed(&error))?;
+        let inspected = self.inspect().await?;
         let running = inspected.state.and_then(|state| state.running);
         let restarts = inspected.restart_count.unwrap_or(0);
         Ok((
@@ -431,17 +393,45 @@ impl Container {
     }
 }
 
-fn known(inspected: &bollard::models::ContainerInspectResponse) -> Option<Known> {
-    Some(Known {
-        started_at: inspected.state.as_ref()?.started_at.clone()?,
-        restarts: inspected.restart_count.unwrap_or(0),
+fn line(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    quoted.join(" ")
+}
+
+/// A port at the container's own address on one of its networks.
+pub fn address(inspected: &ContainerInspectResponse, port: u16) -> Option<SocketAddr> {
+    let networks = inspected.network_settings.as_ref()?.networks.as_ref()?;
+    let mut names: Vec<&String> = networks.keys().collect();
+    names.sort();
+    names.into_iter().find_map(|name| {
+        let ip = networks.get(name)?.ip_address.as_deref()?;
+        Some(SocketAddr::new(ip.parse().ok()?, port))
     })
 }
 
+/// The last lines that a container wrote.
+pub async fn last_lines(engine: &Engine, id: &str) -> String {
+    let options = LogsOptionsBuilder::default()
+        .stdout(true)
+        .stderr(true)
+        .tail("8")
+        .build();
+    let lines = engine
+        .docker
+        .logs(id, Some(options))
+        .try_fold(String::new(), |mut all, line| async move {
+            all.push_str(&String::from_utf8_lossy(&line.into_bytes()));
+            Ok(all)
+        })
+        .await;
+    match lines {
+        Ok(text) if text.trim().is_empty() => "its log is empty".to_owned(),
+        Ok(text) => format!("its log: {}", text.trim()),
+        Err(error) => format!("its log cannot be read: {error}"),
+    }
+}
+
 /// What is at a path of a container, which need not run, as an archive.
-///
-/// # Errors
-/// What the engine says.
 pub async fn download(engine: &Engine, id: &str, path: &str) -> Result<Vec<u8>, EngineError> {
     let options = DownloadFromContainerOptionsBuilder::default()
         .path(path)
@@ -454,23 +444,18 @@ pub async fn download(engine: &Engine, id: &str, path: &str) -> Result<Vec<u8>, 
             Ok(all)
         })
         .await
-        .map_err(|error| EngineError::of(&format!("copying {path}"), &error))
+        .context(format_args!("copying {path}"))
 }
 
 /// Unpacks an archive in a container's root directory; what lies in one of the volumes, there: a
 /// root directory that cannot be written is refused as a whole.
-///
-/// # Errors
-/// What the engine says.
 pub async fn upload(
     engine: &Engine,
     id: &str,
     volumes: &[String],
     archive: &[u8],
 ) -> Result<(), EngineError> {
-    let parts = archive::split(archive, volumes)
-        .map_err(|error| EngineError::new(format!("packing files: {error}")))?;
-    for (place, part) in parts {
+    for (place, part) in archive::split(archive, volumes).context("packing files")? {
         let options = UploadToContainerOptionsBuilder::default()
             .path(&place)
             .build();
@@ -478,7 +463,7 @@ pub async fn upload(
             .docker
             .upload_to_container(id, Some(options), bollard::body_full(part.into()))
             .await
-            .map_err(|error| EngineError::of("copying files into a container", &error))?;
+            .context("copying files into a container")?;
     }
     Ok(())
 }

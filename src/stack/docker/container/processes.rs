@@ -10,9 +10,6 @@ use crate::stack::{
 
 impl Container {
     /// Its processes: of a gateway nginx's master and workers, else the main process.
-    ///
-    /// # Errors
-    /// An engine that does not answer, a container that is gone.
     pub async fn state(&self) -> Result<ServiceState, StackError> {
         let (running, restarts) = self.running().await?;
         let ended = ServiceState {
@@ -64,9 +61,6 @@ impl Container {
 
     /// The TCP sockets of its network namespace, each with the process of the service that
     /// holds it.
-    ///
-    /// # Errors
-    /// A container that does not run or does not allow to look.
     pub async fn sockets(&self) -> Result<Vec<Socket>, StackError> {
         let state = self.state().await?;
         let pids: Vec<u32> = std::iter::once(&state.main)
