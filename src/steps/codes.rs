@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{error::ANYWHERE, registry};
+use super::{
+    error::ANYWHERE,
+    registry::{self, Keyword, StepDef},
+};
 
 /// Checks within a step.
 const FINER: &[(&str, &str)] = &[
