@@ -10,7 +10,7 @@ pub struct FaultArgs {
     /// The harness is blind in one sense.
     #[arg(long, value_name = "SENSE", hide = true)]
     blind: Option<Sense>,
-    /// A service comes to grief.
+    /// A service fails in the middle of a run.
     #[arg(
         long,
         value_name = "SERVICE:FAULT@PHASE",

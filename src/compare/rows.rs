@@ -194,7 +194,7 @@ fn times(reports: &[RunReport]) -> Times {
     }
 }
 
-/// How long each item took that passed: one that failed has waited for something in vain.
+/// How long each item took that passed: one that failed has waited until a deadline.
 fn passed(report: &RunReport) -> Vec<(ItemId, f64)> {
     report
         .all_items()

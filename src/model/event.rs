@@ -139,7 +139,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// Which check it is, in one stable word: `ban.redis`. Empty in reports of versions before it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub code: String,
     /// What was done.
     pub did: String,

@@ -15,6 +15,7 @@ use crate::digest::sha256;
 pub enum InputRole {
     /// The configuration under test.
     Candidate,
+    /// The configuration that it replaces.
     Baseline,
     /// The candidate's Lua modules.
     Lua,

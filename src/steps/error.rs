@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Display};
 
 use crate::{
-    engine::event::Failure,
+    model::event::Failure,
     probe::{
         browser::Hop,
         chromium::{BrowseError, ChromiumError},

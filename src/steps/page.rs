@@ -3,7 +3,7 @@
 
 use super::prelude::*;
 use crate::{
-    engine::event::NEEDS_BROWSER,
+    model::event::NEEDS_BROWSER,
     probe::chromium::{POLL, Patience, Tab},
 };
 

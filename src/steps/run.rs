@@ -15,7 +15,6 @@ use super::{
     watch::Watch,
 };
 use crate::{
-    engine::{Recorder, RunPlan},
     evidence::Redactor,
     probe::{
         NONCE,
@@ -27,6 +26,7 @@ use crate::{
         redis::Redis,
     },
     profile::{Context, Profile},
+    run::{Recorder, RunPlan},
     stack::{Service, Stack},
 };
 

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     doubles::{journal::Entry, litellm::pass_through::ANSWERED},
-    engine::event::Failure,
+    model::event::Failure,
     probe::{
         http::Request,
         journal::Journal,

@@ -1,12 +1,14 @@
 //! Broken gateways are caught by the items that they break, and good ones are let through.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use verify::{
     engine::GatewayFiles,
     engine::event::NEEDS_BROWSER,
     mutation::{Copy, Edit, Matrix},
     plan::Bundle,
-    steps::codes,
+    steps::{codes, registry},
 };
 
 use super::support::{needs_sandbox, root, verify};
@@ -74,7 +76,7 @@ fn every_broken_gateway_is_caught_by_the_items_that_it_breaks_and_by_no_other() 
         .filter(|cause| !plan.rules.iter().any(|rule| rule.id == *cause))
         .collect();
     assert!(unknown.is_empty(), "causes that no rule names: {unknown:?}");
-    every_code_is_reached(&matrix, in_chromium);
+    every_code_is_reached(&matrix, &plan, in_chromium);
     assert_eq!(matrix.score.with_cause, matrix.score.mutants);
     let diagnosed = matrix.score.diagnosed as f64 / matrix.score.with_cause as f64;
     assert!(
@@ -85,11 +87,15 @@ fn every_broken_gateway_is_caught_by_the_items_that_it_breaks_and_by_no_other() 
 
 /// A check whose code no mutant reaches is one that nobody has seen fail. `whole`: the mutants that
 /// only a real browser shows are in the matrix.
-fn every_code_is_reached(matrix: &Matrix, whole: bool) {
+fn every_code_is_reached(matrix: &Matrix, plan: &Bundle, whole: bool) {
     let reached = |code: &str| matrix.mutants.iter().any(|one| one.codes.contains(code));
     let excused = |code: &str| codes::OUT_OF_REACH.iter().any(|(one, _)| *one == code);
+    let unused = unused_steps(plan);
     let all = codes::all();
-    let unreached = all.keys().filter(|code| !reached(code) && !excused(code));
+    let unreached = all.keys().filter(|code| {
+        let said = excused(code) || codes::unreachable_by_nature(code) || unused.contains(**code);
+        !reached(code) && !said
+    });
     let unreached: Vec<_> = unreached.filter(|_| whole).collect();
     assert!(unreached.is_empty(), "codes of no mutant: {unreached:?}");
     let excused: Vec<_> = all
@@ -100,6 +106,18 @@ fn every_code_is_reached(matrix: &Matrix, whole: bool) {
         excused.is_empty(),
         "in OUT_OF_REACH and reached: {excused:?}"
     );
+}
+
+/// The codes of steps that the plan does not use.
+fn unused_steps(plan: &Bundle) -> BTreeSet<&'static str> {
+    let scenarios = plan.features.iter().flat_map(|feature| &feature.scenarios);
+    let used: BTreeSet<&str> = scenarios
+        .flat_map(|scenario| &scenario.steps)
+        .flat_map(|step| registry::matching(step.ty.into(), &step.value))
+        .map(|step| step.code)
+        .collect();
+    let all = registry::all().map(|step| step.code);
+    all.filter(|code| !used.contains(code)).collect()
 }
 
 #[test]

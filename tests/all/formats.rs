@@ -65,7 +65,7 @@ fn a_saved_report_is_rendered_with_the_policy_of_its_run() {
     let mut report: serde_json::Value = serde_json::from_str(&saved).expect("JSON");
     for (allowed, code) in [(false, 3), (true, 0)] {
         report["run"]["allow_conditional"] = allowed.into();
-        let file = Scratch::file("report.json", &report.to_string());
+        let file = Scratch::file("report.json", report.to_string());
         let shown = verify(["render", file.str(), "--format", "markdown"]).ends();
         shown.exits(0);
         let own = shown.stdout.lines().find(|row| row.ends_with("| ✔ |"));

@@ -21,7 +21,12 @@ const LAYERS: [&str; 28] = [
 ];
 
 /// Imports of a folder above, which are to go.
-const UPWARD: [&str; 3] = ["lint -> report", "mutation -> layout", "mutation -> report"];
+const UPWARD: [&str; 4] = [
+    "lint -> report",
+    "mutation -> layout",
+    "mutation -> report",
+    "verdict -> report",
+];
 
 /// Circles of files that are to go. One that is none any more, or another one, is an error.
 const CIRCLES: [&str; 3] = [

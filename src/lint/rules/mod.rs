@@ -11,7 +11,6 @@ mod seen;
 mod tracking;
 mod upstreams;
 
-use said::finding;
 use seen::Seen;
 
 use super::{Finding, Inputs};
