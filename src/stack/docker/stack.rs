@@ -204,7 +204,7 @@ impl Stack for DockerStack {
         self.host.member(service)?.restart().await?;
         // The run's own keeps its address; that it does not is interference.
         if service == Service::Gateway
-            && self.is_shared()
+            && self.permissions().is_some()
             && let Some(address) = self.host.internal().await?
         {
             *self
