@@ -93,7 +93,8 @@ fn every_code_is_reached(matrix: &Matrix, plan: &Bundle, whole: bool) {
     let unused = unused_steps(plan);
     let all = codes::all();
     let unreached = all.keys().filter(|code| {
-        let said = excuse(code).is_some() || codes::unreachable_by_nature(code) || unused.contains(**code);
+        let said =
+            excuse(code).is_some() || codes::unreachable_by_nature(code) || unused.contains(**code);
         !reached(code) && !said
     });
     let unreached: Vec<_> = unreached.filter(|_| whole).collect();
