@@ -59,13 +59,15 @@ pub trait Context<T> {
 
 impl<T, E: StdError + 'static> Context<T> for Result<T, E> {
     fn context(self, what: impl Display) -> Result<T, EngineError> {
-        self.map_err(|error| {
-            let text = text(&error);
-            EngineError {
-                hint: hint(&text),
-                what: format!("{what}: {text}"),
-            }
-        })
+        self.map_err(|error| failed(what, &error))
+    }
+}
+
+fn failed(what: impl Display, error: &(dyn StdError + 'static)) -> EngineError {
+    let text = text(error);
+    EngineError {
+        hint: hint(&text),
+        what: format!("{what}: {text}"),
     }
 }
 
@@ -238,9 +240,7 @@ fn unreachable(place: &str, error: Error) -> EngineError {
         ))
         .hint("use it as root or as a member of the group `docker`, or use --stack sandbox");
     }
-    let failed: Result<(), Error> = Err(error);
-    let what = format!("no Docker engine answers at {place}");
-    failed.context(what).unwrap_err()
+    failed(format!("no Docker engine answers at {place}"), &error)
 }
 
 #[cfg(test)]

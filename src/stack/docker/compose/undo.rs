@@ -91,13 +91,13 @@ async fn one(
             ttl_ms,
         } => (
             format!("key {key}"),
-            put_back(&redis, key, before.as_deref(), *ttl_ms, entry.at_ms).await,
+            put_back(redis, key, before.as_deref(), *ttl_ms, entry.at_ms).await,
         ),
-        Act::Session { key } => (format!("session {key}"), delete(&redis, key).await),
-        Act::Token { id } => (format!("token {id}"), revoke(&redis, profile, id).await),
+        Act::Session { key } => (format!("session {key}"), delete(redis, key).await),
+        Act::Token { id } => (format!("token {id}"), revoke(redis, profile, id).await),
         Act::TokenAsked { name, email } => (
             format!("token {name}"),
-            revoke_asked(&redis, profile, name, email, entry.at_ms).await,
+            revoke_asked(redis, profile, name, email, entry.at_ms).await,
         ),
         Act::Containers => (
             format!("containers of the run {}", entry.run),
