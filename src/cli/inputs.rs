@@ -12,7 +12,7 @@ use crate::{
     probe::log::Grammar,
     profile::Profile,
     report::FileRef,
-    steps::{StepTable, script},
+    steps::{script, table::StepTable},
     yaml::YamlError,
 };
 

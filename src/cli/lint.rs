@@ -7,8 +7,9 @@ use clap::{ArgAction, Args};
 use super::{
     error::CliError,
     formats::{Formats, Wanted},
-    inputs, log,
+    inputs,
     options::{FileArgs, OutputArgs, RunArgs, StackKind},
+    out,
     settings::Settings,
 };
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
     plan::{Bundle, BundleError, Lang, Problem, Text},
     profile::Profile,
     report::render::{Format, RenderError, Style, github_lint},
-    steps::StepTable,
+    steps::table::StepTable,
 };
 
 /// What `--help` says after the options.
@@ -55,7 +56,7 @@ const STACK: usize = 64 * 1024 * 1024;
 
 /// Reads the files and says what cannot work or cannot be seen.
 pub fn lint(args: LintArgs) -> Result<ExitStatus, CliError> {
-    log(args.verbose);
+    out::log(args.verbose);
     let formats = Formats::settle(args.format)?;
     formats.only("lint", &FORMATS)?;
     let settings = Settings::settle(RunArgs {

@@ -111,21 +111,3 @@ fn no_core_dumps() {
     // Lowering a limit is never refused.
     let _ = setrlimit(Resource::Core, none);
 }
-
-/// The harness's own log, on standard error.
-fn log(verbose: u8) {
-    let level = match verbose {
-        0 => return,
-        1 => "verify=info",
-        2 => "verify=debug",
-        _ => "verify=trace",
-    };
-    let filter =
-        tracing_subscriber::EnvFilter::try_from_env("VERIFY_LOG").unwrap_or_else(|_| level.into());
-    // Only a second call could fail, and it would change nothing.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(false)
-        .with_writer(|| out::Log)
-        .try_init();
-}

@@ -12,7 +12,6 @@ use futures::{StreamExt as _, stream};
 use super::{
     error::CliError,
     inputs::{Inputs, PlanInput},
-    log,
     options::{BrowserKind, FileArgs, OutputArgs, RunArgs, SandboxKind, StackKind, UpstreamKind},
     out, place,
     process::Process,
@@ -72,7 +71,7 @@ pub struct MutateArgs {
 
 /// Runs the plan on every chosen mutant and shows which items noticed.
 pub fn mutate(args: MutateArgs, started: Instant) -> Result<ExitStatus, CliError> {
-    log(args.output.verbose);
+    out::log(args.output.verbose);
     let catalogue = args.mutants.map_or_else(|| shipped(MUTANTS), Ok)?;
     let settings = Settings::settle(RunArgs {
         files: args.files,

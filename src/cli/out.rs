@@ -64,6 +64,24 @@ pub fn complain(text: impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{}", neutral(&text.to_string()));
 }
 
+/// The harness's own log, on standard error.
+pub fn log(verbose: u8) {
+    let level = match verbose {
+        0 => return,
+        1 => "verify=info",
+        2 => "verify=debug",
+        _ => "verify=trace",
+    };
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_env("VERIFY_LOG").unwrap_or_else(|_| level.into());
+    // Only a second call could fail, and it would change nothing.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(|| Log)
+        .try_init();
+}
+
 /// Standard error for the harness's own log, which is written an event at a time.
 pub struct Log;
 

@@ -8,7 +8,6 @@ use super::{
     deployment::{self, Held},
     error::CliError,
     inputs::{Inputs, PlanInput},
-    log,
     options::{DeploymentArgs, FileArgs, HowArgs, OutputArgs, RunArgs, StackKind},
     out,
     process::Process,
@@ -44,7 +43,7 @@ pub struct RollbackArgs {
 
 /// Rolls the last deployment back that was not.
 pub fn rollback(args: RollbackArgs) -> Result<ExitStatus, CliError> {
-    log(args.output.verbose);
+    out::log(args.output.verbose);
     let settings = Settings::settle(RunArgs {
         deployment: DeploymentArgs {
             deploy: true,

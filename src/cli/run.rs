@@ -6,7 +6,6 @@ use super::{
     error::CliError,
     failed,
     inputs::{Inputs, PlanInput},
-    log,
     options::RunArgs,
     out,
     pipeline::{self, Chosen},
@@ -24,7 +23,7 @@ use crate::{
 
 /// Runs the plan so often as asked, and returns the worst exit code.
 pub fn run(args: RunArgs, started: Instant) -> Result<ExitStatus, CliError> {
-    log(args.output.verbose);
+    out::log(args.output.verbose);
     let mut process = Process::start()?;
     let how = &args.how;
     let deadline = how.deadline.unwrap_or(default_deadline(

@@ -30,10 +30,8 @@ mod session;
 mod sockets;
 mod speed;
 mod state;
-mod table;
+pub mod table;
 mod token_form;
 mod tokens;
 pub mod watch;
 pub(crate) mod world;
-
-pub use table::StepTable;
