@@ -15,10 +15,10 @@ use super::{
 use crate::{
     engine::{InputRole, Snapshot},
     gate::ExitStatus,
-    lint::{self, Files, Finding, Inputs, Level, sarif, table},
+    lint::{self, Files, Finding, Inputs, Level},
     plan::{Bundle, BundleError, Lang, Problem, Text},
     profile::Profile,
-    report::render::{Format, RenderError, Style, github_lint},
+    report::render::{Format, RenderError, Style, findings, github_lint, sarif, text},
     steps::table::StepTable,
 };
 
@@ -77,8 +77,12 @@ pub fn lint(args: LintArgs) -> Result<ExitStatus, CliError> {
     }
     let profile = inputs::profile(&mut snapshot, &settings)?;
     let found = look(&settings, &profile, problems(&settings)?);
-    let written = formats.write(settings.lang, |format, style| text(&found, format, style));
-    formats.print(settings.lang, |format, style| text(&found, format, style))?;
+    let written = formats.write(settings.lang, |format, style| {
+        rendered(&found, format, style)
+    });
+    formats.print(settings.lang, |format, style| {
+        rendered(&found, format, style)
+    })?;
     let clean = found.iter().all(|finding| finding.level == Level::Note);
     Ok(match (clean, written) {
         (true, true) => ExitStatus::Pass,
@@ -88,12 +92,12 @@ pub fn lint(args: LintArgs) -> Result<ExitStatus, CliError> {
 }
 
 /// The findings in one of [`FORMATS`].
-fn text(found: &[Finding], format: Format, style: Style) -> Result<String, RenderError> {
+fn rendered(found: &[Finding], format: Format, style: Style) -> Result<String, RenderError> {
     Ok(match format {
-        Format::Json => table::json(found)?,
-        Format::Sarif => sarif::sarif(found, style.lang)?,
+        Format::Json => text::json(&found)?,
+        Format::Sarif => sarif(found, style.lang)?,
         Format::Github => github_lint(found, style.lang),
-        _ => table::table(found, style),
+        _ => findings(found, style),
     })
 }
 

@@ -267,13 +267,13 @@ impl Mutation {
     fn show(&self, matrix: &Matrix) -> Result<ExitStatus, CliError> {
         let json = render::text::json(matrix)
             .map_err(|error| CliError::environment(format!("no JSON: {error}")))?;
-        let markdown = mutation::markdown(matrix);
+        let markdown = render::mutation::markdown(matrix);
         write_text(&self.dir, mutation::MATRIX, &json)?;
         write_text(&self.dir, "mutation.md", &markdown)?;
         let text = |format: Format| match format {
             Format::Json => json.clone(),
             Format::Markdown => markdown.clone(),
-            _ => mutation::table(matrix),
+            _ => render::mutation::table(matrix),
         };
         let formats = &self.settings.formats;
         let written = formats.write(self.settings.lang, |format, _| Ok(text(format)));

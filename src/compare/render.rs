@@ -5,8 +5,8 @@ use super::{
     words::{conclusions, name, sections, warning},
 };
 use crate::{
-    layout::{Tone, title},
     plan::Lang,
+    report::layout::{Tone, title},
     report::render::{
         BOLD, Style,
         text::{self, columns, line, md_inline},

@@ -2,9 +2,9 @@
 
 use super::{Change, Comparison, Fact, ItemRow, Measured, Pace, State, Warning, WarningKind};
 use crate::{
-    layout::{Cell, Row, Table, Tone},
     lint::render::level,
     plan::Lang,
+    report::layout::{Cell, Row, Table, Tone},
     report::render::words::{self, say},
 };
 

@@ -26,7 +26,7 @@ use crate::{
         event::{NEEDS_BROWSER, Outcome, RunEvent},
         run::Component,
     },
-    plan::ItemId,
+    plan::{self, ItemId},
     run::{Recorder, RunPlan},
     stack::{
         Service, Stack, StackError,
@@ -423,8 +423,9 @@ fn features(plan: &RunPlan) -> Result<Vec<gherkin::Feature>, WorkerError> {
         })
         .map(|phase| {
             let path = plan.bundle.join(Path::new(&phase.feature));
-            gherkin::Feature::parse_path(&path, gherkin::GherkinEnv::default())
-                .map_err(|error| WorkerError::Feature(format!("{}: {error}", path.display())))
+            let failed = |what: String| WorkerError::Feature(format!("{}: {what}", path.display()));
+            let text = std::fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
+            plan::parsed(&text, path.clone()).map_err(|problem| failed(problem.to_string()))
         })
         .collect()
 }

@@ -3,8 +3,8 @@
 use super::{Causes, Explanation, Mutants, Scenario};
 use crate::{
     evidence::EvidenceKind,
-    layout::{block, list, title},
     plan::{EXTENDED, ItemId, Lang},
+    report::layout::{block, list, title},
     report::render::{
         BOLD, Style,
         text::{line, lines},

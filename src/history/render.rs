@@ -4,8 +4,8 @@ use super::{Flaky, History, RunSummary, Trend, Trends};
 use crate::{
     compare::{Pace, State, state_word},
     engine::event::RunEnd,
-    layout::{Tone, title},
     plan::{ItemId, Lang},
+    report::layout::{Tone, title},
     report::{
         Verdict,
         render::{

@@ -13,8 +13,6 @@ mod inputs;
 mod lua;
 pub mod render;
 mod rules;
-pub mod sarif;
-pub mod table;
 
 pub use crate::model::lint::{Finding, Level};
 pub use inputs::{Files, Inputs};

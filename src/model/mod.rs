@@ -4,6 +4,7 @@
 pub mod event;
 pub mod input;
 pub mod lint;
+pub mod outcome;
 pub mod report;
 pub mod run;
 pub mod service;

@@ -8,7 +8,6 @@ mod catalogue;
 mod copy;
 mod judge;
 mod matrix;
-mod render;
 #[cfg(test)]
 mod tests;
 
@@ -16,4 +15,3 @@ pub use catalogue::{Catalogue, CatalogueError, Edit, Mutant};
 pub use copy::{Copy, EditError};
 pub use judge::{Cell, Judged, judge, noticed};
 pub use matrix::{Coverage, MATRIX, Matrix, SCHEMA_VERSION, Score};
-pub use render::{markdown, table};

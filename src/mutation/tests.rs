@@ -10,7 +10,7 @@ use crate::{
     },
     plan::{ItemId, ItemPattern},
     report::{
-        FileRef,
+        FileRef, render,
         samples::{Sample, id},
     },
     verdict::fold,
@@ -356,6 +356,6 @@ fn the_score_counts_each_mutant_once() {
 
 #[test]
 fn what_a_person_sees_of_a_matrix() {
-    insta::assert_snapshot!("matrix_table", table(&matrix()));
-    insta::assert_snapshot!("matrix_markdown", markdown(&matrix()));
+    insta::assert_snapshot!("matrix_table", render::mutation::table(&matrix()));
+    insta::assert_snapshot!("matrix_markdown", render::mutation::markdown(&matrix()));
 }

@@ -6,7 +6,10 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use cucumber::gherkin::{Background, Feature, GherkinEnv, Scenario, Step};
+use cucumber::{
+    feature::Ext as _,
+    gherkin::{Background, Examples, Feature, GherkinEnv, Scenario, Step},
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -340,9 +343,42 @@ fn read_feature(dir: &Path, name: &str, read: &Reader<'_>) -> Result<Feature, Pr
         let text = format!("a line of more than {FEATURE_LINE_LIMIT} bytes");
         return Err(problem(before + 1, text));
     }
-    let mut feature = Feature::parse(&text, GherkinEnv::default()).map_err(|error| {
-        let (line, what) = gherkin_error::explain(&text, &error.to_string());
+    parsed(&text, path)
+}
+
+/// A feature, an outline in it as one scenario for each row of its examples.
+///
+/// # Errors
+/// Text that is no Gherkin, or an outline that would check nothing or names a column it has not.
+pub fn parsed(text: &str, path: PathBuf) -> Result<Feature, Problem> {
+    let problem = |line: usize, text: String| Problem {
+        path: path.clone(),
+        line: line as u64,
+        text,
+    };
+    let mut feature = Feature::parse(text, GherkinEnv::default()).map_err(|error| {
+        let (line, what) = gherkin_error::explain(text, &error.to_string());
         problem(line, what)
+    })?;
+    let of_rules = feature.rules.iter().flat_map(|rule| &rule.scenarios);
+    for scenario in feature.scenarios.iter().chain(of_rules) {
+        let is_outline = ["Outline", "Template"].map(|word| scenario.keyword.contains(word));
+        let rows = |examples: &Examples| examples.table.as_ref().map_or(0, |it| it.rows.len());
+        let line = match scenario.examples.iter().find(|one| rows(one) < 2) {
+            Some(empty) => Some(empty.position.line),
+            None if is_outline.contains(&true) && scenario.examples.is_empty() => {
+                Some(scenario.position.line)
+            }
+            None => None,
+        };
+        if let Some(line) = line {
+            let text = "an outline without a row of examples would check nothing".to_owned();
+            return Err(problem(line, text));
+        }
+    }
+    let mut feature = feature.expand_examples().map_err(|error| {
+        let text = format!("the examples have no column `{}`", error.name);
+        problem(error.pos.line, text)
     })?;
     feature.path = Some(path);
     Ok(feature)

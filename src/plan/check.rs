@@ -282,14 +282,6 @@ fn no_item_tag(scenario: &Bound<'_>) -> String {
 /// What is wrong with the scenario's own steps.
 fn shape_problems(scenario: &Bound<'_>, vocabulary: &impl Vocabulary) -> Vec<Problem> {
     let found = scenario.scenario;
-    if !found.examples.is_empty()
-        || found.keyword.contains("Outline")
-        || found.keyword.contains("Template")
-    {
-        let text = "a Scenario Outline is not supported: an item is one scenario; write its \
-                    examples as steps";
-        return vec![problem(scenario, text.to_owned())];
-    }
     let mut problems = swallowed(
         scenario.feature,
         found.description.as_deref(),

@@ -81,18 +81,49 @@ fn other_files_may_lie_beside_the_features() {
 }
 
 #[test]
-fn outlines_are_refused_by_whatever_makes_them_one() {
-    let table = "    Then it answers\n\n    Examples:\n      | a |\n      | 1 |\n\n";
-    for (from, to) in [
-        ("Scenario: first", "Scenario Template: first"),
-        ("    Then it answers\n\n", table),
+fn an_outline_that_checks_nothing_or_names_no_column_is_refused() {
+    let examples = |table: &str| format!("    Then it answers\n\n    Examples:\n{table}\n");
+    for (from, to, says) in [
+        (
+            "Scenario: first",
+            "Scenario Template: first".to_owned(),
+            "one.feature:6: an outline without a row of examples",
+        ),
+        (
+            "    Then it answers\n\n",
+            examples("      | a |\n"),
+            "an outline without a row of examples",
+        ),
     ] {
-        let error = refused("one.feature", from, to);
-        assert!(
-            error.contains("one.feature:6: a Scenario Outline is not supported"),
-            "{to}: {error}"
-        );
+        let error = refused("one.feature", from, &to);
+        assert!(error.contains(says), "{to}: {error}");
     }
+}
+
+#[test]
+fn an_outline_is_a_scenario_for_each_row_of_its_examples() {
+    let text = "Feature: f\n  Scenario Outline: of <a>\n    Then it answers <a>\n\n    \
+                @item-1.1\n    Examples:\n      | a |\n      | x |\n\n    @item-1.2\n    \
+                Examples:\n      | a |\n      | y |\n";
+    let feature = parsed(text, "one.feature".into()).unwrap();
+    let told = feature.scenarios.iter().map(|one| {
+        let step = &one.steps[0];
+        (
+            &*one.name,
+            &*step.value,
+            one.tags.concat(),
+            one.position.line,
+        )
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            ("of x", "it answers x", "item-1.1".to_owned(), 8),
+            ("of y", "it answers y", "item-1.2".to_owned(), 13),
+        ]
+    );
+    let error = parsed(&text.replace("of <a>", "of <b>"), "one.feature".into()).unwrap_err();
+    assert_eq!(error.text, "the examples have no column `b`");
 }
 
 #[test]

@@ -18,7 +18,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
-pub use bundle::{Bound, Bundle, BundleError, PLAN_FILE, PlanFile, Problem};
+pub use bundle::{Bound, Bundle, BundleError, PLAN_FILE, PlanFile, Problem, parsed};
 pub use check::Vocabulary;
 pub use diagnosis::{DIAGNOSIS_FILE, Rule, Sign};
 pub use item::{Checklist, EXTENDED, Item, ItemId, ItemIdError, Lang, Phase, Priority, Text};

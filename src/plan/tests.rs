@@ -232,7 +232,7 @@ fn nothing_is_passed_over_in_silence() {
         (
             "Scenario: first",
             "Scenario Outline: first",
-            "a Scenario Outline is not supported",
+            "an outline without a row of examples",
         ),
     ] {
         let error = refused("one.feature", from, to);

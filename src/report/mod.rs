@@ -2,6 +2,7 @@
 //! files.
 
 mod conditions;
+pub mod layout;
 mod load;
 pub mod render;
 #[cfg(test)]
@@ -10,9 +11,8 @@ mod store;
 pub mod text;
 pub mod trace;
 pub mod view;
-pub mod words;
 
-pub use crate::model::report::*;
+pub use crate::{model::report::*, words};
 pub use load::{LoadError, load};
 pub use store::{
     EVENTS, LATEST, REPORT_HTML, REPORT_JSON, REPORT_MD, RunDir, StoreError, append_file,

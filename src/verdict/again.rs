@@ -1,11 +1,10 @@
 //! What is worth running again.
 
 use crate::{
+    model::outcome::Outcome,
     plan::ItemId,
     report::{ItemReport, RunReport},
 };
-
-use super::outcome::Outcome;
 
 /// The items of a run that are open: chosen, and failed, or without a result, or skipped because
 /// of what was seen on the way. What was left out before it began (`--quick`) is not: it would be

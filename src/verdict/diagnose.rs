@@ -2,8 +2,8 @@
 
 use regex::Regex;
 
-use super::outcome::Outcome;
 use crate::{
+    model::outcome::Outcome,
     plan::{ItemId, Rule, Sign},
     report::{Cause, ItemReport},
 };

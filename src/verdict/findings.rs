@@ -2,11 +2,10 @@
 
 use crate::{
     engine::event::NEEDS_BROWSER,
+    model::outcome::Outcome,
     plan::{Checklist, ItemId},
     report::{Finding, FindingState, ItemReport, Severity},
 };
-
-use super::outcome::Outcome;
 
 /// How many lines of what was seen a finding quotes.
 const CAUSE_LINES: usize = 3;

@@ -3,11 +3,12 @@
 
 use crate::{
     engine::event::RunEnd,
+    model::outcome::Outcome,
     plan::{Checklist, Lang},
     report::{ItemReport, RunReport, Verdict},
 };
 
-use super::{outcome::Outcome, reason::Reason};
+use super::reason::Reason;
 
 /// The verdict that `items` and the `extended` checks add up to, and why: one sentence each.
 ///

@@ -2,14 +2,11 @@
 
 use crate::{
     engine::event::RunEnd,
+    model::outcome::Outcome,
     plan::{Checklist, ItemId, Lang, Text},
-    report::{
-        ItemReport,
-        words::{self, fill},
-    },
+    report::ItemReport,
+    words::{self, fill},
 };
-
-use super::outcome::Outcome;
 
 /// One reason of a verdict.
 #[derive(Clone, Debug, PartialEq)]

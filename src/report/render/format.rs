@@ -7,13 +7,13 @@ use super::{
     cucumber::cucumber_messages,
     github::{self, github},
     junit::junit,
+    sarif::sarif,
     style::Style,
     table::table,
     tap::tap,
     template::{self, TemplateError},
 };
 use crate::{
-    lint::sarif::sarif,
     mutation::Matrix,
     plan::Lang,
     report::{

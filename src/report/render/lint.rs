@@ -2,7 +2,7 @@
 
 use super::style::{BOLD, RED, Style, YELLOW};
 use crate::{
-    lint::{Finding, Level},
+    lint::{Finding, Level, render::tally},
     report::{
         text::{columns, pad},
         view::{Lint, View},
@@ -14,6 +14,15 @@ use crate::{
 #[must_use]
 pub fn lint(finding: &Finding, style: Style) -> String {
     block(&Lint::of(finding, style.lang), style)
+}
+
+/// Findings by themselves, the tally last.
+#[must_use]
+pub fn findings(findings: &[Finding], style: Style) -> String {
+    let found = findings.iter();
+    let mut parts: Vec<String> = found.map(|one| lint(one, style)).collect();
+    parts.push(tally(findings, style.lang));
+    parts.join("\n\n") + "\n"
 }
 
 /// All of a report's below a heading.

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::Finding;
-use crate::plan::Lang;
+use crate::{lint::Finding, plan::Lang};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
@@ -61,7 +60,7 @@ pub fn sarif(findings: &[Finding], lang: Lang) -> Result<String, serde_json::Err
             "results": results,
         }],
     });
-    crate::report::render::text::json(&log)
+    super::text::json(&log)
 }
 
 /// The file as a URI reference: what may not stand in a path is escaped (RFC 3986).

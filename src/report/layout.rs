@@ -8,7 +8,7 @@ use tabled::{
     settings::{Color, Padding, Style as Borders},
 };
 
-use crate::report::render::{
+use super::render::{
     BOLD, GREEN, RED, Style, YELLOW,
     text::{columns, line, md_inline, pad, wrap},
 };

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    engine::event::{self, StepStatus},
-    plan::ItemId,
+use super::{
+    event::{self, StepStatus},
     report::{Fault, ItemReport, RunReport, Status},
 };
+use crate::plan::ItemId;
 
 /// The reason, in `report.json`, of an item that a partial run left out.
 pub const NOT_SELECTED: &str = "not selected (partial run)";

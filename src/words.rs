@@ -6,11 +6,13 @@ use std::fmt::Display;
 use serde::Serialize;
 
 use crate::{
-    engine::InputRole,
     evidence::EvidenceKind,
+    model::{
+        input::InputRole,
+        outcome::Outcome,
+        report::{FindingState, Severity, Verdict},
+    },
     plan::{Checklist, Lang, Priority},
-    report::{FindingState, Severity, Verdict},
-    verdict::Outcome,
 };
 
 macro_rules! catalogue {

@@ -1,10 +1,10 @@
 //! The matrix as text: for a terminal, and as Markdown.
 
-use super::{Cell, Judged, Matrix};
+use super::text::{line, md_inline};
 use crate::{
-    layout::{Cell as Shown, Row, Table, Tone},
+    mutation::{Cell, Judged, Matrix},
     plan::ItemId,
-    report::render::text::{line, md_inline},
+    report::layout::{Cell as Shown, Row, Table, Tone},
 };
 
 /// The matrix for a terminal: a row a mutant, a column an item, the score last.
