@@ -1,6 +1,6 @@
 //! Where a run takes place: what `--stack` comes to on this machine.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, thread};
 
 use super::{
     error::CliError,
@@ -15,6 +15,7 @@ use crate::{
         docker::{Engine, containers, labels},
         litellm::{self, Litellm},
         programs::{self, Programs},
+        redis_acl::Dialect,
         sandbox::protection,
     },
 };
@@ -82,7 +83,14 @@ pub fn browser(kind: BrowserKind) -> Result<Option<PathBuf>, CliError> {
 /// What a sandbox is made of.
 fn programs(upstream: UpstreamKind, sandbox: SandboxKind) -> Result<Programs, CliError> {
     let mut found = programs::find()?;
-    if !protection::bounded_memory(&found.bwrap) {
+    // Side by side: a run waits for both.
+    let (bounded, dialect) = thread::scope(|scope| {
+        let redis = scope.spawn(|| Dialect::of_program(&found.redis));
+        let bounded = protection::bounded_memory(&found.bwrap);
+        (bounded, redis.join())
+    });
+    found.redis_dialect = dialect.unwrap_or(Dialect::Seven);
+    if !bounded {
         let what = "the sandbox lacks a protection: bounded file systems in memory (this bubblewrap knows no --size)";
         if sandbox == SandboxKind::Strict {
             return Err(CliError::environment(what)

@@ -299,7 +299,7 @@ impl Settings {
             lang: output.lang.unwrap_or_default(),
             repeat: what.repeat.unwrap_or(1),
             #[cfg(feature = "fault-injection")]
-            injection: how.faults.injection(),
+            injection: _how.faults.injection(),
             named,
             deployment,
         })
@@ -317,7 +317,7 @@ impl Settings {
 }
 
 /// Refuses what a stack cannot have.
-fn possible(how: &HowArgs, stack: StackKind, upstream: UpstreamKind) -> Result<(), CliError> {
+fn possible(_how: &HowArgs, stack: StackKind, upstream: UpstreamKind) -> Result<(), CliError> {
     if upstream == UpstreamKind::Litellm && !matches!(stack, StackKind::Sandbox | StackKind::Auto) {
         let error = "--upstream litellm goes with --stack sandbox";
         return Err(CliError::usage(error)

@@ -52,22 +52,11 @@ pub struct Programs {
     pub bwrap: PathBuf,
     /// `prlimit` of util-linux.
     pub prlimit: PathBuf,
+    pub redis_dialect: Dialect,
     /// Whether bubblewrap can bound a folder in memory.
     pub bounded_memory: bool,
     /// The real LiteLLM, where it stands in place of its double.
     pub litellm: Option<Litellm>,
-}
-
-impl Programs {
-    #[must_use]
-    pub fn redis_dialect(&self) -> Dialect {
-        let said = std::process::Command::new(&self.redis)
-            .arg("--version")
-            .output();
-        said.map_or(Dialect::Seven, |said| {
-            Dialect::of(&String::from_utf8_lossy(&said.stdout))
-        })
-    }
 }
 
 /// Something that a sandbox run needs is not there.
@@ -257,6 +246,7 @@ pub fn find() -> Result<Programs, Missing> {
                 oauth2_proxy,
                 bwrap,
                 prlimit,
+                redis_dialect: Dialect::Seven,
                 bounded_memory: true,
                 litellm: None,
             })

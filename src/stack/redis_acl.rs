@@ -1,7 +1,10 @@
 //! Redis users: the gateway is `default` and has no password, by its contract; oauth2-proxy and
 //! `verify` have users of their own. Rules hold hashes of passwords, which are no secrets.
 
+use std::{path::Path, process::Command};
+
 use secrecy::ExposeSecret as _;
+use serde::{Deserialize, Serialize};
 
 use super::keys::Keys;
 use crate::{digest::sha256, profile::SessionKeys};
@@ -10,7 +13,7 @@ pub const AUTH: &str = "auth";
 
 pub const VERIFY: &str = "verify";
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Dialect {
     /// Redis 6.0 and 6.2: commands without their subcommands' categories, keys without a
     /// permission for writing alone.
@@ -20,6 +23,15 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// That of a program: the newer one, where it does not tell its version.
+    #[must_use]
+    pub fn of_program(redis: &Path) -> Self {
+        let said = Command::new(redis).arg("--version").output();
+        said.map_or(Self::Seven, |said| {
+            Self::of(&String::from_utf8_lossy(&said.stdout))
+        })
+    }
+
     /// By the version that `redis-server --version` prints: `Redis server v=7.0.15 sha=…`.
     #[must_use]
     pub fn of(version: &str) -> Self {

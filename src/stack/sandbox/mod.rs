@@ -90,12 +90,11 @@ impl Sandbox {
         let gateway_env = services::gateway_env(&keys, profile);
         let gateway = services::gateway(&programs, &files, &config, &gateway_env);
         let auth = services::auth(&files, profile, &keys)?;
-        // oauth2-proxy asks for neither Redis nor the gateway before it answers. Redis is asked for its
-        // version first, while the others start.
+        // oauth2-proxy asks for neither Redis nor the gateway before it answers.
         let (auth, gateway, redis) = tokio::try_join!(
             Process::start(&tools, auth),
             Process::start(&tools, gateway),
-            async { Process::start(&tools, services::redis(&programs, profile, &keys)).await },
+            Process::start(&tools, services::redis(&programs, profile, &keys)),
         )?;
         tokio::try_join!(answers::redis_answers(), answers::auth_answers())?;
         if real_upstream.is_some() {

@@ -214,7 +214,7 @@ pub fn redis(programs: &Programs, profile: &Profile, keys: &Keys) -> Spec {
                 &profile.login.cookie,
                 profile.redis.sessions,
                 keys,
-                programs.redis_dialect(),
+                programs.redis_dialect,
             )),
         ]
         .concat(),
@@ -324,7 +324,8 @@ pub fn auth(files: &GatewayFiles, profile: &Profile, keys: &Keys) -> Result<Spec
         service: Service::Auth,
         program: layout::shipped("bin/oauth2-proxy"),
         args: vec!["--config".to_owned(), path.display().to_string()],
-        env: Vec::new(),
+        // A run is short: what it leaves is collected seldom.
+        env: vec![("GOGC".to_owned(), "400".to_owned())],
         sees: vec![
             Sees::Read(layout::shipped("bin/oauth2-proxy")),
             Sees::Read(path),
