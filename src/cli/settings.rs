@@ -236,7 +236,9 @@ impl Settings {
         let stack = how.stack.unwrap_or_default();
         let upstream = how.upstream.unwrap_or_default();
         let browser = how.browser.unwrap_or_default();
-        possible(&how, stack, upstream)?;
+        possible(stack, upstream)?;
+        #[cfg(feature = "fault-injection")]
+        how.faults.possible(stack)?;
         let rollback = settled_rollback(how.rollback, stack, deployment.deploy)?;
         let deadline = how
             .deadline
@@ -299,7 +301,7 @@ impl Settings {
             lang: output.lang.unwrap_or_default(),
             repeat: what.repeat.unwrap_or(1),
             #[cfg(feature = "fault-injection")]
-            injection: _how.faults.injection(),
+            injection: how.faults.injection(),
             named,
             deployment,
         })
@@ -317,17 +319,11 @@ impl Settings {
 }
 
 /// Refuses what a stack cannot have.
-fn possible(_how: &HowArgs, stack: StackKind, upstream: UpstreamKind) -> Result<(), CliError> {
+fn possible(stack: StackKind, upstream: UpstreamKind) -> Result<(), CliError> {
     if upstream == UpstreamKind::Litellm && !matches!(stack, StackKind::Sandbox | StackKind::Auto) {
         let error = "--upstream litellm goes with --stack sandbox";
         return Err(CliError::usage(error)
             .hint("a deployment's upstream is its own, and that of the containers is an image"));
-    }
-    #[cfg(feature = "fault-injection")]
-    if how.faults.injection().is_some() && stack != StackKind::Sandbox {
-        return Err(CliError::usage(
-            "--blind, --trouble and --foreign-traffic go with --stack sandbox",
-        ));
     }
     Ok(())
 }

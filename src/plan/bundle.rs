@@ -356,7 +356,7 @@ pub fn parsed(text: &str, path: PathBuf) -> Result<Feature, Problem> {
         line: line as u64,
         text,
     };
-    let mut feature = Feature::parse(text, GherkinEnv::default()).map_err(|error| {
+    let feature = Feature::parse(text, GherkinEnv::default()).map_err(|error| {
         let (line, what) = gherkin_error::explain(text, &error.to_string());
         problem(line, what)
     })?;

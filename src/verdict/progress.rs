@@ -3,14 +3,12 @@
 use crate::{
     engine::event::{Failure, Outcome, RunEnd, StepRecord, StepStatus},
     evidence::Evidence,
+    model::outcome::NOT_SELECTED,
     plan::Item,
     report::{Fault, ItemReport, Status},
 };
 
-use super::{
-    findings::{clip, first_lines},
-    outcome::NOT_SELECTED,
-};
+use super::findings::{clip, first_lines};
 
 /// How far one chosen item has come.
 #[derive(Debug, Default)]

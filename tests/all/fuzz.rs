@@ -607,10 +607,10 @@ fn lint_here(candidate: &Path, lua: &Path) {
         Vec::new(),
     );
     let findings = lint::lint(&inputs);
-    let _ = lint::table::table(&findings, render::Style::default());
+    let _ = render::findings(&findings, render::Style::default());
     let _ = (
-        lint::table::json(&findings),
-        lint::sarif::sarif(&findings, Lang::Ja),
+        render::text::json(&findings),
+        render::sarif(&findings, Lang::Ja),
     );
 }
 
