@@ -2,7 +2,6 @@
 
 use clap::Args;
 
-use super::{error::CliError, options::StackKind};
 use crate::stack::fake::{Injection, Sense, Trouble};
 
 /// What is to be wrong in a sandbox.
@@ -25,16 +24,6 @@ pub struct FaultArgs {
 }
 
 impl FaultArgs {
-    /// Refuses them where they have no effect.
-    pub fn possible(&self, stack: StackKind) -> Result<(), CliError> {
-        if self.injection().is_some() && stack != StackKind::Sandbox {
-            return Err(CliError::usage(
-                "--blind, --trouble and --foreign-traffic go with --stack sandbox",
-            ));
-        }
-        Ok(())
-    }
-
     /// What they ask for.
     pub fn injection(&self) -> Option<Injection> {
         let blind = self.blind.map(Injection::Blind);

@@ -238,7 +238,10 @@ impl Settings {
         let browser = how.browser.unwrap_or_default();
         possible(stack, upstream)?;
         #[cfg(feature = "fault-injection")]
-        how.faults.possible(stack)?;
+        if how.faults.injection().is_some() && stack != StackKind::Sandbox {
+            let error = "--blind, --trouble and --foreign-traffic go with --stack sandbox";
+            return Err(CliError::usage(error));
+        }
         let rollback = settled_rollback(how.rollback, stack, deployment.deploy)?;
         let deadline = how
             .deadline

@@ -283,9 +283,28 @@ fn a_report_folder_that_cannot_be_written_is_refused_before_anything_starts() {
 
 /// Runs phase 3 of a plan in which a service is killed in the middle of 3.2.
 fn phase_3_without(service: &str) {
-    let title = "Scenario: Requests in the context UI/Admin are tracked\n    Given the candidate runs\n    And the admin has a session\n    And the log from here on\n";
-    let killed = format!("{title}    When the service \"{service}\" is killed\n");
-    let plan = bundle("phase3_tracking.feature", title, &killed);
+    // 3.2 becomes a scenario of its own between two outlines.
+    let feature = root().join("features/phase3_tracking.feature");
+    let text = std::fs::read_to_string(feature).expect("the feature");
+    let (before, _) = text
+        .split_once("    @item-3.1\n")
+        .expect("its first example");
+    let outline = &before[before.find("  @phase-3\n").expect("the outline")..];
+    let killed = outline
+        .replacen("@phase-3", "@phase-3 @item-3.2", 1)
+        .replacen("Scenario Outline", "Scenario", 1)
+        .replace("<context>", "UI/Admin")
+        .replacen(
+            "When",
+            &format!("When the service \"{service}\" is killed\n    And"),
+            1,
+        );
+    let example = "    @item-3.2\n    Examples:\n      | context  |\n      | UI/Admin |\n\n";
+    let plan = bundle(
+        "phase3_tracking.feature",
+        example,
+        &format!("{killed}{outline}"),
+    );
     let run = verify(["--plan", plan.str(), "--phase", "3"]).ends_in_sandbox();
     run.exits(4);
     let report = run.report();

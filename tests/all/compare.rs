@@ -78,14 +78,15 @@ fn an_item_is_explained_from_the_shipped_plan_and_its_mutants() {
     let told = verify(["explain", "3.4"]).ends();
     told.exits(0);
     let feature = Path::new("features/phase3_tracking.feature");
-    let name = "Requests in the context Token API are tracked";
+    let row = "| Token API |";
     let place = format!(
         "{}:{}",
         feature.display(),
-        line_of(&root().join(feature), name)
+        line_of(&root().join(feature), row)
     );
     for part in [
         "3.4 Token API tracking",
+        "Requests in the context Token API are tracked",
         &place,
         "But the requests that are not tracked left no tracking line",
         "Control",
