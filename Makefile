@@ -1,4 +1,5 @@
-# `make verify` runs the plan on the shipped gateway; `make test` runs every test.
+# `make verify` runs the plan on the shipped gateway; `make test` runs the tests, of each slow matrix
+# a part; `make test-all` runs all of it.
 # Both install what is missing first.
 
 CARGO ?= cargo

@@ -1,10 +1,12 @@
 Feature: Extended checks
   What the plan does not ask, and an attacker, the data or the time of day will.
 
+  Background:
+    Given the candidate runs
+
   @extended @item-X.1
   Scenario: Identity headers sent by a client are not believed
-    Given the candidate runs
-    And the plain user has a session
+    Given the plain user has a session
     And the log from here on
     When someone without a session claims in identity headers to be the admin, or a stranger
     Then each claim is refused or sent to the login, and none reaches the upstream
@@ -17,8 +19,7 @@ Feature: Extended checks
 
   @extended @item-X.2
   Scenario: Forged tokens are refused
-    Given the candidate runs
-    And the admin has a token "verify-guard" for 1 days
+    Given the admin has a token "verify-guard" for 1 days
     And the genuine token works
     When the model is asked with forged tokens of every kind
     And the model is asked with tokens that are not in force
@@ -30,8 +31,7 @@ Feature: Extended checks
 
   @extended @item-X.3
   Scenario: A ban reaches every token of the user
-    Given the candidate runs
-    And the test user's token is let in on every location of the model's API
+    Given the test user's token is let in on every location of the model's API
     When the admin bans the test user, and a further token of the user is minted
     Then both tokens are refused on every location from the next request on
     But the admin's token is let in on every location meanwhile
@@ -41,16 +41,14 @@ Feature: Extended checks
 
   @extended @item-X.4
   Scenario: Odd addresses are kept byte for byte
-    Given the candidate runs
-    And users with odd addresses, and their neighbours, have tokens and sessions
+    Given users with odd addresses, and their neighbours, have tokens and sessions
     Then each is tracked under exactly that address
     And each is banned and unbanned under exactly that address, and no neighbour is touched
     And nothing of them stays
 
   @extended @item-X.5
   Scenario: The tracking endpoint is not reachable from outside
-    Given the candidate runs
-    And the admin has a session
+    Given the admin has a session
     And the log from here on
     When outsiders call the tracking endpoint in every way they know
     Then no call without a session is answered with 200
@@ -59,8 +57,7 @@ Feature: Extended checks
 
   @extended @item-X.9
   Scenario: A deep link survives the login
-    Given the candidate runs
-    And a fresh browser
+    Given a fresh browser
     When it asks for a deep link in the context "Default"
     And it submits the form as the plain user with the right password
     Then it comes back to exactly the deep link
@@ -68,8 +65,7 @@ Feature: Extended checks
 
   @extended @item-X.18 @browser
   Scenario: A second tab shares the session, and its end
-    Given the candidate runs
-    And the admin has a session of its own
+    Given the admin has a session of its own
     And the session sees the admin page
     When a second tab of the same window asks for the admin page
     Then the second tab shows the admin page, without a login
@@ -78,15 +74,13 @@ Feature: Extended checks
 
   @extended @item-X.19 @browser
   Scenario: The back button after a logout shows nothing of the site
-    Given the candidate runs
-    And the admin has a session of its own
+    Given the admin has a session of its own
     And the session sees the admin page
     When the session signs out from there, and presses the back button
     Then nothing of the admin page is shown
 
   @extended @item-X.10
   Scenario: No link to the site ends at another one
-    Given the candidate runs
     Then no way through the login ends at another site
     But the same way with a page of the site ends there
     And no sign-out ends at another site
@@ -94,8 +88,7 @@ Feature: Extended checks
 
   @extended @item-X.11
   Scenario: Only an admin can do what only an admin may
-    Given the candidate runs
-    And the admin has a token "verify-admins-only" for 1 days
+    Given the admin has a token "verify-admins-only" for 1 days
     And the tokens and the bans are known
     When the plain user, and somebody without a session, try everything that only an admin may do
     Then each attempt is refused, and none reaches the upstream
@@ -105,8 +98,7 @@ Feature: Extended checks
 
   @extended @item-X.12
   Scenario: Nobody outside writes a line of the log
-    Given the candidate runs
-    And the admin has a session
+    Given the admin has a session
     And the log from here on
     And a genuine tracking pair of the session in the context "Default" is read
     When outsiders write such a pair for invented addresses wherever they can
@@ -116,8 +108,7 @@ Feature: Extended checks
 
   @extended @item-X.8
   Scenario: A streamed answer arrives piece by piece
-    Given the candidate runs
-    And the admin has a token "test-token-v11.1" for 30 days
+    Given the admin has a token "test-token-v11.1" for 30 days
     When the token asks for a streamed answer, whose pieces the upstream holds back
     Then the first piece arrives before the upstream sends the second
     And all but the last arrive before the upstream sends the last
@@ -125,8 +116,7 @@ Feature: Extended checks
 
   @extended @item-X.14 @slow
   Scenario: Large and slow requests are served, and those beyond every limit refused
-    Given the candidate runs
-    And the admin has a token "test-token-v11.1" for 30 days
+    Given the admin has a token "test-token-v11.1" for 30 days
     When requests come that are as large and as slow as users' are
     Then each of them is served
     When requests come that are beyond every limit
@@ -134,8 +124,7 @@ Feature: Extended checks
 
   @extended @item-X.15 @slow
   Scenario: A crowd is served, and nobody is taken for somebody else
-    Given the candidate runs
-    And the admin has a session
+    Given the admin has a session
     And a second user has a session
     When the two of them make 200 requests at once, mixed over all contexts
     Then every request is served, and none with 5xx
@@ -143,8 +132,7 @@ Feature: Extended checks
 
   @extended @item-X.16 @slow
   Scenario: A reload loses no request
-    Given the candidate runs
-    And the admin has a token "test-token-v11.1" for 30 days
+    Given the admin has a token "test-token-v11.1" for 30 days
     When the gateway is reloaded under 100 requests, with a streamed answer held open
     Then every request is answered as it is without a reload
     And the streamed answer comes to its end, though its worker is an old one
@@ -153,8 +141,7 @@ Feature: Extended checks
 
   @extended @item-X.6
   Scenario: Without Redis nobody is let in, and with it all are served again
-    Given the candidate runs
-    And the admin has a token "test-token-v11.1" for 30 days
+    Given the admin has a token "test-token-v11.1" for 30 days
     When Redis is down for a while
     Then the session, the token and the admin API are refused meanwhile
     And all of them are served again, by a gateway that was not restarted
@@ -162,8 +149,7 @@ Feature: Extended checks
 
   @extended @item-X.7
   Scenario: Without the upstream users are told so, and with it all are served again
-    Given the candidate runs
-    And the admin has a token "test-token-v11.1" for 30 days
+    Given the admin has a token "test-token-v11.1" for 30 days
     When the upstream is down for a while
     Then each is told so in JSON in time, and none is passed off as served
     And all of them are served again, by a gateway that was not restarted
@@ -171,14 +157,12 @@ Feature: Extended checks
 
   @extended @item-X.13
   Scenario: No log holds a secret
-    Given the candidate runs
-    And the admin has a session
+    Given the admin has a session
     When tokens and a session come that are good, worthless, and in the wrong place
     Then no log of the run holds a secret
     But a mark in the same logs is found by the same search
 
   @extended @item-X.17
   Scenario: The log has no error that the run did not cause
-    Given the candidate runs
     Then the gateway's log has nothing at error or above that the run itself did not cause
     But an error that is written to it is found by the same search

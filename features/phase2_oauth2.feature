@@ -1,10 +1,12 @@
 Feature: Phase 2: OAuth2
   A person logs in at the identity provider, sees the admin page, and logs out.
 
+  Background:
+    Given the candidate runs
+
   @phase-2 @item-2.1
   Scenario: A person logs in
-    Given the candidate runs
-    And a fresh browser
+    Given a fresh browser
     When it asks for "/"
     Then it is sent to the identity provider with a complete authorization request
     And it is shown the login form
@@ -24,16 +26,14 @@ Feature: Phase 2: OAuth2
 
   @phase-2 @item-2.2
   Scenario: The admin sees the admin page
-    Given the candidate runs
-    And the admin has a session
+    Given the admin has a session
     When the session opens "/token-session-manager"
     Then the answer is the admin page
     But without a session "/token-session-manager" is not answered with 200
 
   @phase-2 @item-2.3
   Scenario: A person logs out
-    Given the candidate runs
-    And the admin has a session of its own
+    Given the admin has a session of its own
     When the session signs out
     Then the session cookie is cleared and the session is gone from Redis
     And the old cookie is refused

@@ -1,10 +1,12 @@
 Feature: Phase 4: token management
   The admin makes, lists, sees and revokes tokens.
 
+  Background:
+    Given the candidate runs
+
   @phase-4 @item-4.1
   Scenario: A token is generated
-    Given the candidate runs
-    And the admin has a session
+    Given the admin has a session
     And the number of tokens is known
     When the session generates a token "test-token-v11.1" for 30 days
     Then the answer has the token, its id and its expiry
@@ -20,15 +22,13 @@ Feature: Phase 4: token management
 
   @phase-4 @item-4.2
   Scenario: Tokens are listed
-    Given the candidate runs
-    And the admin has a token "test-token-v11.1" for 30 days
+    Given the admin has a token "test-token-v11.1" for 30 days
     When the session lists the tokens
     Then the list has the token "test-token-v11.1" exactly once, as it was generated and not revoked
 
   @phase-4 @item-4.3
   Scenario: A token is shown
-    Given the candidate runs
-    And the admin has a token "test-token-v11.1" for 30 days
+    Given the admin has a token "test-token-v11.1" for 30 days
     And the admin has a token "verify-7-days" for 7 days
     When the session asks for the token "test-token-v11.1"
     Then the answer tells the token "test-token-v11.1" as it was generated
@@ -38,8 +38,7 @@ Feature: Phase 4: token management
 
   @phase-4 @item-4.4
   Scenario: A token is revoked
-    Given the candidate runs
-    And the admin has a token "verify-to-revoke" for 30 days
+    Given the admin has a token "verify-to-revoke" for 30 days
     And the admin has a token "test-token-v11.1" for 30 days
     And the token "verify-to-revoke" works
     When the session revokes the token "verify-to-revoke"

@@ -1,11 +1,13 @@
 Feature: Phase 5: LLM API
   A token calls a model, and the upstream learns whose it is.
 
-  @phase-5 @item-5.1
-  Scenario: The messages API answers a token
+  Background:
     Given the candidate runs
     And the admin has a token "test-token-v11.1" for 30 days
-    And the upstream's journal from here on
+
+  @phase-5 @item-5.1
+  Scenario: The messages API answers a token
+    Given the upstream's journal from here on
     When the admin's token asks the model with a prompt of its own
     Then the answer is a message made for this prompt
     And the upstream received exactly one request for it
@@ -14,9 +16,7 @@ Feature: Phase 5: LLM API
 
   @phase-5 @item-5.2
   Scenario: The upstream learns the user
-    Given the candidate runs
-    And the admin has a token "test-token-v11.1" for 30 days
-    And the test user has a token
+    Given the test user has a token
     And the upstream's journal from here on
     When the admin's token asks the model with a prompt of its own
     Then the upstream was told the admin's e-mail, and no other

@@ -1,10 +1,12 @@
 Feature: Phase 6: sessions and bans
   The admin sees who is active, bans a user at once, and lets the user in again.
 
+  Background:
+    Given the candidate runs
+
   @phase-6 @item-6.1
   Scenario: Active users are listed
-    Given the candidate runs
-    And the admin has a session
+    Given the admin has a session
     When the session asks for "/"
     And the session lists the active users
     Then the list has the admin, last seen within the run
@@ -15,8 +17,7 @@ Feature: Phase 6: sessions and bans
 
   @phase-6 @item-6.2
   Scenario: A user is banned at once
-    Given the candidate runs
-    And the test user's session and token both work
+    Given the test user's session and token both work
     When the admin bans the test user for 7 days
     Then from the next request on both the session and the token are refused
     And Redis holds the ban under exactly that address for 7 days
@@ -26,16 +27,14 @@ Feature: Phase 6: sessions and bans
 
   @phase-6 @item-6.3
   Scenario: A banned user does not come back
-    Given the candidate runs
-    And the test user is banned
+    Given the test user is banned
     When the banned user logs in with the right password
     Then no location answers the banned user with 200
     And the banned user does not become active again
 
   @phase-6 @item-6.4
   Scenario: A ban is lifted
-    Given the candidate runs
-    And the test user is banned
+    Given the test user is banned
     When the admin unbans the test user
     Then the ban is gone from Redis
     And the test user logs in again and is let in

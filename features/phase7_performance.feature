@@ -1,10 +1,12 @@
 Feature: Phase 7: performance
   Connections to the internal port are kept, and nothing became slower.
 
+  Background:
+    Given the candidate runs
+
   @phase-7 @item-7.1
   Scenario: Connections to the upstream are kept
-    Given the candidate runs
-    And the admin has a session
+    Given the admin has a session
     When the session makes 4 requests one after another
     And nginx's own connections to the internal port are counted
     And the session makes 4 requests one after another
@@ -15,6 +17,5 @@ Feature: Phase 7: performance
 
   @phase-7 @item-7.2 @slow
   Scenario: The health check is not slower than before
-    Given the candidate runs
     When the health check of baseline and candidate is measured side by side, in 20 blocks of 50 requests each
     Then the candidate is not slower than the margin allows

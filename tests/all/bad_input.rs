@@ -350,8 +350,7 @@ fn a_whole_run_without_redis_is_inconclusive_and_asks_for_no_rollback() {
 
 #[test]
 fn an_identity_provider_that_dies_is_no_fault_of_the_candidate() {
-    let given =
-        "Scenario: A person logs in\n    Given the candidate runs\n    And a fresh browser\n";
+    let given = "Scenario: A person logs in\n    Given a fresh browser\n";
     let killed = format!("{given}    When the service \"idp\" is killed\n");
     let plan = bundle("phase2_oauth2.feature", given, &killed);
     let run = verify(["--plan", plan.str(), "--item", "2.1"]).ends_in_sandbox();
