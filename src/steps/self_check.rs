@@ -161,29 +161,24 @@ impl Run {
     /// place, or that fails with an error of its own, is passed over: such an error ends the step
     /// where it happens.
     pub async fn blind(&self) -> Option<Failure> {
-        match self.blind_but_for_the_log().await {
-            None => self.blind_to_log().await,
-            blind => blind,
-        }
+        let (others, log) = tokio::join!(self.blind_but_for_the_log(), self.blind_to_log());
+        others.or(log)
     }
 
     /// The same, but that nothing is written to a log and waited for.
     async fn blind_but_for_the_log(&self) -> Option<Failure> {
-        if let Some(blind) = self.blind_to_processes().await {
-            return Some(blind);
-        }
-        if let Ok(Some(blind)) = self.blind_to_keys().await {
-            return Some(blind);
-        }
-        for (name, journal) in [("idp", &self.idp), ("upstream", &self.upstream)] {
-            if let Ok(Some(blind)) = self.blind_to_requests(name, journal).await {
-                return Some(blind);
-            }
-        }
-        if let Some(blind) = self.blind_to_sockets().await {
-            return Some(blind);
-        }
-        self.blind_to_pages().await
+        // Side by side: none of them sees what another does.
+        let (processes, keys, idp, upstream, sockets, pages) = tokio::join!(
+            self.blind_to_processes(),
+            self.blind_to_keys(),
+            self.blind_to_requests("idp", &self.idp),
+            self.blind_to_requests("upstream", &self.upstream),
+            self.blind_to_sockets(),
+            self.blind_to_pages(),
+        );
+        let asked = [keys, idp, upstream].map(|told| told.ok().flatten());
+        let told = [processes].into_iter().chain(asked).chain([sockets, pages]);
+        told.flatten().next()
     }
 
     /// Redis that answers has a process.
