@@ -4,9 +4,10 @@
 use std::{
     collections::BTreeMap,
     env,
+    fs::File,
     io::Write as _,
     process::{Command, Output, Stdio},
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::OnceLock,
     thread,
     time::{Duration, Instant},
 };
@@ -20,14 +21,13 @@ mod containers;
 mod deployment;
 mod parity;
 
-/// Held by the one test that uses the engine: they are heavy, and some of them count containers.
-static ENGINE: Mutex<()> = Mutex::new(());
-
-/// The engine for this test alone, with the images in place; `None` where there is no engine and
-/// none was promised.
-pub fn engine() -> Option<MutexGuard<'static, ()>> {
+/// The engine for this test alone, of whichever process, with the images in place; `None` where there
+/// is no engine and none was promised. Such tests are heavy, and some of them count containers.
+pub fn engine() -> Option<File> {
     static THERE: OnceLock<bool> = OnceLock::new();
-    let guard = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
+    let lock = concat!(env!("CARGO_TARGET_TMPDIR"), "/engine.lock");
+    let held = File::create(lock).expect("a file to lock");
+    held.lock().expect("the lock");
     let there = *THERE.get_or_init(|| {
         let said = Command::new("docker")
             .arg("version")
@@ -54,7 +54,7 @@ pub fn engine() -> Option<MutexGuard<'static, ()>> {
         assert!(images.status.success(), "{}", said_by(&images));
         true
     });
-    there.then_some(guard)
+    there.then_some(held)
 }
 
 pub fn said_by(output: &Output) -> String {
