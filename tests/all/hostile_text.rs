@@ -6,6 +6,7 @@ use std::{fs, path::PathBuf, process::Command};
 use pulldown_cmark::{Event, Options, Parser, Tag};
 use quick_xml::{Reader, events::Event as Xml};
 use serde_json::Value;
+use verify::report::render::Format;
 
 use super::{
     html,
@@ -247,18 +248,7 @@ fn markdown_is_inert(name: &str, text: &str) {
 fn nothing_in_a_report_acts_on_who_reads_it() {
     let report = hostile();
     for lang in ["en", "ja"] {
-        for format in [
-            "table",
-            "markdown",
-            "junit",
-            "ctrf",
-            "tap",
-            "cucumber-messages",
-            "github",
-            "json",
-            "sarif",
-            "html",
-        ] {
+        for format in Format::ALL.map(Format::name) {
             let text = rendered(&report, format, lang);
             is_plain(format, &text);
             if format != "html" && format != "junit" {
