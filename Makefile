@@ -25,7 +25,8 @@ test: provision
 	$(CARGO) test --locked --no-run
 	# Tests on the Docker engine mostly wait, one after another: beside the rest.
 	$(CARGO) test --locked --test all -- $(ON_ENGINE) --test-threads=1 & on_engine=$$!; \
-	$(CARGO) test --locked -- $(ON_ENGINE:%=--skip %) --test-threads=2; rest=$$?; \
+	$(CARGO) test --locked --lib --bins && $(CARGO) test --locked --doc && \
+	$(CARGO) test --locked --test all -- $(ON_ENGINE:%=--skip %) --test-threads=2; rest=$$?; \
 	wait $$on_engine && exit $$rest
 
 # Also what takes long: the matrices that `make test` leaves out, and a minute for each fuzz target.
