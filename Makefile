@@ -7,9 +7,6 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Reports name the commit that their verify was built from.
 BUILD = VERIFY_COMMIT="$$(git rev-parse HEAD 2>/dev/null)" $(CARGO) build --release --locked
 
-# Parts of the names of the tests that use the Docker engine.
-ON_ENGINE := docker:: leaves_its_container
-
 .PHONY: verify test test-all images example book bench mutants provision
 
 verify: provision
@@ -22,12 +19,8 @@ test: provision
 	# What a release is built from: without the feature that the tests need.
 	$(CARGO) clippy --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
-	$(CARGO) test --locked --no-run
-	# Tests on the Docker engine mostly wait, one after another: beside the rest.
-	$(CARGO) test --locked --test all -- $(ON_ENGINE) --test-threads=1 & on_engine=$$!; \
-	$(CARGO) test --locked --lib --bins && $(CARGO) test --locked --doc && \
-	$(CARGO) test --locked --test all -- $(ON_ENGINE:%=--skip %) --test-threads=2; rest=$$?; \
-	wait $$on_engine && exit $$rest
+	# Tests on the Docker engine wait for each other: a third thread goes on with the rest.
+	$(CARGO) test --locked -- --test-threads=3
 
 # Also what takes long: the matrices that `make test` leaves out, and a minute for each fuzz target.
 # See docs/src/explanation/mutation-testing.md.

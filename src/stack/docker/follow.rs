@@ -29,6 +29,8 @@ pub fn mark() -> String {
 #[derive(Debug, Default)]
 struct Seen {
     streams: BTreeMap<&'static str, Stream>,
+    /// How many bytes came, those that were read before included.
+    heard: usize,
     broken: Option<String>,
     /// The stream that grew over the limit: nothing is read from then on.
     full: Option<&'static str>,
@@ -130,6 +132,11 @@ impl Follower {
             .unwrap_or_default()
     }
 
+    /// How many bytes came so far: it grows as long as the engine reads, also where it reads again.
+    pub fn heard(&self) -> usize {
+        lock(&self.seen).heard
+    }
+
     /// Whether both streams were read as far as this mark.
     pub fn has(&self, mark: &str) -> bool {
         let seen = lock(&self.seen);
@@ -208,6 +215,7 @@ fn take(seen: &mut Seen, skip: &mut BTreeMap<&'static str, usize>, output: LogOu
         _ => "stdout",
     };
     let bytes = output.into_bytes();
+    seen.heard += bytes.len();
     let left = skip.entry(name).or_default();
     let passed = (*left).min(bytes.len());
     *left -= passed;

@@ -17,8 +17,11 @@ use super::{
 };
 use crate::stack::{LogChunk, LogCursor, Service, StackError};
 
-/// How long a line that was written to a log has to be readable.
-const SETTLE_DEADLINE: Duration = Duration::from_secs(5);
+/// How long nothing at all may come of a log in which a line was written that was not read yet. While
+/// something comes, the engine is only slow: a gateway may write many megabytes.
+const SETTLE_DEADLINE: Duration = Duration::from_secs(10);
+/// How long such a line is waited for at most: an engine may read the same again and again.
+const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 
 /// How often is looked whether it is.
 const POLL: Duration = Duration::from_millis(1);
@@ -94,7 +97,6 @@ impl Container {
             return Ok(());
         }
         let mark = follow::mark();
-        let started = Instant::now();
         let script = format!("echo {mark} > /proc/1/fd/1; echo {mark} > /proc/1/fd/2");
         if let Err(error) = self.must("marking the log", &script).await {
             return match self.has_ended().await? {
@@ -102,13 +104,18 @@ impl Container {
                 false => Err(error),
             };
         }
+        let started = Instant::now();
+        let (mut heard, mut last) = (self.log.heard(), started);
         while !self.log.has(&mark) {
-            if started.elapsed() > SETTLE_DEADLINE {
+            if self.log.heard() > heard {
+                (heard, last) = (self.log.heard(), Instant::now());
+            }
+            if last.elapsed() > SETTLE_DEADLINE || started.elapsed() > SETTLE_LIMIT {
                 return Err(StackError::Service {
                     service: self.service,
                     what: format!(
                         "a line written to its log could not be read within {} s{}",
-                        SETTLE_DEADLINE.as_secs(),
+                        started.elapsed().as_secs(),
                         self.log
                             .broken()
                             .map(|why| format!(": {why}"))
