@@ -313,6 +313,9 @@ impl Lines {
 /// The longest line of a feature file, in bytes: the parser's time grows with the square of it.
 const FEATURE_LINE_LIMIT: usize = 8 * 1024;
 
+/// The most steps that an outline may come to: a small file could else fill the memory.
+const OUTLINE_LIMIT: usize = 5_000;
+
 /// A problem at line 0 is one of the line in `plan.yaml` that names the file.
 fn read_feature(dir: &Path, name: &str, read: &Reader<'_>) -> Result<Feature, Problem> {
     let path = dir.join(name);
@@ -362,18 +365,19 @@ pub fn parsed(text: &str, path: PathBuf) -> Result<Feature, Problem> {
     })?;
     let of_rules = feature.rules.iter().flat_map(|rule| &rule.scenarios);
     for scenario in feature.scenarios.iter().chain(of_rules) {
-        let is_outline = ["Outline", "Template"].map(|word| scenario.keyword.contains(word));
+        let mut words = ["Outline", "Template"].into_iter();
+        let is_outline = words.any(|word| scenario.keyword.contains(word));
         let rows = |examples: &Examples| examples.table.as_ref().map_or(0, |it| it.rows.len());
-        let line = match scenario.examples.iter().find(|one| rows(one) < 2) {
-            Some(empty) => Some(empty.position.line),
-            None if is_outline.contains(&true) && scenario.examples.is_empty() => {
-                Some(scenario.position.line)
-            }
-            None => None,
-        };
-        if let Some(line) = line {
+        let empty = scenario.examples.iter().find(|one| rows(one) < 2);
+        if empty.is_some() || (is_outline && scenario.examples.is_empty()) {
+            let line = empty.map_or(scenario.position.line, |one| one.position.line);
             let text = "an outline without a row of examples would check nothing".to_owned();
             return Err(problem(line, text));
+        }
+        let rows: usize = scenario.examples.iter().map(rows).sum();
+        if rows * (scenario.steps.len() + 1) > OUTLINE_LIMIT {
+            let text = format!("an outline that comes to more than {OUTLINE_LIMIT} steps");
+            return Err(problem(scenario.position.line, text));
         }
     }
     let mut feature = feature.expand_examples().map_err(|error| {

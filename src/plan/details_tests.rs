@@ -124,6 +124,12 @@ fn an_outline_is_a_scenario_for_each_row_of_its_examples() {
     );
     let error = parsed(&text.replace("of <a>", "of <b>"), "one.feature".into()).unwrap_err();
     assert_eq!(error.text, "the examples have no column `b`");
+    let many = format!("      | x |\n{}", "      | z |\n".repeat(3000));
+    let error = parsed(&text.replace("      | x |\n", &many), "one.feature".into()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "one.feature:2: an outline that comes to more than 5000 steps"
+    );
 }
 
 #[test]

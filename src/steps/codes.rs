@@ -128,8 +128,8 @@ const DOUBLE: &str = "a double's own doing";
 /// The mutant that breaks it breaks something before it too, or not, as time falls.
 pub const BY_TIMING: &str = "its mutant fails an earlier check, or this one, by timing";
 
-/// Codes that no mutant of the catalogue reaches for certain, each with the reason; those of which the step
-/// itself says why are not among them.
+/// Codes that no mutant of the catalogue reaches for certain, each with the reason; those of which
+/// the step itself says why are not among them.
 pub const OUT_OF_REACH: &[(&str, &str)] = &[
     ("address.ban", NO_MUTANT),
     ("address.cleaned", NO_MUTANT),
