@@ -9,7 +9,7 @@ use super::{
     lint,
     options::{RollbackPolicy, StackKind, UpstreamKind},
     out, place,
-    process::Process,
+    process::{Process, reading},
     record::{Recorded, record_live},
     rollback,
     run_plan::{Work, run_id},
@@ -20,7 +20,9 @@ use crate::{
     engine::{Place, event::RunEnd},
     gate::{self, Decision, ExitStatus},
     ledger::Ledger,
+    lint::Finding,
     plan::ItemId,
+    profile::Profile,
     report::{Rollback, RunDir, RunReport, Verdict, render::Undo},
     stack::docker::{compose::Setup, labels},
 };
@@ -48,10 +50,7 @@ pub fn run(
     let of_files = settings.clone();
     let read = move || Inputs::checked(&of_files);
     let mut inputs = process.read(started, settings.deadline, read)?;
-    let (place, held) = process.run(find(settings, &mut inputs))?;
-    let (of_files, profile) = (settings.clone(), inputs.profile.clone());
-    let look = move || Ok(lint::before_run(&of_files, &profile));
-    let found = process.read(started, settings.deadline, look)?;
+    let (place, held, found) = process.run(find(settings, &mut inputs, started))?;
     let work = Work {
         settings,
         plan: &chosen.plan,
@@ -79,19 +78,34 @@ pub fn run(
     Ok(worst)
 }
 
-/// Where it runs; of a deployment the lock, too.
-async fn find(settings: &Settings, inputs: &mut Inputs) -> Result<(Place, Option<Held>), CliError> {
+/// Where it runs; of a deployment the lock, too; and what the files alone say.
+async fn find(
+    settings: &Settings,
+    inputs: &mut Inputs,
+    started: Instant,
+) -> Result<(Place, Option<Held>, Vec<Finding>), CliError> {
     // Before anything is started: where it is missing, that is said at once.
     place::browser(settings.browser)?;
     if settings.upstream == UpstreamKind::Litellm {
         inputs.profile.without_database();
     }
+    let look = |profile: &Profile| {
+        let (of_files, profile) = (settings.clone(), profile.clone());
+        let look = move || Ok(lint::before_run(&of_files, &profile));
+        reading(started, settings.deadline, look)
+    };
     match settings.stack {
         StackKind::Compose => {
             let (place, held) = deployment::prepare(settings, inputs).await?;
-            Ok((place, Some(held)))
+            let found = look(&inputs.profile)?.await?;
+            Ok((place, Some(held), found))
         }
-        _ => Ok((place::find(settings).await?, None)),
+        _ => {
+            // Side by side: a run waits for both.
+            let found = look(&inputs.profile)?;
+            let (place, found) = tokio::try_join!(place::find(settings), found)?;
+            Ok((place, None, found))
+        }
     }
 }
 

@@ -15,6 +15,34 @@ pub fn runtime() -> Result<Runtime, CliError> {
         .map_err(|error| CliError::environment(format!("cannot start: {error}")))
 }
 
+/// Reads and looks at files, on a thread of its own that begins at once: the deadline, in seconds
+/// since `started`, ends the wait, whatever the thread still waits for. It ends with the process.
+///
+/// # Errors
+/// A thread that cannot be started; then the work's own, or that the deadline passed.
+pub fn reading<T: Send + 'static>(
+    started: Instant,
+    deadline: u32,
+    work: impl FnOnce() -> Result<T, CliError> + Send + 'static,
+) -> Result<impl Future<Output = Result<T, CliError>>, CliError> {
+    let (done, result) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("files".to_owned());
+    thread
+        // Nobody waits any more: nothing is to be done.
+        .spawn(move || drop(done.send(work())))
+        .map_err(|error| CliError::environment(format!("cannot start a thread: {error}")))?;
+    let limit = Duration::from_secs(deadline.into()).saturating_sub(started.elapsed());
+    Ok(async move {
+        match tokio::time::timeout(limit, result).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(_)) => Err(CliError::environment("the files could not be read")),
+            Err(_) => Err(CliError::environment(format!(
+                "the files were not read within the deadline of {deadline} s"
+            ))),
+        }
+    })
+}
+
 /// This process: what it waits with, and the signals that it listens to from its start on.
 pub struct Process {
     /// The runtime.
@@ -40,8 +68,7 @@ impl Process {
         Ok(Self { runtime, signals })
     }
 
-    /// Reads and looks at files, on a thread of its own: a signal or the deadline, in seconds since
-    /// `started`, ends the wait, whatever the thread still waits for. It ends with the process.
+    /// Waits for [`reading`]: a signal ends the wait, too.
     ///
     /// # Errors
     /// The work's own, that a signal came, or that the deadline passed.
@@ -51,22 +78,7 @@ impl Process {
         deadline: u32,
         work: impl FnOnce() -> Result<T, CliError> + Send + 'static,
     ) -> Result<T, CliError> {
-        let (done, result) = tokio::sync::oneshot::channel();
-        let thread = std::thread::Builder::new().name("files".to_owned());
-        thread
-            // Nobody waits any more: nothing is to be done.
-            .spawn(move || drop(done.send(work())))
-            .map_err(|error| CliError::environment(format!("cannot start a thread: {error}")))?;
-        let limit = Duration::from_secs(deadline.into()).saturating_sub(started.elapsed());
-        self.run(async {
-            match tokio::time::timeout(limit, result).await {
-                Ok(Ok(done)) => done,
-                Ok(Err(_)) => Err(CliError::environment("the files could not be read")),
-                Err(_) => Err(CliError::environment(format!(
-                    "the files were not read within the deadline of {deadline} s"
-                ))),
-            }
-        })
+        self.run(async { reading(started, deadline, work)?.await })
     }
 
     /// Waits for something that a signal may end.

@@ -43,6 +43,8 @@ struct Current {
     feature: String,
     started: SystemTime,
     step_started: SystemTime,
+    /// How many steps were recorded.
+    recorded: usize,
     passed: usize,
     outcome: Option<Outcome>,
 }
@@ -93,6 +95,7 @@ impl Bridge {
                 .unwrap_or_default(),
             started: self.now,
             step_started: self.now,
+            recorded: 0,
             passed: 0,
             outcome: None,
         });
@@ -135,8 +138,11 @@ impl Bridge {
         self.record(step, status);
     }
 
-    fn record(&self, step: &gherkin::Step, status: StepStatus) {
-        let Some(current) = &self.current else { return };
+    fn record(&mut self, step: &gherkin::Step, status: StepStatus) {
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        current.recorded += 1;
         let ran = status != StepStatus::Skipped;
         let step = StepRecord {
             text: self.run.recorder.redact(&text(step)),
@@ -167,11 +173,9 @@ impl Bridge {
             .flat_map(|background| &background.steps)
             .chain(&scenario.steps)
             .collect();
-        if let Some(current) = &self.current {
-            let ran = current.passed + usize::from(current.outcome.is_some());
-            for step in steps.iter().skip(ran) {
-                self.record(step, StepStatus::Skipped);
-            }
+        let recorded = self.current.as_ref().map_or(0, |current| current.recorded);
+        for step in steps.iter().skip(recorded) {
+            self.record(step, StepStatus::Skipped);
         }
         let Some(current) = self.current.take() else {
             return;
@@ -205,34 +209,6 @@ impl Bridge {
         } else {
             self.run.finish_item(current.item, outcome, duration_ms);
         }
-    }
-}
-
-impl Run {
-    /// Records how an item ended, redacted and bounded.
-    pub fn finish_item(&self, item: ItemId, outcome: Outcome, duration_ms: f64) {
-        let clean = |failure: Failure| Failure {
-            did: self.recorder.bounded(&failure.did),
-            expected: self.recorder.bounded(&failure.expected),
-            seen: self.recorder.bounded(&failure.seen),
-            facts: (failure.facts.into_iter())
-                .map(|(name, value)| (name, self.recorder.bounded(&value)))
-                .collect(),
-            code: failure.code,
-        };
-        let outcome = match outcome {
-            Outcome::Passed => Outcome::Passed,
-            Outcome::Failed(failure) => Outcome::Failed(clean(failure)),
-            Outcome::Inconclusive(failure) => Outcome::Inconclusive(clean(failure)),
-            Outcome::Skipped { reason } => Outcome::Skipped {
-                reason: self.recorder.bounded(&reason),
-            },
-        };
-        self.recorder.tell(&RunEvent::ItemFinished {
-            item,
-            outcome,
-            duration_ms,
-        });
     }
 }
 
@@ -281,7 +257,14 @@ impl From<StepError> for Outcome {
         match error {
             StepError::Candidate(failure) => Self::Failed(failure),
             StepError::Harness(failure) => Self::Inconclusive(failure),
-            StepError::Skip(reason) => Self::Skipped { reason },
+            StepError::Consequence(reason) => Self::Skipped {
+                reason,
+                consequence: true,
+            },
+            StepError::Skip(reason) => Self::Skipped {
+                reason,
+                consequence: false,
+            },
         }
     }
 }

@@ -301,7 +301,11 @@ async fn go_through(
     start_browser(&run).await;
     for (item, reason) in left_out(&run.plan, &features) {
         let reason = reason.to_owned();
-        run.finish_item(item, Outcome::Skipped { reason }, 0.0);
+        let outcome = Outcome::Skipped {
+            reason,
+            consequence: false,
+        };
+        run.finish_item(item, outcome, 0.0);
     }
     let watches = run.watch_services();
     let bridge = scenarios(&run, features).await;
@@ -390,8 +394,13 @@ async fn scenarios(run: &Arc<Run>, features: Vec<gherkin::Feature>) -> Bridge {
         }
         entering.watch.begins();
         world.enter(Arc::clone(&entering), item);
-        let stack = Arc::clone(&entering.stack);
-        Box::pin(async move { stack.begins(item).await })
+        let run = Arc::clone(&entering);
+        Box::pin(async move {
+            run.stack.begins(item).await;
+            if let Err(error) = run.services_answer().await {
+                std::panic::panic_any(error);
+            }
+        })
     })
     .with_default_cli()
     .filter_run(features, move |_, _, scenario| {

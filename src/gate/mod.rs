@@ -116,7 +116,7 @@ fn partial_exit(report: &RunReport) -> ExitStatus {
         .selected()
         .filter(|item| !lacks_browser(item))
         .collect();
-    let any_failed = chosen.iter().any(|item| item.outcome() == Outcome::Failed);
+    let any_failed = chosen.iter().any(|item| item.is_failed());
     let all_passed = chosen.iter().all(|item| item.outcome() == Outcome::Passed);
     let completed = report.run.end == Some(RunEnd::Completed);
     if matches!(report.run.end, Some(RunEnd::Integrity { .. })) {

@@ -16,7 +16,10 @@ fn result() -> impl Strategy<Value = Option<Outcome>> {
         12 => Just(Some(Outcome::Passed)),
         1 => Just(Some(Outcome::Failed(Failure::default()))),
         1 => Just(Some(Outcome::Inconclusive(Failure::default()))),
-        1 => Just(Some(Outcome::Skipped { reason: "a reason".to_owned() })),
+        1 => any::<bool>().prop_map(|consequence| Some(Outcome::Skipped {
+            reason: "a reason".to_owned(),
+            consequence,
+        })),
         1 => Just(None),
     ]
 }
@@ -57,7 +60,11 @@ proptest! {
         let result_of = |item: &ItemId| sample.outcomes[item].clone();
         let required: Vec<_> = required().iter().map(result_of).collect();
 
-        let candidate_failed = required.iter().any(|found| matches!(found, Some(Outcome::Failed(_))));
+        let failed = |found: &&Option<Outcome>| matches!(
+            found,
+            Some(Outcome::Failed(_) | Outcome::Skipped { consequence: true, .. })
+        );
+        let candidate_failed = required.iter().any(|found| failed(&found));
         prop_assert_eq!(decision.verdict == Some(Verdict::Fail), candidate_failed);
         prop_assert_eq!(decision.rollback_required, candidate_failed);
 
@@ -68,7 +75,7 @@ proptest! {
 
         // An extended check that was left out says nothing.
         let left_out = |item: &ItemId, found: &Option<Outcome>| {
-            item.phase().is_none() && matches!(found, Some(Outcome::Skipped { .. }))
+            item.phase().is_none() && matches!(found, Some(Outcome::Skipped { consequence: false, .. }))
         };
         let mut outcomes = sample.outcomes.iter();
         let all = outcomes.all(|(item, found)| *found == Some(Outcome::Passed) || left_out(item, found));
@@ -85,6 +92,10 @@ proptest! {
     ) {
         let blameless = |found| match found {
             Some(Outcome::Failed(failure)) => Some(Outcome::Inconclusive(failure)),
+            Some(Outcome::Skipped { reason, .. }) => Some(Outcome::Skipped {
+                reason,
+                consequence: false,
+            }),
             other => other,
         };
         let sample = sample(results.into_iter().map(blameless).collect(), end);

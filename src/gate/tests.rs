@@ -5,7 +5,8 @@ use crate::{
     report::{
         Status,
         samples::{
-            Sample, conditional, fail, id, inconclusive, mislabelled, noisy, partial, pass, skipped,
+            Sample, conditional, fail, follows, id, inconclusive, mislabelled, noisy, partial,
+            pass, skipped,
         },
     },
     verdict::rollback_steps,
@@ -47,6 +48,7 @@ fn must_hold(table: Vec<Row>) {
 fn not_allowed() -> crate::engine::event::Outcome {
     crate::engine::event::Outcome::Skipped {
         reason: "nothing may be broken in a deployment".to_owned(),
+        consequence: false,
     }
 }
 
@@ -78,6 +80,12 @@ fn required_items_decide_first() {
                 .with("1.1", mislabelled())
                 .without_end("1.2")
                 .ended(None),
+            Some(Fail),
+            1,
+        ),
+        (
+            "required not reached, since the candidate fails what it needs",
+            all().with("4.4", follows("the token does not work")),
             Some(Fail),
             1,
         ),

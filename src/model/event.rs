@@ -129,8 +129,14 @@ pub enum Outcome {
     Passed,
     /// The candidate did not do what it must.
     Failed(Failure),
-    /// Something that the item depends on is not there, by the candidate's fault or by choice.
-    Skipped { reason: String },
+    /// Something that the item depends on is not there.
+    Skipped {
+        reason: String,
+        /// Whether the candidate fails it, so that this item fails with it; else it is left out by
+        /// choice, or cannot be had in this place.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        consequence: bool,
+    },
     /// The harness could not tell: a control failed, a log was unreadable, a service died.
     Inconclusive(Failure),
 }

@@ -97,6 +97,18 @@ impl ItemReport {
     pub fn outcome(&self) -> Outcome {
         Outcome::of(self)
     }
+
+    /// Whether the candidate failed it, or what it needs.
+    #[must_use]
+    pub fn is_failed(&self) -> bool {
+        self.outcome() == Outcome::Failed || self.is_consequence()
+    }
+
+    /// Whether it could not run because the candidate fails what it needs: it fails with it.
+    #[must_use]
+    pub fn is_consequence(&self) -> bool {
+        self.outcome() == Outcome::Skipped && self.fault == Some(Fault::Candidate)
+    }
 }
 
 impl RunReport {

@@ -109,7 +109,8 @@ pub struct ItemReport {
     pub checklist: Checklist,
     /// What became of it.
     pub status: Status,
-    /// Whose fault it is, where it failed or could not tell.
+    /// Whose fault it is, where it failed or could not tell; where it was skipped, the candidate's
+    /// if that fails what the item needs.
     pub fault: Option<Fault>,
     /// When it began, in milliseconds since exec; `None` where it did not, or nobody told.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,9 +10,10 @@ use std::{
 use async_trait::async_trait;
 use redis::{
     Arg, AsyncConnectionConfig, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
-    IntoConnectionInfo as _, Value,
+    IntoConnectionInfo as _, Value, aio::MultiplexedConnection,
 };
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Mutex;
 
 /// How long an answer may take: several times what it takes on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -45,10 +46,12 @@ enum Place {
 }
 
 /// Where Redis listens, and as whom it is asked.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Address {
     place: Place,
     user: Option<(String, SecretString)>,
+    /// The one that was made for the first question, for as long as it holds.
+    connection: Arc<Mutex<Option<MultiplexedConnection>>>,
 }
 
 impl Address {
@@ -67,6 +70,37 @@ impl Address {
             .set_username(name)
             .set_password(password.expose_secret());
         Ok(info.set_redis_settings(settings))
+    }
+
+    async fn connect(&self) -> Result<MultiplexedConnection, redis::RedisError> {
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(TIMEOUT));
+        redis::Client::open(self.info()?)?
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+    }
+
+    /// The answer. A connection that Redis has ended since the last question, as a restart does,
+    /// is made anew; one that is new and fails is Redis's own failure.
+    async fn ask(&self, command: &Cmd) -> Result<Value, redis::RedisError> {
+        let kept = self.connection.lock().await.take();
+        if let Some(mut kept) = kept {
+            let answer = command.query_async(&mut kept).await;
+            match answer {
+                Err(error) if error.is_connection_dropped() => {}
+                answer => {
+                    self.keep(kept).await;
+                    return answer;
+                }
+            }
+        }
+        let mut connection = self.connect().await?;
+        let answer = command.query_async(&mut connection).await;
+        self.keep(connection).await;
+        answer
+    }
+
+    async fn keep(&self, connection: MultiplexedConnection) {
+        *self.connection.lock().await = Some(connection);
     }
 }
 
@@ -95,8 +129,7 @@ impl std::fmt::Debug for Redis {
 }
 
 impl Redis {
-    /// Redis at an address. A connection is made for every question: it may be restarted
-    /// in between.
+    /// Redis at an address. It may be restarted between two questions.
     pub fn at(address: SocketAddr) -> Self {
         Self::in_place(Place::Tcp(address))
     }
@@ -108,7 +141,11 @@ impl Redis {
 
     fn in_place(place: Place) -> Self {
         Self {
-            way: Way::Address(Address { place, user: None }),
+            way: Way::Address(Address {
+                place,
+                user: None,
+                connection: Arc::default(),
+            }),
             #[cfg(feature = "fault-injection")]
             filter: None,
         }
@@ -151,16 +188,7 @@ impl Redis {
             source,
         };
         let value = match &self.way {
-            Way::Address(address) => {
-                let config = AsyncConnectionConfig::new().set_response_timeout(Some(TIMEOUT));
-                let answer = async {
-                    let mut connection = redis::Client::open(address.info()?)?
-                        .get_multiplexed_async_connection_with_config(&config)
-                        .await?;
-                    command.query_async(&mut connection).await
-                };
-                answer.await.map_err(error)?
-            }
+            Way::Address(address) => address.ask(command).await.map_err(error)?,
             Way::Cli(cli) => {
                 let failed =
                     |why: String| error(redis::RedisError::from((ErrorKind::Io, "redis-cli", why)));

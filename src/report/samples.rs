@@ -278,6 +278,15 @@ pub fn noisy() -> Outcome {
 pub fn skipped(reason: &str) -> Outcome {
     Outcome::Skipped {
         reason: reason.to_owned(),
+        consequence: false,
+    }
+}
+
+/// What could not run because the candidate fails what it needs.
+pub fn follows(reason: &str) -> Outcome {
+    Outcome::Skipped {
+        reason: reason.to_owned(),
+        consequence: true,
     }
 }
 

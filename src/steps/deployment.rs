@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     check::check,
-    error::{StepError, StepResult, skip},
+    error::{StepError, StepResult, lacks, skip},
     run::Run,
     state::{Deployment, Made},
 };
@@ -192,7 +192,7 @@ impl Run {
         }
         match &made.deployment {
             Deployment::Candidate { since, state } => Ok((since.clone(), state.clone())),
-            Deployment::Broken(why) => skip(format!(
+            Deployment::Broken(why) => lacks(format!(
                 "the candidate does not come up: {}",
                 why.lines().next().unwrap_or_default()
             )),
@@ -203,7 +203,7 @@ impl Run {
     /// A candidate whose syntax was refused is not deployed.
     pub fn refuse_bad_syntax(&self) -> StepResult {
         match &self.notes().syntax {
-            Some(refused) => skip(format!(
+            Some(refused) => lacks(format!(
                 "the candidate does not pass the syntax check: {}",
                 refused.lines().next().unwrap_or_default()
             )),

@@ -24,7 +24,9 @@ pub enum StepError {
     Candidate(Failure),
     /// The harness cannot tell.
     Harness(Failure),
-    /// Something that the item depends on is missing.
+    /// The candidate fails what the item depends on: the item fails with it.
+    Consequence(String),
+    /// Something that the item depends on is missing, by choice or in this place.
     Skip(String),
 }
 
@@ -37,6 +39,19 @@ impl StepError {
 
     pub fn harness(did: impl Display, expected: impl Display, seen: impl Into<Seen>) -> Self {
         Self::Harness(failure(did, expected, seen))
+    }
+
+    /// What was seen, or why nothing was.
+    pub fn seen(&self) -> &str {
+        match self {
+            Self::Candidate(failure) | Self::Harness(failure) => &failure.seen,
+            Self::Consequence(reason) | Self::Skip(reason) => reason,
+        }
+    }
+
+    /// Whether the item could not come to what it looks at, by no fault of the harness.
+    pub fn is_not_reached(&self) -> bool {
+        matches!(self, Self::Consequence(_) | Self::Skip(_))
     }
 
     /// A step needs what no earlier step of its scenario made.
@@ -52,6 +67,11 @@ impl StepError {
 /// Ends a scenario that cannot be gone through.
 pub fn skip<T>(why: impl Display) -> StepResult<T> {
     Err(StepError::Skip(why.to_string()))
+}
+
+/// Ends a scenario that cannot be gone through by the candidate's fault.
+pub fn lacks<T>(why: impl Display) -> StepResult<T> {
+    Err(StepError::Consequence(why.to_string()))
 }
 
 pub(super) fn failure(did: impl Display, expected: impl Display, seen: impl Into<Seen>) -> Failure {

@@ -321,7 +321,7 @@ async fn signs_out(world: &mut World, run: &Run, _: Args) -> StepResult {
     let before = world.browser()?.open(home).await?.response;
     if before.status != 200 {
         let seen = before.summary();
-        return skip(format!(
+        return lacks(format!(
             "the session does not work before it is ended: {seen}"
         ));
     }

@@ -159,7 +159,7 @@ impl Run {
             }
         };
         token.map_err(|seen| {
-            StepError::Skip(format!(
+            StepError::Consequence(format!(
                 "a token is needed, and generating one fails: the gateway answers {seen}"
             ))
         })

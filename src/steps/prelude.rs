@@ -3,7 +3,7 @@
 pub(super) use super::{
     check::{NOT_OK, OK, REFUSED, Status, check, lines, none},
     definition::steps,
-    error::{Coded as _, Seen, StepError, StepResult, skip},
+    error::{Coded as _, Seen, StepError, StepResult, lacks, skip},
     run::Run,
     state::{Sent, Session, Token},
     world::{Args, World},

@@ -55,35 +55,53 @@ pub fn all() -> impl Iterator<Item = &'static StepDef> {
     TABLES.iter().flat_map(|table| table.iter())
 }
 
-/// A step definition with its pattern compiled.
+/// A step definition with its pattern, compiled when a step begins as the pattern does.
 struct Compiled {
     def: &'static StepDef,
-    regex: Regex,
+    /// What every step that matches begins with.
+    literal: &'static str,
+    regex: LazyLock<Option<Regex>, Box<dyn FnOnce() -> Option<Regex> + Send>>,
+}
+
+impl Compiled {
+    fn matches(&self, text: &str) -> bool {
+        text.starts_with(self.literal)
+            && (self.regex.as_ref()).is_some_and(|regex| regex.is_match(text))
+    }
 }
 
 /// A pattern that does not compile is a defect of this program; a test finds it, and here
 /// its step stays undefined, which the bundle's check refuses.
 static COMPILED: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
     all()
-        .filter_map(|def| {
-            Some(Compiled {
-                def,
-                regex: Regex::new(def.pattern).ok()?,
-            })
+        .map(|def| Compiled {
+            def,
+            literal: literal(def.pattern),
+            regex: LazyLock::new(Box::new(|| Regex::new(def.pattern).ok())),
         })
         .collect()
 });
 
+/// What a pattern says letter by letter before its first operator: outside of its groups it has
+/// none that repeats or chooses, so every match begins so.
+fn literal(pattern: &str) -> &str {
+    let pattern = pattern.trim_start_matches('^');
+    let (literal, _) = pattern.split_once(['(', '.', '$']).unwrap_or((pattern, ""));
+    literal
+}
+
 /// Compiles every pattern, so that this need not be waited for later.
 pub fn compile() {
-    LazyLock::force(&COMPILED);
+    for step in COMPILED.iter() {
+        LazyLock::force(&step.regex);
+    }
 }
 
 /// The definitions that match a step's text: one is right, none is undefined, two are ambiguous.
 pub fn matching(keyword: Keyword, text: &str) -> Vec<&'static StepDef> {
     COMPILED
         .iter()
-        .filter(|step| step.def.keyword == keyword && step.regex.is_match(text))
+        .filter(|step| step.def.keyword == keyword && step.matches(text))
         .map(|step| step.def)
         .collect()
 }
@@ -108,8 +126,8 @@ pub fn readable(pattern: &str) -> String {
 
 /// The collection that cucumber's runner looks steps up in.
 pub fn collection() -> Collection<World> {
-    COMPILED.iter().fold(Collection::new(), |steps, step| {
-        let regex = step.regex.clone();
+    let compiled = (COMPILED.iter()).filter_map(|step| Some((step, step.regex.clone()?)));
+    compiled.fold(Collection::new(), |steps, (step, regex)| {
         match step.def.keyword {
             Keyword::Given => steps.given(None, regex, step.def.run),
             Keyword::When => steps.when(None, regex, step.def.run),
@@ -124,8 +142,16 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles_and_matches_whole_steps() {
-        assert_eq!(COMPILED.len(), all().count());
+        let compiled = COMPILED.iter().filter(|step| step.regex.is_some());
+        assert_eq!(compiled.count(), all().count());
+        let group = Regex::new(r"\(\?P<[a-z_]+>[^()]+\)").unwrap();
         for def in all() {
+            let around = group.replace_all(def.pattern.trim_matches(['^', '$']), "");
+            assert!(
+                !around.contains(['?', '*', '+', '|', '[', '{', '(', '\\', '^', '$']),
+                "{}: an operator outside of a group",
+                def.pattern
+            );
             assert!(
                 def.pattern.starts_with('^') && def.pattern.ends_with('$'),
                 "{} would match a part of a step",

@@ -16,6 +16,8 @@ use super::{
 };
 use crate::{
     evidence::Redactor,
+    model::event::{Failure, Outcome, RunEvent},
+    plan::ItemId,
     probe::{
         NONCE,
         chromium::{Chromium, ChromiumError},
@@ -123,6 +125,36 @@ impl Run {
         if let Some(chromium) = self.started_chromium() {
             chromium.end().await;
         }
+    }
+
+    /// Records how an item ended, redacted and bounded.
+    pub fn finish_item(&self, item: ItemId, outcome: Outcome, duration_ms: f64) {
+        let clean = |failure: Failure| Failure {
+            did: self.recorder.bounded(&failure.did),
+            expected: self.recorder.bounded(&failure.expected),
+            seen: self.recorder.bounded(&failure.seen),
+            facts: (failure.facts.into_iter())
+                .map(|(name, value)| (name, self.recorder.bounded(&value)))
+                .collect(),
+            code: failure.code,
+        };
+        let outcome = match outcome {
+            Outcome::Passed => Outcome::Passed,
+            Outcome::Failed(failure) => Outcome::Failed(clean(failure)),
+            Outcome::Inconclusive(failure) => Outcome::Inconclusive(clean(failure)),
+            Outcome::Skipped {
+                reason,
+                consequence,
+            } => Outcome::Skipped {
+                reason: self.recorder.bounded(&reason),
+                consequence,
+            },
+        };
+        self.recorder.tell(&RunEvent::ItemFinished {
+            item,
+            outcome,
+            duration_ms,
+        });
     }
 
     /// What is looked at again at the end.

@@ -37,15 +37,17 @@ const EVERY: Duration = Duration::from_millis(100);
 /// How often the harness looks whether it stands still itself.
 const BEAT: Duration = Duration::from_millis(20);
 
+fn service_failed(seen: String) -> StepError {
+    let did = "look at the services round the gateway";
+    StepError::harness(did, "all of them answer", seen).code("harness.service")
+}
+
 impl Run {
     /// What is left of an error when the services round the gateway, and then the harness's own
     /// probes, were looked at: a dead Redis is not the candidate's fault, nor is a log that
     /// brings nothing.
     pub async fn excused(&self, error: StepError) -> StepError {
-        let seen = match &error {
-            StepError::Candidate(failure) | StepError::Harness(failure) => failure.seen.clone(),
-            StepError::Skip(reason) => reason.clone(),
-        };
+        let seen = error.seen().to_owned();
         if let Some(limit) = self.stack.overrun().await {
             let seen = format!("{limit}. Seen then: {seen}");
             let did = "run the gateway within the limits of its place";
@@ -57,14 +59,14 @@ impl Run {
         }
         if let Some(broken) = self.broken_service().await {
             let seen = format!("{broken}. Seen through it: {seen}");
-            let did = "look at the services round the gateway";
-            return StepError::harness(did, "all of them answer", seen).code("harness.service");
+            self.notes().service_failed = true;
+            return service_failed(seen);
         }
         // The log of a gateway that does not come up was waited for when that was found.
         let broken = matches!(self.made.lock().await.deployment, Deployment::Broken(_));
-        let blind = match (broken, &error) {
-            (true, StepError::Skip(_)) => self.blind_but_for_the_log().await,
-            _ => self.blind().await,
+        let blind = match broken && error.is_not_reached() {
+            true => self.blind_but_for_the_log().await,
+            false => self.blind().await,
         };
         match blind {
             Some(blind) => {
@@ -75,16 +77,25 @@ impl Run {
         }
     }
 
-    /// The first service round the gateway that does not answer, if any.
-    async fn broken_service(&self) -> Option<String> {
-        let made = self.made.lock().await;
-        let answered = matches!(made.deployment, Deployment::Candidate { .. });
-        drop(made);
-        if let Some(what) = self.stack.interference(answered).await {
-            return Some(what);
+    /// What is left of an item before it begins: nothing can come of it where a service failed one
+    /// before it, and does not answer yet.
+    ///
+    /// # Errors
+    /// Which service it is.
+    pub async fn services_answer(&self) -> StepResult<()> {
+        if !self.notes().service_failed {
+            return Ok(());
         }
-        if let Err(error) = self.redis.ping().await {
-            return Some(format!("redis: {error}"));
+        match self.silent_service().await {
+            Some(silent) => Err(service_failed(format!("{silent}. The item was not begun"))),
+            None => Ok(()),
+        }
+    }
+
+    /// The first service round the gateway that does not answer, or did not, if any.
+    async fn broken_service(&self) -> Option<String> {
+        if let Some(what) = self.silent_service().await {
+            return Some(what);
         }
         let journals = [("idp", &self.idp), ("upstream", &self.upstream)];
         for (name, journal) in journals.into_iter().filter(|(_, one)| one.is_kept()) {
@@ -101,10 +112,24 @@ impl Run {
                 return Some(format!("{name}: answered {status} to {method} {path}"));
             }
         }
-        match self.auth_answers().await {
-            Err(why) => Some(format!("auth: {why}")),
-            Ok(()) => self.watch.noticed(),
+        self.watch.noticed()
+    }
+
+    /// The first service round the gateway that does not answer now, if any.
+    async fn silent_service(&self) -> Option<String> {
+        let made = self.made.lock().await;
+        let answered = matches!(made.deployment, Deployment::Candidate { .. });
+        drop(made);
+        if let Some(what) = self.stack.interference(answered).await {
+            return Some(what);
         }
+        if let Err(error) = self.redis.ping().await {
+            return Some(format!("redis: {error}"));
+        }
+        self.auth_answers()
+            .await
+            .err()
+            .map(|why| format!("auth: {why}"))
     }
 
     /// Whether oauth2-proxy answers its health check; the error says what it does instead.

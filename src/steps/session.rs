@@ -31,7 +31,7 @@ async fn has_session(world: &mut World, run: &Run, args: Args) -> StepResult {
 async fn own_session(world: &mut World, run: &Run, args: Args) -> StepResult {
     let email = run.email(args.text("role"))?;
     let login = run.log_in_with(run.person().await?, email).await?;
-    let (session, _) = login.map_err(|failure| failure.skip(email))?;
+    let (session, _) = login.map_err(|failure| failure.consequence(email))?;
     world.session = Some(session);
     Ok(())
 }
@@ -240,7 +240,7 @@ impl Run {
         Ok(Ok((Session { browser, email }, hops)))
     }
 
-    /// A session of a user, logged in when it is first needed; skips what needs a session that
+    /// A session of a user, logged in when it is first needed; fails what needs a session that
     /// cannot be had.
     pub async fn need_session(&self, email: &str) -> StepResult<Session> {
         let mut made = self.made.lock().await;
@@ -256,7 +256,7 @@ impl Run {
         }
         match made.sessions.get(email) {
             Some(Ok(session)) => Ok(session.copy()),
-            Some(Err(why)) => skip(format!(
+            Some(Err(why)) => lacks(format!(
                 "a session of {email} is needed, and the login fails: {why}"
             )),
             None => Err(StepError::harness("keep a session", email, "it is gone")),

@@ -89,7 +89,7 @@ async fn one_after_another(world: &mut World, run: &Run, args: Args) -> StepResu
         let hop = world.browser()?.send(Request::get(url)).await?;
         if matches!(hop.response.status, 301..=303 | 401 | 403 | 500..) {
             let seen = hop.response.summary();
-            return skip(format!("requests in a session are not let in: {seen}"));
+            return lacks(format!("requests in a session are not let in: {seen}"));
         }
     }
     Ok(())

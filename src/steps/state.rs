@@ -110,6 +110,8 @@ pub struct Notes {
     pub upstream_log: String,
     /// How the candidate's syntax was refused, if it was.
     pub syntax: Option<String>,
+    /// Whether an item ended because a service round the gateway did not answer.
+    pub service_failed: bool,
 }
 
 /// A part of the gateway's log in which the run itself kept a service from answering.
@@ -143,10 +145,10 @@ pub struct LoginFailure {
 }
 
 impl LoginFailure {
-    /// Skips what needs the session.
+    /// Fails what needs the session.
     #[must_use]
-    pub fn skip(&self, email: &str) -> StepError {
-        StepError::Skip(format!(
+    pub fn consequence(&self, email: &str) -> StepError {
+        StepError::Consequence(format!(
             "a session of {email} is needed, and the login fails: {}",
             self.seen
         ))

@@ -68,7 +68,7 @@ async fn open_page(world: &mut World, run: &Run) -> StepResult {
         return Ok(());
     }
     let way = way(&hops);
-    skip(format!(
+    lacks(format!(
         "the admin page is needed, and it does not come: {way}"
     ))
 }

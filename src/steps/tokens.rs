@@ -435,7 +435,7 @@ async fn token_works_before(world: &mut World, run: &Run, args: Args) -> StepRes
         return Ok(());
     }
     let seen = hop.response.summary();
-    skip(format!(
+    lacks(format!(
         "the token {name} does not work before it is revoked: {seen}"
     ))
 }

@@ -79,7 +79,7 @@ pub fn severity(item: &ItemReport) -> Severity {
 
 fn state(item: &ItemReport, found: Outcome) -> FindingState {
     match (found, severity(item)) {
-        (Outcome::Failed, Severity::Critical) => FindingState::Rollback,
+        (_, Severity::Critical) if item.is_failed() => FindingState::Rollback,
         (Outcome::Inconclusive, _) => FindingState::Rerun,
         _ => FindingState::Open,
     }

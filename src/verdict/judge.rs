@@ -14,12 +14,13 @@ use super::reason::Reason;
 ///
 /// In this order:
 /// 1. a partial run has no verdict;
-/// 2. a required item that the candidate failed: fail, whatever else happened;
+/// 2. a required item that the candidate failed, or that could not run since the candidate fails
+///    what it needs: fail, whatever else happened;
 /// 3. a required item that did not run or could not tell, or no required item at all:
 ///    inconclusive;
 /// 4. anything else that did not pass, or an extended check that ran and did not: conditional;
-/// 5. pass. An extended check that did not run (a deployment where nothing may be broken) says
-///    nothing against a candidate.
+/// 5. pass. An extended check that did not run by no fault of the candidate (a deployment where
+///    nothing may be broken) says nothing against it.
 #[must_use]
 pub fn judge(
     items: &[ItemReport],
@@ -67,7 +68,7 @@ fn weigh(
     let is_required = |item: &&ItemReport| item.checklist == Checklist::Required;
     let required: Vec<&ItemReport> = items.iter().filter(is_required).collect();
 
-    let failed = reasons(required.iter().copied(), |found| found == Outcome::Failed);
+    let failed = Reason::of_items(required.iter().copied().filter(|item| item.is_failed()));
     if !failed.is_empty() {
         return (Some(Verdict::Fail), failed);
     }
@@ -80,7 +81,7 @@ fn weigh(
         return (Some(Verdict::Inconclusive), vec![Reason::NothingRequired]);
     }
     let ran: Vec<&ItemReport> = (extended.iter())
-        .filter(|item| !item.outcome().is_skipped())
+        .filter(|item| !item.outcome().is_skipped() || item.is_consequence())
         .collect();
     let others = reasons(items.iter().chain(ran.iter().copied()), not_passed);
     if !others.is_empty() {

@@ -103,10 +103,16 @@ fn found(progress: &Progress, cut_off: &CutOff<'_>) -> Found {
             failure: Some(failure.clone()),
         },
         // It would look like an item that a partial run left out, and count for nothing.
-        Outcome::Skipped { reason } if reason == NOT_SELECTED => {
+        Outcome::Skipped { reason, .. } if reason == NOT_SELECTED => {
             inconclusive("skipped as not selected, though it was chosen".to_owned())
         }
-        Outcome::Skipped { reason } => skipped(reason.clone()),
+        Outcome::Skipped {
+            reason,
+            consequence,
+        } => Found {
+            fault: consequence.then_some(Fault::Candidate),
+            ..skipped(reason.clone())
+        },
         Outcome::Inconclusive(failure) => Found {
             failure: Some(failure.clone()),
             ..inconclusive(sentence(failure))

@@ -117,6 +117,20 @@ fn a_syntax_error_fails_1_1_with_nginxs_own_words_and_skips_the_rest() {
 }
 
 #[test]
+fn what_a_failure_hides_is_a_failure() {
+    let broken = candidate(r#"require("litellm").as_api_user(email)"#, "ngx.exit(500)");
+    let run = verify(["--quick", "--candidate", broken.str()]).ends_in_sandbox();
+    run.exits(1);
+    let report = run.report();
+    // No token works, so that nothing can be said about its revocation.
+    let revocation = report.item("4.4");
+    assert_eq!(revocation["status"], "skipped");
+    assert_eq!(revocation["fault"], "candidate");
+    assert_eq!(report.verdict(), "fail");
+    assert_eq!(report.with_status("inconclusive"), Vec::<String>::new());
+}
+
+#[test]
 fn a_candidate_that_dies_at_start_fails_1_2_with_its_last_log_lines() {
     let broken = candidate(r#"require "token_api""#, r#"error("boom at start")"#);
     let run = verify(["--candidate", broken.str()]).ends_in_sandbox();

@@ -60,7 +60,7 @@ pub fn lines(progress: &Progress, event: &RunEvent, style: Style) -> Vec<String>
                 Outcome::Failed(seen) | Outcome::Inconclusive(seen) => {
                     lines.extend(failure::shown(seen, style));
                 }
-                Outcome::Skipped { reason } => lines.extend(failure::because(reason, style)),
+                Outcome::Skipped { reason, .. } => lines.extend(failure::because(reason, style)),
             }
             lines
         }

@@ -1,6 +1,13 @@
 //! The programs that take part, by what they say of themselves.
 
-use std::{fs, path::Path, process::Stdio};
+use std::{
+    fs, io,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use rustix::{process::setpriority_process, thread::gettid};
+use tokio::sync::oneshot;
 
 use crate::{
     digest::sha256,
@@ -10,30 +17,41 @@ use crate::{
 
 use super::layout;
 
+/// Found out on a thread that goes behind everything else: what is verified meanwhile goes first.
 pub async fn found(programs: &Programs) -> Result<Vec<Component>, StackError> {
+    let (done, found) = oneshot::channel();
+    let programs = programs.clone();
+    let failed = |source| StackError::Io {
+        what: "asking the programs for their versions".to_owned(),
+        service: Service::Gateway,
+        source,
+    };
+    let look = move || {
+        let _ = setpriority_process(Some(gettid()), 19);
+        // Nobody waits where the run has ended.
+        drop(done.send(look(&programs)));
+    };
+    let thread = std::thread::Builder::new().name("components".to_owned());
+    thread.spawn(look).map_err(failed)?;
+    let ended = |_| failed(io::ErrorKind::Interrupted.into());
+    found.await.map_err(ended)?
+}
+
+fn look(programs: &Programs) -> Result<Vec<Component>, StackError> {
     let auth_program = layout::shipped("bin/oauth2-proxy");
-    let (gateway, redis, auth, hashes) = tokio::join!(
-        version(Service::Gateway, &programs.nginx, "-v"),
-        version(Service::Redis, &programs.redis, "--version"),
-        version(Service::Auth, &auth_program, "--version"),
-        hashes([&programs.nginx, &auth_program, &programs.redis]),
-    );
     let nginx = if programs.openresty {
         "openresty"
     } else {
         "nginx + lua-nginx-module"
     };
     let mut found = vec![
-        real(Service::Gateway, nginx, &gateway?),
-        real(Service::Auth, "oauth2-proxy", &auth?),
-        real(Service::Redis, "redis-server", &redis?),
+        real(Service::Gateway, nginx, &programs.nginx, "-v")?,
+        real(Service::Auth, "oauth2-proxy", &auth_program, "--version")?,
+        real(Service::Redis, "redis-server", &programs.redis, "--version")?,
     ];
-    for (component, sha256) in found.iter_mut().zip(hashes) {
-        component.sha256 = sha256;
-    }
     match &programs.litellm {
         Some(litellm) => found.extend([
-            real(Service::Upstream, "LiteLLM", &litellm.version),
+            component(Service::Upstream, "LiteLLM", &litellm.version, true),
             double(
                 Service::Upstream,
                 "its recording pass-through and its model",
@@ -45,51 +63,36 @@ pub async fn found(programs: &Programs) -> Result<Vec<Component>, StackError> {
     Ok(found)
 }
 
-fn real(service: Service, program: &str, version: &str) -> Component {
-    Component {
-        service: service.name().to_owned(),
-        program: program.to_owned(),
-        version: version.to_owned(),
-        real: true,
-        image: None,
-        sha256: None,
-    }
-}
-
-fn double(service: Service, program: &str) -> Component {
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    Component {
-        service: service.name().to_owned(),
-        program: program.to_owned(),
-        version,
-        real: false,
-        image: None,
-        sha256: None,
-    }
-}
-
-/// The SHA-256 of each program's file, each on a thread of its own; none of one that cannot be read.
-async fn hashes<const N: usize>(programs: [&Path; N]) -> Vec<Option<String>> {
-    let hashing = programs.map(|program| {
-        let program = program.to_owned();
-        tokio::task::spawn_blocking(move || fs::read(program).map(|file| sha256(&file)).ok())
-    });
-    let done = futures::future::join_all(hashing).await;
-    done.into_iter().map(|hash| hash.ok().flatten()).collect()
-}
-
-/// The version that a program tells.
-async fn version(service: Service, program: &Path, flag: &str) -> Result<String, StackError> {
-    let output = tokio::process::Command::new(program)
+/// A program that says its version itself.
+fn real(service: Service, name: &str, program: &Path, flag: &str) -> Result<Component, StackError> {
+    let output = Command::new(program)
         .arg(flag)
         .stdin(Stdio::null())
         .output()
-        .await
         .map_err(|source| StackError::Io {
             what: format!("running {} {flag}", program.display()),
             service,
             source,
         })?;
     let said = [output.stdout, output.stderr].concat();
-    Ok(version_in(&String::from_utf8_lossy(&said)))
+    let version = version_in(&String::from_utf8_lossy(&said));
+    Ok(Component {
+        sha256: fs::read(program).map(|file| sha256(&file)).ok(),
+        ..component(service, name, &version, true)
+    })
+}
+
+fn double(service: Service, name: &str) -> Component {
+    component(service, name, env!("CARGO_PKG_VERSION"), false)
+}
+
+fn component(service: Service, name: &str, version: &str, real: bool) -> Component {
+    Component {
+        service: service.name().to_owned(),
+        program: name.to_owned(),
+        version: version.to_owned(),
+        real,
+        image: None,
+        sha256: None,
+    }
 }

@@ -104,6 +104,8 @@ pub struct Tools {
     pub bwrap: PathBuf,
     /// `prlimit` of util-linux.
     pub prlimit: PathBuf,
+    /// Whether bubblewrap can bound a folder in memory.
+    pub bounded_memory: bool,
 }
 
 impl Tools {
@@ -111,6 +113,7 @@ impl Tools {
         Self {
             bwrap: programs.bwrap.clone(),
             prlimit: programs.prlimit.clone(),
+            bounded_memory: programs.bounded_memory,
         }
     }
 }
@@ -131,7 +134,7 @@ pub struct Confined {
 /// A descriptor that cannot be made.
 pub fn command(tools: &Tools, spec: &Spec) -> io::Result<Confined> {
     let mut args = own_namespaces(spec.service.name());
-    args.extend(file_system(&spec.sees)?);
+    args.extend(file_system(tools, &spec.sees)?);
     start(tools, spec, args)
 }
 
@@ -153,7 +156,7 @@ pub fn command_beside(tools: &Tools, spec: &Spec, beside: u32) -> io::Result<Con
     .map(OsString::from)
     .to_vec();
     args.extend(["--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"].map(OsString::from));
-    args.extend(file_system(&spec.sees)?);
+    args.extend(file_system(tools, &spec.sees)?);
     start_with(
         tools,
         spec,
@@ -181,8 +184,8 @@ fn own_namespaces(host: &str) -> Vec<OsString> {
     .to_vec()
 }
 
-fn file_system(sees: &[Sees]) -> io::Result<Vec<OsString>> {
-    let mut args = filesystem::Arguments::default();
+fn file_system(tools: &Tools, sees: &[Sees]) -> io::Result<Vec<OsString>> {
+    let mut args = filesystem::Arguments::new(tools.bounded_memory);
     args.system()?;
     args.add(["--ro-bind", "/etc", "/etc", "--proc", "/proc"]);
     for name in PROC_READ_ONLY {
@@ -199,7 +202,7 @@ fn file_system(sees: &[Sees]) -> io::Result<Vec<OsString>> {
             args.add(["--tmpfs", &name, "--remount-ro", &name]);
         }
     }
-    args.devices();
+    args.devices_of_around();
     for one in sees {
         match one {
             Sees::Read(path) => args.mount("--ro-bind", path, path),

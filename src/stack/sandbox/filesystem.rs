@@ -93,14 +93,23 @@ pub fn in_memory(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
     Ok(file)
 }
 
-#[derive(Default)]
 pub struct Arguments {
     args: Vec<OsString>,
+    /// Whether bubblewrap can bound a folder in memory.
+    bounded: bool,
     /// Files handed over by descriptor.
     files: Vec<OwnedFd>,
 }
 
 impl Arguments {
+    pub fn new(bounded: bool) -> Self {
+        Self {
+            args: Vec::new(),
+            bounded,
+            files: Vec::new(),
+        }
+    }
+
     pub fn add<const N: usize>(&mut self, args: [&str; N]) {
         self.args.extend(args.map(OsString::from));
     }
@@ -131,9 +140,12 @@ impl Arguments {
         }
     }
 
-    /// A folder in memory, of at most so many bytes.
+    /// A folder in memory, of at most so many bytes where that can be had.
     pub fn memory(&mut self, bytes: u64, path: &str) {
-        self.add(["--size", &bytes.to_string(), "--tmpfs", path]);
+        if self.bounded {
+            self.add(["--size", &bytes.to_string()]);
+        }
+        self.add(["--tmpfs", path]);
     }
 
     /// The arguments alone: no file was handed over.
@@ -169,6 +181,13 @@ impl Arguments {
         }
         self.memory(SHARED_MEMORY, "/dev/shm");
         self.add(["--remount-ro", "/dev"]);
+    }
+
+    /// The `/dev` of around, which [`Self::devices`] made, with a shared memory of its own: one
+    /// mount in place of one for each device.
+    pub fn devices_of_around(&mut self) {
+        self.add(["--dev-bind", "/dev", "/dev"]);
+        self.memory(SHARED_MEMORY, "/dev/shm");
     }
 
     /// `/usr/local` anew, with all that it has bound back in, so that the gateway's prefix

@@ -50,7 +50,7 @@ pub struct Launch {
 /// # Errors
 /// A path that cannot be resolved, or a file that cannot be made.
 pub fn launch(programs: &Programs, host: &str, baseline: &str) -> io::Result<Launch> {
-    let mut shown = Arguments::default();
+    let mut shown = Arguments::new(programs.bounded_memory);
     shown.system()?;
     shown.own_usr_local()?;
     for folder in ["", "bin", "in"] {
@@ -179,16 +179,13 @@ fn unprivileged() -> u32 {
 /// network's settings, and gives that up when it starts. It is not their root: of root, a user
 /// namespace for a program could not be made without a privilege.
 pub fn namespaces(bounded: bool) -> Vec<OsString> {
-    let mut args = Arguments::default();
+    let mut args = Arguments::new(bounded);
     args.add(["--proc", "/proc"]);
     // Not bubblewrap's own, whose terminals take a second user namespace, which the network
     // namespace would not belong to.
     args.devices();
     for (path, bytes) in FRESH {
-        match bounded {
-            true => args.memory(bytes, path),
-            false => args.add(["--tmpfs", path]),
-        }
+        args.memory(bytes, path);
     }
     args.add(["--remount-ro", "/"]);
     args.add([

@@ -14,9 +14,12 @@ use crate::stack::{
 
 /// One process by its number, or `None` where there is none, or only its remains.
 pub fn instance(pid: u32) -> Option<Instance> {
-    let stat = stat(pid)?;
+    living(&stat(pid)?)
+}
+
+fn living(stat: &Stat) -> Option<Instance> {
     stat.alive().then_some(Instance {
-        pid,
+        pid: stat.pid,
         started: stat.started,
     })
 }
@@ -24,8 +27,9 @@ pub fn instance(pid: u32) -> Option<Instance> {
 /// The living children of a process.
 pub fn children(parent: u32) -> io::Result<Vec<Instance>> {
     let mut found: Vec<Instance> = pids()?
-        .filter(|pid| stat(*pid).is_some_and(|stat| stat.parent == parent))
-        .filter_map(instance)
+        .filter_map(stat)
+        .filter(|stat| stat.parent == parent)
+        .filter_map(|stat| living(&stat))
         .collect();
     found.sort_by_key(|child| child.pid);
     Ok(found)
@@ -99,6 +103,10 @@ pub fn written_files(pid: u32) -> io::Result<BTreeMap<PathBuf, PathBuf>> {
         let Ok(target) = fs::read_link(entry.path()) else {
             continue;
         };
+        // A socket or a pipe has a name, and no place.
+        if !target.is_absolute() {
+            continue;
+        }
         let info = fs::read_to_string(format!(
             "/proc/{pid}/fdinfo/{}",
             entry.file_name().to_string_lossy()

@@ -50,7 +50,7 @@ pub fn bounded_memory(bwrap: &Path) -> bool {
 fn nested(programs: &Programs) -> Result<(), String> {
     let said = |error: std::io::Error| error.to_string();
     let mut command = Command::new(&programs.bwrap);
-    let mut inner = Arguments::default();
+    let mut inner = Arguments::new(programs.bounded_memory);
     inner.system().map_err(said)?;
     command
         .args(["--ro-bind", "/", "/", "--proc", "/proc", "--unshare-user"])

@@ -26,8 +26,8 @@ async fn warm_up(world: &mut World, run: &Run, _: Args) -> StepResult {
     run.stack.may(Act::Restart).await?;
     let mut browser = match run.need_session(&run.profile.users.admin).await {
         Ok(session) => session.browser,
-        Err(StepError::Skip(why)) => {
-            world.remark("first requests are made without a session", why);
+        Err(error) if error.is_not_reached() => {
+            world.remark("first requests are made without a session", error.seen());
             run.browser()
         }
         Err(other) => return Err(other),

@@ -137,7 +137,7 @@ async fn outage(world: &mut World, run: &Run, service: Service, uses: Vec<Use>) 
     let before = use_all(world, run, &uses).await?;
     if let Some(one) = before.iter().find(|one| !served(one)) {
         let seen = one.summary();
-        return skip(format!(
+        return lacks(format!(
             "what is to be refused without {service} is not let in with it: {seen}"
         ));
     }

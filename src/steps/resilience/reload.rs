@@ -69,7 +69,7 @@ impl<'a> Traffic<'a> {
             let answer = run.http.send(&fresh(request)).await?;
             if run.kept_out(&answer).is_some() {
                 let seen = answer.summary();
-                return skip(format!(
+                return lacks(format!(
                     "requests are not served before a reload: {kind}: {seen}"
                 ));
             }

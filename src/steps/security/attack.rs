@@ -243,7 +243,7 @@ pub async fn none_reached<K>(
 /// nothing can be said here.
 pub fn control<T>(result: StepResult<T>) -> StepResult<T> {
     result.map_err(|error| match error {
-        StepError::Candidate(failure) => StepError::Skip(format!(
+        StepError::Candidate(failure) => StepError::Consequence(format!(
             "what the check compares with fails: {}: expected {}, seen {}",
             failure.did, failure.expected, failure.seen
         )),

@@ -30,7 +30,7 @@ async fn sees_page(world: &mut World, run: &Run, _: Args) -> StepResult {
         return Ok(());
     }
     let way = way(&hops);
-    skip(format!(
+    lacks(format!(
         "the admin page is needed, and it is not shown: {way}"
     ))
 }
@@ -43,7 +43,7 @@ async fn goes_back(world: &mut World, run: &Run, _: Args) -> StepResult {
     world.saw_hops(&hops);
     if left {
         let way = way(&hops);
-        return skip(format!(
+        return lacks(format!(
             "a logout is needed, and the session's cookie stays: {way}"
         ));
     }

@@ -86,8 +86,8 @@ async fn public_text(run: &Run) -> Option<String> {
 /// The claims of the genuine token for another user, with an id of its own.
 fn claims_of_another(run: &Run, token: &Token) -> StepResult<Value> {
     let decoded = jwt::decode(&token.jwt);
-    let decoded =
-        decoded.map_err(|error| StepError::Skip(format!("read the genuine token: {error}")))?;
+    let decoded = decoded
+        .map_err(|error| StepError::Consequence(format!("read the genuine token: {error}")))?;
     let mut claims = decoded.claims;
     claims[&run.profile.jwt.email_claim] = json!(run.profile.users.plain);
     claims[&run.profile.jwt.id_claim] = json!(format!("verify-{}", nonce()));

@@ -70,7 +70,7 @@ async fn walk(
 async fn known(run: &Run) -> StepResult<Browser> {
     let email = &run.profile.users.admin;
     let login = run.log_in(email).await?;
-    let (session, _) = login.map_err(|failure| failure.skip(email))?;
+    let (session, _) = login.map_err(|failure| failure.consequence(email))?;
     Ok(session.browser)
 }
 

@@ -202,7 +202,7 @@ async fn all_come(world: &mut World, run: &Run, _: Args) -> StepResult {
     for (number, request) in requests.iter().enumerate() {
         let answer = run.http.send(request).await?;
         if number == 0 && answer.status != 200 {
-            return skip(format!("a good token is not let in: {}", answer.summary()));
+            return lacks(format!("a good token is not let in: {}", answer.summary()));
         }
         let (method, url) = (&request.method, &request.url);
         seen.push(format!("{method} {url}: {}", answer.summary()));
