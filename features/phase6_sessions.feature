@@ -7,11 +7,11 @@ Feature: Phase 6: sessions and bans
   @phase-6 @item-6.1
   Scenario: Active users are listed
     Given the admin has a session
-    When the session asks for "/"
+    When the session asks for the home page
     And the session lists the active users
     Then the list has the admin, last seen within the run
     When the admin was last seen a while ago
-    And the session asks for "/"
+    And the session asks for the home page
     Then the list has the admin, last seen not before that request
     But the list does not have someone who never came
 

@@ -5,10 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{error::CliError, settings::Settings};
+use super::{error::CliError, options::StackKind, settings::Settings};
 use crate::{
     engine::{GatewayFiles, InputRole, Snapshot, SnapshotError},
-    plan::Bundle,
+    plan::{Bundle, ItemId},
     probe::log::Grammar,
     profile::Profile,
     report::FileRef,
@@ -80,10 +80,30 @@ impl Inputs {
     pub fn checked(settings: &Settings) -> Result<Self, CliError> {
         let inputs = Self::read(settings)?;
         let profile = settings.profile.display();
-        match Grammar::new(&inputs.profile.log) {
-            Ok(_) => Ok(inputs),
-            Err(error) => Err(CliError::usage(format!("{profile}: {error}"))),
+        if let Err(error) = Grammar::new(&inputs.profile.log, &inputs.profile.contexts) {
+            return Err(CliError::usage(format!("{profile}: {error}")));
         }
+        let cookie = &inputs.profile.login.cookie;
+        if settings.stack != StackKind::Compose
+            && let Some((line, named)) = inputs.cookie_name()
+            && named != *cookie
+        {
+            let file = settings.files.auth_proxy.display();
+            return Err(CliError::usage(format!(
+                "{profile}: login.cookie is `{cookie}`, and {file}:{line} calls it `{named}`"
+            )));
+        }
+        Ok(inputs)
+    }
+
+    /// What oauth2-proxy's configuration calls the session's cookie, and on which line.
+    fn cookie_name(&self) -> Option<(usize, String)> {
+        let text = self.snapshot.text_of(InputRole::AuthProxy);
+        text.lines().zip(1..).find_map(|(line, number)| {
+            let (key, value) = line.split_once('=')?;
+            let value = value.split('#').next()?.trim().trim_matches(['"', '\'']);
+            (key.trim() == "cookie_name").then(|| (number, value.to_owned()))
+        })
     }
 
     /// Takes the configuration at `path` as the candidate or the baseline; `given` is what a person
@@ -130,6 +150,36 @@ impl PlanInput {
         let plan = Self::read(dir)?;
         plan.bundle.check(&StepTable)?;
         Ok(plan)
+    }
+
+    /// Refuses a profile that lacks a context which one of these items asks for.
+    pub fn fits(
+        &self,
+        settings: &Settings,
+        profile: &Profile,
+        items: &[ItemId],
+    ) -> Result<(), CliError> {
+        let chosen = (self.bundle.scenarios())
+            .filter(|bound| bound.items().any(|item| items.contains(&item)));
+        for bound in chosen {
+            for step in &bound.scenario.steps {
+                let named = step.value.split_once("the context \"");
+                let named = named.and_then(|(_, rest)| rest.split_once('"'));
+                let Some((context, _)) =
+                    named.filter(|(name, _)| !profile.contexts.contains_key(*name))
+                else {
+                    continue;
+                };
+                let (path, file) = (&bound.feature.path, settings.profile.display());
+                return Err(CliError::usage(format!(
+                    "{file}: it has no context `{context}`, which {}:{} asks for",
+                    path.clone().unwrap_or_default().display(),
+                    step.position.line,
+                ))
+                .hint("a context whose lines call it otherwise says so by `label`"));
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a plan that runs scripts of its own, where that is not allowed.

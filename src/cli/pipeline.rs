@@ -50,6 +50,7 @@ pub fn run(
     let of_files = settings.clone();
     let read = move || Inputs::checked(&of_files);
     let mut inputs = process.read(started, settings.deadline, read)?;
+    (chosen.plan).fits(settings, &inputs.profile, &chosen.selected)?;
     let (place, held, found) = process.run(find(settings, &mut inputs, started))?;
     let work = Work {
         settings,

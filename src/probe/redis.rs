@@ -228,6 +228,14 @@ impl Redis {
                     .collect::<Vec<_>>()
                     .join("\n"),
             ),
+            // As JSON, so that a place in it is found as in one.
+            "hash" => {
+                let fields: Vec<(Vec<u8>, Vec<u8>)> =
+                    self.ask(key, redis::cmd("HGETALL").arg(key)).await?;
+                let fields = fields.into_iter();
+                let fields = fields.map(|(name, value)| (lossy(name), lossy(value).into()));
+                Some(serde_json::Value::Object(fields.collect()).to_string())
+            }
             other => Some(format!("({other})")),
         })
     }
@@ -250,8 +258,19 @@ impl Redis {
         Ok((seconds >= 0).then_some(seconds))
     }
 
-    /// Replaces the value of a key that exists, and leaves its TTL.
-    pub async fn replace(&self, key: &str, value: &str) -> Result<(), RedisError> {
+    /// Replaces the value of a key that exists, and leaves its TTL; of a hash this field.
+    pub async fn replace(
+        &self,
+        key: &str,
+        value: &str,
+        (field, of_field): (&str, String),
+    ) -> Result<(), RedisError> {
+        let kind: String = self.ask(key, redis::cmd("TYPE").arg(key)).await?;
+        if kind == "hash" {
+            let mut command = redis::cmd("HSET");
+            command.arg(key).arg(field).arg(of_field);
+            return self.command(key, &command).await;
+        }
         self.command(
             key,
             redis::cmd("SET")

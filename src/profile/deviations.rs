@@ -75,9 +75,32 @@ pub struct Jwt {
     /// What becomes of one that was revoked.
     #[serde(default)]
     pub revoked: RevokedToken,
+    /// What the place `revoked` of an entry holds while the token holds.
+    #[serde(default = "no")]
+    pub live_as: Value,
+    /// What it holds then; null: anything but `live_as`, as where it is a time.
+    #[serde(default = "yes")]
+    pub revoked_as: Value,
+}
+
+fn no() -> Value {
+    Value::Bool(false)
+}
+
+fn yes() -> Value {
+    Value::Bool(true)
 }
 
 impl Jwt {
+    /// Whether the place `revoked` says that the token is revoked.
+    #[must_use]
+    pub fn says_revoked(&self, told: &Value) -> bool {
+        match &self.revoked_as {
+            Value::Null => *told != self.live_as && !told.is_null(),
+            revoked => told == revoked,
+        }
+    }
+
     /// The further claims of a token, filled in.
     #[must_use]
     pub fn claims_of(&self, values: &super::Values) -> BTreeMap<String, Value> {

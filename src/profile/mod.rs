@@ -75,6 +75,17 @@ pub struct Profile {
     pub deployment: Deployment,
 }
 
+/// The context that a login ends in.
+const HOME: &str = "Default";
+
+impl Profile {
+    /// The path of the home page, where a login ends: that of the context `Default`.
+    #[must_use]
+    pub fn home(&self) -> &str {
+        self.contexts.get(HOME).map_or("/", |home| &home.path)
+    }
+}
+
 /// Profiles that another may be like.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -159,6 +170,9 @@ pub struct Users {
     pub test: String,
     /// Has no rights beyond a session.
     pub plain: String,
+    /// Whether the gateway keeps an address as it is, or in lower case.
+    #[serde(default)]
+    pub case: Case,
     /// Addresses that a careless gateway changes on the way, of users without rights. A stack
     /// of the run's own lets them log in. No blank and no colon: they go through an environment.
     #[serde(default)]
@@ -167,6 +181,17 @@ pub struct Users {
     #[cfg(feature = "fault-injection")]
     #[serde(skip)]
     pub guests: Option<Guests>,
+}
+
+/// How a gateway keeps addresses.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Case {
+    /// As they are.
+    #[default]
+    Kept,
+    /// In lower case: no address with another letter is gone through.
+    Lower,
 }
 
 /// People who are not the run's.
@@ -210,6 +235,10 @@ pub struct Login {
     pub callback: String,
     /// The path that ends a session.
     pub sign_out: String,
+    /// Where the gateway's own way to the login begins, besides the folder of `callback`: beginnings
+    /// of paths. Who is sent there is not let in.
+    #[serde(default)]
+    pub paths: Vec<String>,
     /// What the request to the identity provider must ask for.
     pub scopes: Vec<String>,
     /// The names of the form's fields.
@@ -218,6 +247,19 @@ pub struct Login {
     /// believes only those who were seen. A login ends at such a page by itself.
     #[serde(default)]
     pub visit: Option<String>,
+}
+
+impl Login {
+    /// Whether a path of the site is one on the way to the login.
+    #[must_use]
+    pub fn leads_through(&self, path: &str) -> bool {
+        // Of a callback at the root only itself.
+        let folder = match self.callback.rsplit_once('/') {
+            Some((folder, _)) if !folder.is_empty() => format!("{folder}/"),
+            _ => self.callback.clone(),
+        };
+        path.starts_with(&folder) || self.paths.iter().any(|start| path.starts_with(start))
+    }
 }
 
 /// The login form of the identity provider.
@@ -238,8 +280,8 @@ pub struct Health {
     pub path: String,
     /// Where the answer says it, a JSON pointer (RFC 6901).
     pub pointer: String,
-    /// What it says.
-    pub value: String,
+    /// What it says, any JSON.
+    pub value: serde_json::Value,
 }
 
 /// The page of the administration.
@@ -283,6 +325,12 @@ pub struct TokenForm {
 pub struct Context {
     /// A path of it.
     pub path: String,
+    /// Further paths of it.
+    #[serde(default)]
+    pub also: Vec<String>,
+    /// What the lines of tracking call it; by default its name.
+    #[serde(default)]
+    pub label: Option<String>,
     /// Whether a request for it reaches LiteLLM.
     pub upstream: bool,
     /// A path of it that LiteLLM answers without a database, where `path` asks for what is in
@@ -295,9 +343,29 @@ pub struct Context {
     /// What it answers a banned user.
     #[serde(default)]
     pub banned: WhenBanned,
+    /// What its paths begin with at the upstream, where the gateway puts that in the place of
+    /// `path`.
+    #[serde(default)]
+    pub upstream_path: Option<String>,
 }
 
 impl Context {
+    /// A path of it as the upstream gets it.
+    #[must_use]
+    pub fn at_upstream(&self, path: &str) -> String {
+        let (Some(there), Some(rest)) = (&self.upstream_path, path.strip_prefix(&self.path)) else {
+            return path.to_owned();
+        };
+        format!("{there}{rest}")
+    }
+
+    /// Every path of it.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.path)
+            .chain(&self.also)
+            .map(String::as_str)
+    }
+
     /// Whether it is asked for by another path, since LiteLLM has no database.
     #[must_use]
     pub fn lacks_database(&self) -> bool {
@@ -312,10 +380,12 @@ pub struct LogPatterns {
     /// A user is about to be tracked: groups `email` and `context`. Without a group `context` the
     /// line names none, and all that can be looked for is exactly one pair a request.
     pub tracking: String,
-    /// It worked: group `email`.
-    pub success: String,
+    /// It worked: group `email`. Without it a request leaves one line, that of `tracking`.
+    #[serde(default)]
+    pub success: Option<String>,
     /// It did not: group `email`.
-    pub failed: String,
+    #[serde(default)]
+    pub failed: Option<String>,
     /// The level that both lines carry.
     pub level: String,
     /// Messages at error and above that are no fault, whole. They are counted, and not held against

@@ -100,6 +100,12 @@ impl Operation {
             })
     }
 
+    /// Whether something is read from the answer of a success.
+    #[must_use]
+    pub fn answers_json(&self) -> bool {
+        !self.answer.is_empty() || self.list.is_some()
+    }
+
     /// The body with its placeholders filled in. A text that is nothing but a placeholder
     /// takes the value's own type: a number stays a number.
     #[must_use]

@@ -272,7 +272,7 @@ impl Rollback<'_> {
         let value = answer
             .json()
             .and_then(|json| json.pointer(&health.pointer).cloned());
-        if answer.status == 200 && value == Some(health.value.as_str().into()) {
+        if answer.status == 200 && value.as_ref() == Some(&health.value) {
             Ok(answer.summary())
         } else {
             Err(answer.summary())

@@ -59,6 +59,8 @@ pub enum Status {
 
 pub const OK: Status = Status::Is(200);
 pub const NOT_OK: Status = Status::Not(200);
+/// Elsewhere.
+pub const REDIRECT: Status = Status::OneOf(&[301, 302, 303, 307, 308]);
 /// Whoever asked may not.
 pub const REFUSED: Status = Status::OneOf(&[401, 403]);
 

@@ -88,7 +88,7 @@ async fn all_healthy(world: &mut World, run: &Run, _: Args) -> StepResult {
         let json = response.json().unwrap_or_default();
         let healthy = response.status == 200
             && response.is_json()
-            && json.pointer(&health.pointer) == Some(&health.value.as_str().into());
+            && json.pointer(&health.pointer) == Some(&health.value);
         let expected = format!("200, JSON, {} = {}", health.pointer, health.value);
         check(format!("GET :8080{}", health.path), response).must(expected, healthy)?;
     }

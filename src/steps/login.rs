@@ -8,13 +8,14 @@ use super::{
     prelude::*,
     session::{ticket_key, way},
 };
+use crate::profile::Context;
 
 steps! {
     /// A browser with nothing in its jar. The log, and the identity provider's journal, are
     /// looked at from here on.
     Given "^a fresh browser$" => fresh_browser, "login.browser";
     /// Asks for a path of the public site and goes where it is sent.
-    When "^it asks for \"(?P<path>[^\"]+)\"$" => asks_for, "login.asked";
+    When "^it asks for (?P<page>\"[^\"]+\"|the home page|the admin page)$" => asks_for, "login.asked";
     /// On the way there is a redirect to the identity provider's authorize endpoint with
     /// client_id, redirect_uri, response_type=code, the scopes of the profile and a state.
     Then "^it is sent to the identity provider with a complete authorization request$" => complete_request, "login.authorize";
@@ -27,7 +28,7 @@ steps! {
     /// Fills the form in with a user's address and password, and goes where that leads.
     When "^it submits the form as the (?P<role>admin|test user|plain user) with the right password$" => right_password, "login.right-password", &["login.form"];
     /// The way goes through the callback and ends at this path of the site with 200.
-    Then "^it comes back through the callback to \"(?P<path>[^\"]+)\", which answers 200$" => comes_back, "login.comes-back";
+    Then "^it comes back through the callback to (?P<page>\"[^\"]+\"|the home page|the admin page), which answers 200$" => comes_back, "login.comes-back";
     /// The session cookie was set with HttpOnly and SameSite.
     Then "^the session cookie is set, HttpOnly and SameSite$" => cookie_set, "login.cookie";
     /// The key that the cookie's ticket names exists in Redis.
@@ -37,7 +38,7 @@ steps! {
     /// In the log since the browser was fresh: a tracking pair of the user in the context.
     Then "^the log has the tracking pair of the (?P<role>admin|test user|plain user) in the context \"(?P<context>[^\"]+)\"$" => pair_in_window, "login.tracked", crate::steps::log::pairs::CODES;
     /// Control: a fresh browser without a session is not answered with 200 by the site.
-    Then "^without a session \"(?P<path>[^\"]+)\" is not answered with 200$" => not_without_session, "access.without-session";
+    Then "^without a session (?P<page>\"[^\"]+\"|the home page|the admin page) is not answered with 200$" => not_without_session, "access.without-session";
     /// Status 200, HTML, and the text that only the admin page has.
     Then "^the answer is the admin page$" => is_admin_page, "admin-page.shown", &["session.not-accepted"];
     /// Asks for the path that ends a session, and goes where that leads.
@@ -108,7 +109,7 @@ async fn walk(world: &mut World, run: &Run, path: &str) -> StepResult {
 }
 
 async fn asks_for(world: &mut World, run: &Run, args: Args) -> StepResult {
-    let path = args.text("path");
+    let path = run.path_of(args.text("page"));
     walk(world, run, path).await?;
     world.saw_page(&format!("after {path} was asked for")).await
 }
@@ -140,9 +141,11 @@ async fn complete_request(world: &mut World, run: &Run, _: Args) -> StepResult {
         && has("response_type") == "code"
         && has("redirect_uri") == callback.as_str()
         && scopes.all(|scope| has("scope").split(' ').any(|one| one == scope));
-    let redirected = hops[..at].iter().all(|hop| hop.response.status == 302);
+    let redirected = hops[..at]
+        .iter()
+        .all(|hop| REDIRECT.fits(hop.response.status));
     let expected = format!(
-        "302 to authorize with client_id, redirect_uri={callback}, response_type=code, scope {:?}, state",
+        "a redirect to authorize with client_id, redirect_uri={callback}, response_type=code, scope {:?}, state",
         login.scopes
     );
     seen().must(expected, complete && redirected)
@@ -186,7 +189,7 @@ async fn no_session(world: &mut World, run: &Run, _: Args) -> StepResult {
     check("log in with a wrong password", "one was set")
         .must("no session cookie", cookie.is_none())?;
     world.hops.clear();
-    walk(world, run, "/").await?;
+    walk(world, run, run.profile.home()).await?;
     must_show_form(
         world,
         run,
@@ -207,7 +210,7 @@ async fn right_password(world: &mut World, run: &Run, args: Args) -> StepResult 
 
 async fn comes_back(world: &mut World, run: &Run, args: Args) -> StepResult {
     let callback = &run.profile.login.callback;
-    let path = args.text("path");
+    let path = run.path_of(args.text("page"));
     let is_at = |hop: &Hop, path: &str| {
         run.profile.site.has(&hop.request.url) && hop.request.url.path() == path
     };
@@ -276,7 +279,7 @@ async fn pair_in_window(world: &mut World, run: &Run, args: Args) -> StepResult 
 }
 
 async fn not_without_session(world: &mut World, run: &Run, args: Args) -> StepResult {
-    let path = args.text("path");
+    let path = run.path_of(args.text("page"));
     let (url, _) = run.page(path)?;
     let hop = run.browser().send(Request::get(url)).await?;
     world.must(format!("ask for {path} without a session"), &hop, NOT_OK)
@@ -317,7 +320,7 @@ async fn is_admin_page(world: &mut World, run: &Run, _: Args) -> StepResult {
 
 async fn signs_out(world: &mut World, run: &Run, _: Args) -> StepResult {
     // Control: the session works before it is ended, and Redis knows it.
-    let (home, _) = run.page("/")?;
+    let (home, _) = run.page(run.profile.home())?;
     let before = world.browser()?.open(home).await?.response;
     if before.status != 200 {
         let seen = before.summary();
@@ -350,7 +353,7 @@ async fn old_cookie_refused(world: &mut World, run: &Run, _: Args) -> StepResult
     let OldCookie(cookie) = world.kept()?;
     let pair = format!("{}={cookie}", run.profile.login.cookie);
     let contexts = run.profile.contexts.values();
-    let paths = contexts.map(|context| context.path.as_str());
+    let paths = contexts.flat_map(Context::paths);
     let mut requests = Vec::new();
     for path in paths.chain([run.profile.admin_page.path.as_str()]) {
         requests.push(Request::get(run.page(path)?.0));
@@ -372,7 +375,7 @@ async fn old_cookie_refused(world: &mut World, run: &Run, _: Args) -> StepResult
 
 async fn next_visit_form(world: &mut World, run: &Run, _: Args) -> StepResult {
     world.hops.clear();
-    walk(world, run, "/").await?;
+    walk(world, run, run.profile.home()).await?;
     world.saw_page("at the next visit after the logout").await?;
     let did = "visit the site again in the browser that signed out";
     must_show_form(world, run, did, "the login form, not a silent login")

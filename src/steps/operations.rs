@@ -8,7 +8,7 @@ use super::{
     state::{Session, Token},
 };
 use crate::{
-    probe::{browser::Hop, http::Request, jwt, nonce, now_ms},
+    probe::{browser::Hop, http::Request, jwt, moment_s, nonce, now_ms},
     profile::{Operation, Values},
     stack::Act,
 };
@@ -22,9 +22,20 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Whether it succeeded: the operation's status, with JSON.
+    /// Whether it succeeded: the operation's status, with JSON where something is read from it.
     pub fn ok(&self) -> bool {
-        self.hop.response.status == self.operation.status && self.hop.response.json().is_some()
+        self.hop.response.status == self.operation.status
+            && (!self.operation.answers_json() || self.hop.response.json().is_some())
+    }
+
+    /// What a success is, in words.
+    pub fn success(&self) -> String {
+        let json = if self.operation.answers_json() {
+            ", JSON"
+        } else {
+            ""
+        };
+        format!("{}{json}", self.operation.status)
     }
 
     /// The value that the profile calls `name`.
@@ -50,7 +61,7 @@ impl Answer {
 
     /// The entries of the list that the answer must be.
     pub fn listed(&self, did: &str) -> StepResult<Vec<Value>> {
-        let failed = || StepError::candidate(did, "200, JSON, a list", &self.hop);
+        let failed = || StepError::candidate(did, format!("{}, a list", self.success()), &self.hop);
         self.entries().filter(|_| self.ok()).ok_or_else(failed)
     }
 
@@ -200,7 +211,7 @@ impl Run {
             name: name.to_owned(),
             id: answer.text("id")?,
             jwt: answer.text("token")?,
-            expires_at: answer.value("expires_at")?.as_i64()?,
+            expires_at: moment_s(&answer.value("expires_at")?)?,
             email: email.to_owned(),
         })
     }

@@ -1,7 +1,7 @@
 //! What nearly every file of step definitions needs.
 
 pub(super) use super::{
-    check::{NOT_OK, OK, REFUSED, Status, check, lines, none},
+    check::{NOT_OK, OK, REDIRECT, REFUSED, Status, check, lines, none},
     definition::steps,
     error::{Coded as _, Seen, StepError, StepResult, lacks, skip},
     run::Run,

@@ -74,7 +74,8 @@ impl Run {
             StepError::harness("begin the run", "probes", error.to_string())
         };
         let http = Http::new(stack.endpoints().clone()).map_err(|error| broken(&error))?;
-        let grammar = Grammar::new(&plan.profile.log).map_err(|error| broken(&error))?;
+        let grammar = Grammar::new(&plan.profile.log, &plan.profile.contexts)
+            .map_err(|error| broken(&error))?;
         let endpoints = stack.endpoints().clone();
         let token = stack.secrets().control.clone();
         let journal = |service, address| Journal::of(http.clone(), service, address, token.clone());
@@ -189,6 +190,15 @@ impl Run {
             StepError::harness("look into the profile", expected, "none")
         };
         self.profile.contexts.get(name).ok_or_else(none)
+    }
+
+    /// The path of a page as features name it: in quotes, or by what it is.
+    pub fn path_of<'a>(&'a self, page: &'a str) -> &'a str {
+        match page {
+            "the home page" => self.profile.home(),
+            "the admin page" => &self.profile.admin_page.path,
+            path => path.trim_matches('"'),
+        }
     }
 
     /// An address of the public site, with a nonce of its own.

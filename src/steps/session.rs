@@ -12,13 +12,13 @@ steps! {
     /// A session of the user that no other item uses.
     Given "^the (?P<role>admin|test user|plain user) has a session of its own$" => own_session, "session.own";
     /// Asks for a path in the session, and follows no redirect.
-    When "^the session asks for \"(?P<path>[^\"]+)\"$" => session_asks, "session.asks";
+    When "^the session asks for (?P<page>\"[^\"]+\"|the home page|the admin page)$" => session_asks, "session.asks";
     /// Opens a path in the session as a person does: a real browser shows where it leads. What the
     /// site answers first is the answer.
-    When "^the session opens \"(?P<path>[^\"]+)\"$" => session_opens, "session.opens";
+    When "^the session opens (?P<page>\"[^\"]+\"|the home page|the admin page)$" => session_opens, "session.opens";
     /// Asks for a path in the session so many times, and looks at nothing but that answers
     /// come: what requests cost by themselves.
-    When "^the session asks for \"(?P<path>[^\"]+)\" (?P<count>[0-9]+) times, unchecked$" => unchecked, "session.unchecked";
+    When "^the session asks for (?P<page>\"[^\"]+\"|the home page|the admin page) (?P<count>[0-9]+) times, unchecked$" => unchecked, "session.unchecked";
 }
 
 async fn has_session(world: &mut World, run: &Run, args: Args) -> StepResult {
@@ -37,7 +37,7 @@ async fn own_session(world: &mut World, run: &Run, args: Args) -> StepResult {
 }
 
 async fn session_asks(world: &mut World, run: &Run, args: Args) -> StepResult {
-    let (url, _) = run.page(args.text("path"))?;
+    let (url, _) = run.page(run.path_of(args.text("page")))?;
     let hop = world.browser()?.send(Request::get(url)).await?;
     world.saw_hop(&hop);
     world.last = Some(hop);
@@ -45,7 +45,7 @@ async fn session_asks(world: &mut World, run: &Run, args: Args) -> StepResult {
 }
 
 async fn session_opens(world: &mut World, run: &Run, args: Args) -> StepResult {
-    let path = args.text("path");
+    let path = run.path_of(args.text("page"));
     let (url, _) = run.page(path)?;
     let hop = world.browser()?.open(url).await?;
     world.saw_hop(&hop);
@@ -54,7 +54,7 @@ async fn session_opens(world: &mut World, run: &Run, args: Args) -> StepResult {
 }
 
 async fn unchecked(world: &mut World, run: &Run, args: Args) -> StepResult {
-    let (url, _) = run.page(args.text("path"))?;
+    let (url, _) = run.page(run.path_of(args.text("page")))?;
     for _ in 0..args.number::<u32>("count")? {
         world.browser()?.send(Request::get(url.clone())).await?;
     }
@@ -163,8 +163,11 @@ impl Run {
     /// Whether an answer sends a browser to the login, or to another site.
     pub fn sends_to_login(&self, response: &Response) -> bool {
         response.location().is_some_and(|to| {
-            let own = to.starts_with('/') || to.contains(&self.profile.site.authority());
-            !own || to.contains("/oauth2/")
+            let site = self.plain_page("/").ok();
+            let to = site.and_then(|site| Some((site.join(to).ok()?, site)));
+            to.is_none_or(|(to, site)| {
+                to.origin() != site.origin() || self.profile.login.leads_through(to.path())
+            })
         })
     }
 
@@ -226,7 +229,7 @@ impl Run {
     pub async fn log_in_with(&self, mut browser: Browser, email: &str) -> StepResult<Login> {
         self.stack.may(Act::LogIn(email)).await?;
         let password = self.password(email)?;
-        let (home, _) = self.page("/")?;
+        let (home, _) = self.page(self.profile.home())?;
         let mut hops = self.walk(&mut browser, home).await?;
         let Some(form) = self.login_form(&hops) else {
             return Ok(Err(LoginFailure::after(hops, "no login form")));

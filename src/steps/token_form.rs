@@ -8,7 +8,10 @@ use super::{
     session::way,
     tokens::{is_jwt_of, list_unchanged},
 };
-use crate::{probe::jwt, profile::TokenForm};
+use crate::{
+    probe::{jwt, moment_s},
+    profile::TokenForm,
+};
 
 /// What the form's token is called.
 const NAME: &str = "verify-in-the-form";
@@ -145,7 +148,7 @@ async fn made(world: &mut World, run: &Run, jwt: String, id: String) -> StepResu
     if let Some(answer) = &answer {
         world.saw_hop(&answer.hop);
     }
-    let answered = answer.and_then(|answer| answer.value("expires_at")?.as_i64());
+    let answered = answer.and_then(|answer| moment_s(&answer.value("expires_at")?));
     let decoded = jwt::decode(&jwt).ok();
     let exp = decoded.and_then(|decoded| decoded.claims["exp"].as_i64());
     Ok(Token {

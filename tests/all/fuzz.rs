@@ -474,7 +474,7 @@ fn small_events() -> Vec<u8> {
 #[test]
 fn log_lines() {
     let profile = Profile::load(&root().join("fixtures/profiles/plan.yaml")).expect("the profile");
-    let grammar = log::Grammar::new(&profile.log).expect("the grammar");
+    let grammar = log::Grammar::new(&profile.log, &profile.contexts).expect("the grammar");
     let redactor = evidence::Redactor::new();
     let text = b"2026/11/25 16:24:16 [warn] 32#32: *642 [lua] init_by_lua(nginx.conf:97):13: track_user(): [info] \
         Tracking user: user+a@example.com [Default] while sending to client, client: 127.0.0.1, server: _, request: \
@@ -654,7 +654,8 @@ fn yaml_of_mutants_and_profiles() {
         let path = place.with("file.yaml", input);
         let _ = yaml::load::<Vec<Mutant>>(&path);
         let _ = yaml::load::<BTreeMap<String, Value>>(&path);
-        let _ = Profile::load(&path).map(|profile| log::Grammar::new(&profile.log).is_ok());
+        let _ = Profile::load(&path)
+            .map(|profile| log::Grammar::new(&profile.log, &profile.contexts).is_ok());
     });
 }
 

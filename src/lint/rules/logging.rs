@@ -9,6 +9,7 @@ use crate::{
         lua::{Arg, Call, Chunk},
     },
     plan::Text,
+    probe::log::phrase,
 };
 
 /// nginx's levels, the gravest first.
@@ -48,7 +49,7 @@ struct Line<'a> {
 /// Every line of the profile's patterns `tracking` and `success` that the Lua writes.
 fn lines<'a>(seen: &Seen<'a>) -> Vec<Line<'a>> {
     let log = &seen.inputs.profile.log;
-    let patterns = [&log.tracking, &log.success].into_iter();
+    let patterns = std::iter::once(&log.tracking).chain(&log.success);
     let phrases: Vec<String> = patterns.filter_map(|pattern| phrase(pattern)).collect();
     let all = seen.all_lua();
     let calls = all.calls().filter_map(|call| {
@@ -85,13 +86,6 @@ fn level_of(arg: &Arg) -> Option<usize> {
         Arg::Number(number) => number.parse().ok().filter(|rank| *rank < LEVELS.len()),
         _ => None,
     }
-}
-
-/// The fixed words that a pattern begins with; none where they are too few to go by.
-fn phrase(pattern: &str) -> Option<String> {
-    let end = pattern.find(['\\', '(', '[', '.', '*', '+', '?', '{', '|', '^', '$']);
-    let words = pattern.get(..end.unwrap_or(pattern.len()))?.trim();
-    (words.len() >= 8).then(|| words.to_owned())
 }
 
 /// Where a call runs: the places whose handler it stands in; else every location that calls

@@ -4,7 +4,7 @@ mod record;
 mod tracking;
 
 pub use record::{Level, Record, parse};
-pub use tracking::{Grammar, GrammarError, Line, Tracked};
+pub use tracking::{Grammar, GrammarError, Line, Tracked, phrase};
 
 use std::{collections::BTreeMap, time::Duration};
 

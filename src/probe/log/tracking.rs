@@ -1,16 +1,20 @@
-//! The grammar of the tracking lines: exactly two a request.
+//! The grammar of the tracking lines: exactly two a request, or one.
+
+use std::collections::BTreeMap;
 
 use regex::Regex;
 
 use super::record::{Level, Record};
-use crate::profile::LogPatterns;
+use crate::profile::{Context, LogPatterns};
 
 /// The patterns of a profile, compiled.
 #[derive(Clone, Debug)]
 pub struct Grammar {
     tracking: Regex,
-    success: Regex,
-    failed: Regex,
+    success: Option<Regex>,
+    failed: Option<Regex>,
+    /// The names of the contexts, by what lines call them.
+    labels: BTreeMap<String, String>,
     level: Level,
     /// Messages that are no fault, whole.
     harmless: Vec<Regex>,
@@ -58,6 +62,30 @@ pub struct Tracked {
 /// which function.
 const LUA: &str = r"\[lua\] \S+: (?:\S+\(\): )?";
 
+/// The fixed words that a pattern begins with; none where they are too few to go by.
+#[must_use]
+pub fn phrase(pattern: &str) -> Option<String> {
+    let end = pattern.find(['\\', '(', '[', '.', '*', '+', '?', '{', '|', '^', '$']);
+    let words = pattern.get(..end.unwrap_or(pattern.len()))?.trim();
+    (words.len() >= 8).then(|| words.to_owned())
+}
+
+/// A pattern of the first two words of each of `patterns`, in whatever case.
+fn loosely<'a>(patterns: impl Iterator<Item = &'a String>) -> Result<Regex, regex::Error> {
+    let words = patterns
+        .filter_map(|pattern| phrase(pattern))
+        .map(|phrase| {
+            let two: Vec<&str> = phrase.split(' ').take(2).collect();
+            let two = two.join(" ");
+            regex::escape(two.trim_end_matches(|last: char| !last.is_alphanumeric()))
+        });
+    let words: Vec<String> = words.collect();
+    match words.is_empty() {
+        true => Regex::new(r"[^\s\S]"),
+        false => Regex::new(&format!(r"(?i)\b(?:{})\b", words.join("|"))),
+    }
+}
+
 /// A level or another word in brackets.
 const BRACKETS: &str = r"(?:\[[^\[\]]*\]\s*)*";
 
@@ -70,7 +98,10 @@ impl Grammar {
     ///
     /// # Errors
     /// A pattern that does not compile or lacks a group, a level that nginx does not have.
-    pub fn new(patterns: &LogPatterns) -> Result<Self, GrammarError> {
+    pub fn new(
+        patterns: &LogPatterns,
+        contexts: &BTreeMap<String, Context>,
+    ) -> Result<Self, GrammarError> {
         let compile = |key, pattern: &str, groups: &[&str]| {
             let regex = Regex::new(pattern).map_err(|error| GrammarError {
                 key,
@@ -86,11 +117,18 @@ impl Grammar {
             }
             Ok(regex)
         };
-        let loose =
-            Regex::new(r"(?i)\b(tracking user|user tracking)\b").map_err(|error| GrammarError {
-                key: "tracking",
-                why: error.to_string(),
-            })?;
+        let optional = |key, pattern: &Option<String>| {
+            let pattern = pattern.as_deref();
+            pattern
+                .map(|pattern| compile(key, pattern, &["email"]))
+                .transpose()
+        };
+        let all = std::iter::once(&patterns.tracking);
+        let all = all.chain(&patterns.success).chain(&patterns.failed);
+        let loose = loosely(all).map_err(|error| GrammarError {
+            key: "tracking",
+            why: error.to_string(),
+        })?;
         let before = format!(
             "^(?:{LUA})?{BRACKETS}(?:{})?$",
             patterns.before.as_deref().unwrap_or_default()
@@ -103,8 +141,14 @@ impl Grammar {
                 .map(|pattern| compile("harmless", &whole(pattern), &[]))
                 .collect::<Result<_, _>>()?,
             tracking: compile("tracking", &patterns.tracking, &["email"])?,
-            success: compile("success", &patterns.success, &["email"])?,
-            failed: compile("failed", &patterns.failed, &["email"])?,
+            success: optional("success", &patterns.success)?,
+            failed: optional("failed", &patterns.failed)?,
+            labels: (contexts.iter())
+                .map(|(name, context)| {
+                    let label = context.label.as_ref().unwrap_or(name);
+                    (label.clone(), name.clone())
+                })
+                .collect(),
             level: Level::named(&patterns.level).ok_or_else(|| GrammarError {
                 key: "level",
                 why: format!("nginx has no level `{}`", patterns.level),
@@ -117,6 +161,21 @@ impl Grammar {
     pub fn tells_context(&self) -> bool {
         let mut groups = self.tracking.capture_names().flatten();
         groups.any(|name| name == "context")
+    }
+
+    /// Whether a request leaves a second line, which says that its tracking worked.
+    pub fn tells_success(&self) -> bool {
+        self.success.is_some()
+    }
+
+    /// The name of the context that lines call so. A label of none is no context's name, also
+    /// where it is spelt like one.
+    fn named(&self, label: &str) -> String {
+        match self.labels.get(label) {
+            Some(name) => name.clone(),
+            None if self.labels.values().any(|name| name == label) => format!("{label}?"),
+            None => label.to_owned(),
+        }
     }
 
     /// A context as lines of tracking tell it: empty where they tell none.
@@ -139,18 +198,19 @@ impl Grammar {
 
     fn read(&self, record: &Record) -> Option<Tracked> {
         let message = &record.message;
+        let captured = |pattern: &Option<Regex>| pattern.as_ref()?.captures(message);
         let (line, at) = if let Some(found) = self.tracking.captures(message) {
             let context = found.name("context").map_or("", |context| context.as_str());
-            let (email, context) = (found["email"].to_owned(), context.to_owned());
+            let (email, context) = (found["email"].to_owned(), self.named(context));
             (Line::Tracking { email, context }, found.get(0)?.start())
-        } else if let Some(found) = self.success.captures(message) {
+        } else if let Some(found) = captured(&self.success) {
             (
                 Line::Success {
                     email: found["email"].to_owned(),
                 },
                 found.get(0)?.start(),
             )
-        } else if let Some(found) = self.failed.captures(message) {
+        } else if let Some(found) = captured(&self.failed) {
             (
                 Line::Failed {
                     email: found["email"].to_owned(),

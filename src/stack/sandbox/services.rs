@@ -165,7 +165,7 @@ fn auth0_config(profile: &Profile, keys: &Keys) -> Result<auth0::Config, StackEr
             .map_err(|error| failed(Service::Idp, format!("{ISSUER}: {error}")))?,
         client_id: CLIENT_ID.to_owned(),
         client_secret: keys.client.clone(),
-        callback_prefixes: vec![format!("{site}/oauth2/callback")],
+        callback_prefixes: vec![format!("{site}{}", profile.login.callback)],
         logout_urls: vec![site],
         users: keys
             .passwords

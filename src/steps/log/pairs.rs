@@ -59,9 +59,10 @@ impl Pairs {
     }
 
     /// Whether there is a pair, in whichever context: more is not to be waited for.
-    fn complete(&self) -> bool {
+    fn complete(&self, grammar: &Grammar) -> bool {
+        let ends = |line: &Line| matches!(line, Line::Success { .. } | Line::Failed { .. });
         self.any(|line| matches!(line, Line::Tracking { .. }))
-            && self.any(|line| matches!(line, Line::Success { .. } | Line::Failed { .. }))
+            && (!grammar.tells_success() || self.any(ends))
     }
 
     /// The lines as they stand in the log.
@@ -81,7 +82,9 @@ impl Pairs {
     }
 
     /// What is not as it must be: its code, and what is there instead.
-    fn fault(&self, expected: &Expected<'_>, level: &str) -> (&'static str, Seen) {
+    fn fault(&self, expected: &Expected<'_>, run: &Run) -> (&'static str, Seen) {
+        let level = &run.profile.log.level;
+        let pair = run.grammar.tells_success();
         let Expected { email, context, .. } = expected;
         let lines = || self.0.iter().map(|tracked| &tracked.line);
         let other = lines().find_map(|line| match line {
@@ -120,12 +123,15 @@ impl Pairs {
                 let fault = "only the second line of the pair is there".to_owned();
                 ("tracking.first-line-missing", fault)
             }
-            _ if second == 0 => {
+            _ if pair && second == 0 => {
                 let fault = "only the first line of the pair is there".to_owned();
                 ("tracking.second-line-missing", fault)
             }
-            _ if first != 1 || second != 1 => {
-                let fault = format!("{first} first and {second} second lines of a pair");
+            _ if first != 1 || second != usize::from(pair) => {
+                let fault = match pair {
+                    true => format!("{first} first and {second} second lines of a pair"),
+                    false => format!("{first} lines"),
+                };
                 ("tracking.doubled", fault)
             }
             _ => ("tracking.level", format!("a line is not marked [{level}]")),
@@ -160,7 +166,8 @@ impl Pairs {
             self.count(|line| *line == success),
         );
         let times = expected.times.unwrap_or(first.max(1));
-        let counted = first == times && second == times && self.0.len() == 2 * times;
+        let pairs = usize::from(run.grammar.tells_success()) * times;
+        let counted = first == times && second == pairs && self.0.len() == times + pairs;
         let at_level = self.0.iter().all(|tracked| tracked.at_level);
         let level = &run.profile.log.level;
         let (code, seen) = match self.0.is_empty() {
@@ -172,16 +179,18 @@ impl Pairs {
                 );
                 ("tracking.missing", Seen::from(seen))
             }
-            false => self.fault(expected, level),
+            false => self.fault(expected, run),
         };
         let many = expected.times.map_or("a", |_| "exactly one");
         let label = match run.grammar.tells_context() {
-            true => format!(" [{context}]"),
+            true => format!(", of the context {context}"),
             false => String::new(),
         };
-        let pair = format!(
-            "{many} pair: [{level}] Tracking user: {email}{label} / [{level}] User tracking success: {email}"
-        );
+        let what = match run.grammar.tells_success() {
+            true => "pair of tracking lines",
+            false => "tracking line",
+        };
+        let pair = format!("{many} {what} for {email}, marked [{level}]{label}");
         check(did, seen).must(pair, counted && at_level).code(code)
     }
 }
@@ -235,7 +244,7 @@ pub async fn pair_of_user(
     context: &str,
 ) -> StepResult {
     let found = |records: &[Record]| Pairs::of_user(&run.grammar, records, email);
-    let complete = |records: &[Record]| found(records).complete();
+    let complete = |records: &[Record]| found(records).complete(&run.grammar);
     let window = world.window()?;
     let records = window.wait(&*run.stack, run.deadline(), complete).await?;
     let pairs = found(&records);
@@ -262,7 +271,7 @@ pub async fn pair_of_request(world: &World, run: &Run, sent: &Sent) -> StepResul
         context,
     } = sent;
     let found = |records: &[Record]| Pairs::of_request(&run.grammar, records, nonce, email);
-    let complete = |records: &[Record]| found(records).complete();
+    let complete = |records: &[Record]| found(records).complete(&run.grammar);
     let window = world.window()?;
     let records = window.wait(&*run.stack, run.deadline(), complete).await?;
     let pairs = found(&records);

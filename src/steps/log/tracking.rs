@@ -13,7 +13,7 @@ use super::{
 use crate::{
     probe::{
         log::{Line, Record, Window},
-        now_ms,
+        moment_s, now_ms,
     },
     steps::prelude::*,
 };
@@ -100,7 +100,10 @@ fn remember(world: &mut World, run: &Run, sent: Sent) {
 async fn asks_context(world: &mut World, run: &Run, args: Args) -> StepResult {
     let context = args.text("context");
     let page = run.page(&run.context(context)?.path)?;
-    let key = run.metadata_key(&world.session()?.email);
+    let email = world.session()?.email.clone();
+    let key = run.metadata_key(&email);
+    // So that it is seen whether this very request is written down.
+    run.age_last_access(&email).await?;
     if let Some(value) = request_trace::value_of(run, &key).await {
         request_trace::key_before(world, &page.1, &key, &value);
     }
@@ -145,10 +148,10 @@ async fn active_in_redis(world: &mut World, run: &Run, _: Args) -> StepResult {
     );
     let json: Value = serde_json::from_str(value).unwrap_or_default();
     let pointer = &run.profile.redis.last_access;
-    let last = json.pointer(pointer).and_then(Value::as_f64);
-    #[allow(clippy::cast_precision_loss)] // seconds since 1970 are exact in an f64
-    let since = (world.since_ms / 1000) as f64;
-    let holds = active.exists && last.is_some_and(|last| last >= since);
+    let last = json.pointer(pointer).and_then(moment_s);
+    let since = world.since_ms / 1000;
+    let now = now_ms() / 1000 + 1;
+    let holds = active.exists && last.is_some_and(|last| (since..=now).contains(&last));
     let did = format!("look up {} and {metadata} after the request", active.key);
     check(did, seen).must(format!("both exist, {pointer} >= {since}"), holds)
 }
@@ -211,7 +214,9 @@ async fn no_line(world: &mut World, run: &Run, _: Args) -> StepResult {
 
 async fn every_context(world: &mut World, run: &Run, _: Args) -> StepResult {
     for (name, context) in &run.profile.contexts {
-        tracked(world, run, name, run.page(&context.path)?).await?;
+        for path in context.paths() {
+            tracked(world, run, name, run.page(path)?).await?;
+        }
     }
     Ok(())
 }
@@ -271,10 +276,12 @@ async fn grammar_holds(world: &mut World, run: &Run, _: Args) -> StepResult {
     let wrong = tracked.iter().filter(|line| !fits(&line.line));
     let wrong: Vec<&str> = wrong.map(|line| line.record.raw.as_str()).collect();
     let did = "read every tracking line since the restart";
-    let form = match run.grammar.tells_context() {
-        true => "[info] Tracking user: <email> [<context>] / [info] User tracking success: <email>",
-        false => "[info] Tracking user: <email> / [info] User tracking success: <email>",
-    };
+    let log = &run.profile.log;
+    let second = log.success.iter().map(String::as_str);
+    let form: Vec<&str> = std::iter::once(log.tracking.as_str())
+        .chain(second)
+        .collect();
+    let form = format!("[{}] {}", log.level, form.join(" / "));
     none(did, format!("{form}, contexts {contexts:?}"), &wrong)?;
     let context = |line: &'_ Line| match line {
         Line::Tracking { context, .. } => Some(context.clone()),

@@ -213,7 +213,7 @@ async fn large_and_slow(world: &mut World, run: &Run, _: Args) -> StepResult {
     run.stack.may(Act::Load).await?;
     let rough = &run.profile.thresholds.rough;
     let long = "x".repeat(rough.header_bytes);
-    let mut cookie = in_session(world, run, "/")?;
+    let mut cookie = in_session(world, run, run.profile.home())?;
     if let Some((_, value)) = cookie.headers.last_mut() {
         value.push_str(&format!("; other={long}"));
     }
@@ -235,7 +235,7 @@ async fn large_and_slow(world: &mut World, run: &Run, _: Args) -> StepResult {
         SizedRequest::new(
             Part::Time,
             format!("a head that takes {slow} ms"),
-            in_session(world, run, "/")?,
+            in_session(world, run, run.profile.home())?,
             Way::Slowly { bytes, pieces: 1 },
         ),
         SizedRequest::new(
@@ -296,13 +296,13 @@ async fn beyond(world: &mut World, run: &Run, _: Args) -> StepResult {
     let rough = &run.profile.thresholds.rough;
     let long = "x".repeat(rough.header_limit_bytes);
     let length = rough.body_limit_bytes;
-    let mut posted = in_session(world, run, "/")?;
+    let mut posted = in_session(world, run, run.profile.home())?;
     posted.method = "POST".to_owned();
     let all = [
         SizedRequest::new(
             Part::Header,
             format!("a header field of {} bytes", long.len()),
-            in_session(world, run, "/")?.header("x-verify-long", &long),
+            in_session(world, run, run.profile.home())?.header("x-verify-long", &long),
             Way::ByHand,
         ),
         SizedRequest::new(
@@ -321,7 +321,10 @@ async fn beyond(world: &mut World, run: &Run, _: Args) -> StepResult {
     let mut results = Vec::new();
     for sized in all {
         let mut one = send(run, sized).await;
-        let next = run.http.send(&in_session(world, run, "/")?).await;
+        let next = run
+            .http
+            .send(&in_session(world, run, run.profile.home())?)
+            .await;
         one.next = Some(next.map_err(|error| error.to_string()));
         results.push(one);
     }

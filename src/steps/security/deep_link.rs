@@ -59,15 +59,16 @@ async fn upstream_received(world: &mut World, run: &Run, _: Args) -> StepResult 
     let goes_there = contexts
         .filter(|context| link.path().starts_with(context.path.as_str()))
         .max_by_key(|context| context.path.len())
-        .is_some_and(|context| context.upstream);
-    if !goes_there || !run.upstream.is_kept() {
+        .filter(|context| context.upstream);
+    let Some(context) = goes_there.filter(|_| run.upstream.is_kept()) else {
         world.remark(
             "whether the upstream received the deep link was not looked at",
             "The context does not go there, or the upstream is no double and keeps no journal.",
         );
         return Ok(());
-    }
+    };
     let wanted = &link[url::Position::BeforePath..url::Position::AfterQuery];
+    let wanted = &context.at_upstream(wanted);
     let entries = run.upstream.since(world.upstream_cursor).await?;
     let received = entries
         .iter()

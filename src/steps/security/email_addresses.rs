@@ -9,7 +9,10 @@ use super::{
     email_cases::{EmailCase, case, cases},
     email_user::EmailUser,
 };
-use crate::steps::{operations::values, prelude::*};
+use crate::{
+    profile::Case,
+    steps::{operations::values, prelude::*},
+};
 
 /// The codes of a user with an unusual address who is tracked.
 const TRACKED_CODES: &[&str] = &[
@@ -67,7 +70,15 @@ async fn odd_users(world: &mut World, run: &Run, _: Args) -> StepResult {
     world.window = Some(run.log_from_here().await?);
     let own = run.profile.users.odd.iter();
     let own = own.map(|email| case("a user who logs in", email.clone()));
-    let all: Vec<EmailCase> = cases(&mark).into_iter().chain(own).collect();
+    let all = cases(&mark).into_iter().chain(own);
+    let all: Vec<EmailCase> = match run.profile.users.case {
+        Case::Kept => all.collect(),
+        Case::Lower => {
+            let why = "The profile says that the gateway keeps addresses in lower case.";
+            world.remark("no address with upper case is gone through", why);
+            all.filter_map(EmailCase::in_lower_case).collect()
+        }
+    };
     world.keep(Users {
         mark,
         ..Users::default()

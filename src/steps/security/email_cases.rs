@@ -43,6 +43,22 @@ fn percent(text: &str) -> String {
         .unwrap_or_default()
 }
 
+impl EmailCase {
+    /// The address in lower case with those of its neighbours that are told from it even so; none
+    /// where there are none.
+    pub fn in_lower_case(self) -> Option<Self> {
+        let lower = case(self.what, self.email.to_lowercase());
+        let neighbours = lower.neighbours.into_iter();
+        let neighbours: Vec<String> = neighbours
+            .filter(|one| *one == one.to_lowercase() && *one != lower.email)
+            .collect();
+        (!neighbours.is_empty()).then_some(Self {
+            neighbours,
+            ..lower
+        })
+    }
+}
+
 /// An address with its neighbours.
 pub fn case(what: &'static str, email: String) -> EmailCase {
     let neighbours = neighbours(&email);

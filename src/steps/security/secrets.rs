@@ -194,8 +194,8 @@ async fn all_come(world: &mut World, run: &Run, _: Args) -> StepResult {
     let requests = [
         run.model_request(Some(&good.jwt), &nonce())?,
         run.model_request(Some(&worthless), &nonce())?,
-        Request::get(run.page("/")?.0).header("cookie", &cookie),
-        run.get_with_cookies(browser, run.page("/")?.0),
+        Request::get(run.page(run.profile.home())?.0).header("cookie", &cookie),
+        run.get_with_cookies(browser, run.page(run.profile.home())?.0),
         Request::json("POST", in_address, "{}".to_owned()),
     ];
     let mut seen = Vec::new();

@@ -6,8 +6,8 @@ use crate::{model::service::LogChunk, probe::log::parse};
 fn patterns() -> LogPatterns {
     LogPatterns {
         tracking: r"Tracking user: (?P<email>\S+) \[(?P<context>[^\]]*)\]".to_owned(),
-        success: r"User tracking success: (?P<email>[^\s,]+)".to_owned(),
-        failed: r"User tracking failed: (?P<email>[^\s,]+)".to_owned(),
+        success: Some(r"User tracking success: (?P<email>[^\s,]+)".to_owned()),
+        failed: Some(r"User tracking failed: (?P<email>[^\s,]+)".to_owned()),
         level: "info".to_owned(),
         before: None,
         harmless: vec!["check: START".to_owned()],
@@ -15,7 +15,7 @@ fn patterns() -> LogPatterns {
 }
 
 fn grammar() -> Grammar {
-    Grammar::new(&patterns()).unwrap()
+    Grammar::new(&patterns(), &BTreeMap::new()).unwrap()
 }
 
 fn lines(text: &str) -> Vec<Tracked> {
@@ -85,19 +85,21 @@ fn a_failure_and_a_line_out_of_shape_are_noticed() {
 fn a_pattern_without_its_group_is_refused() {
     let mut patterns = LogPatterns {
         tracking: "Tracking user: (.*)".to_owned(),
-        success: String::new(),
-        failed: String::new(),
+        success: None,
+        failed: None,
         level: "info".to_owned(),
         before: None,
         harmless: Vec::new(),
     };
-    let error = Grammar::new(&patterns).unwrap_err().to_string();
+    let error = Grammar::new(&patterns, &BTreeMap::new())
+        .unwrap_err()
+        .to_string();
     assert!(
         error.contains("log.tracking") && error.contains("email"),
         "{error}"
     );
     patterns.tracking = "(".to_owned();
-    assert!(Grammar::new(&patterns).is_err());
+    assert!(Grammar::new(&patterns, &BTreeMap::new()).is_err());
 }
 
 #[test]
@@ -129,7 +131,7 @@ fn a_line_without_a_context_is_read_where_the_profile_has_none() {
         tracking: r"Tracking user: (?P<email>\S+)".to_owned(),
         ..patterns()
     };
-    let grammar = Grammar::new(&patterns).unwrap();
+    let grammar = Grammar::new(&patterns, &BTreeMap::new()).unwrap();
     let text = format!(
         "2025/11/08 12:00:01 [info] 7#7: *1 Tracking user: a@b while sending to client{TAIL}\n"
     );
@@ -173,7 +175,10 @@ fn a_profile_may_name_what_stands_before_the_text() {
         bytes: text.into_bytes(),
     };
     assert_eq!(
-        Grammar::new(&patterns).unwrap().lines(&parse(&chunk)).len(),
+        Grammar::new(&patterns, &BTreeMap::new())
+            .unwrap()
+            .lines(&parse(&chunk))
+            .len(),
         1
     );
 }
@@ -184,7 +189,7 @@ fn a_harmless_record_names_the_pattern_that_says_so() {
         harmless: vec!["first".to_owned(), "second".to_owned()],
         ..patterns()
     };
-    let grammar = Grammar::new(&patterns).unwrap();
+    let grammar = Grammar::new(&patterns, &BTreeMap::new()).unwrap();
     let number = |message: &str| {
         let chunk = LogChunk {
             source: "f".to_owned(),
