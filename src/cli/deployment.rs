@@ -105,11 +105,20 @@ pub async fn attach(
     if let Some(site) = &settings.site {
         set_site(profile, site)?;
     }
-    let attached = if must_run {
-        Attached::find(&settings.named(), profile).await?
-    } else {
-        Attached::find_stopped(&settings.named(), profile).await?
+    let find = async |profile: &Profile| match must_run {
+        true => Attached::find(&settings.named(), profile).await,
+        false => Attached::find_stopped(&settings.named(), profile).await,
     };
+    let mut attached = find(profile).await?;
+    if settings.site.is_none()
+        && let Some(site) = own_site(&attached, profile)
+    {
+        out::complain(format_args!(
+            "the site is {site}, as oauth2-proxy's redirect URL says; --site names another"
+        ));
+        set_site(profile, &site)?;
+        attached = find(profile).await?;
+    }
     let lock = Lock::take(&attached.project)?;
     let passwords = match &settings.credentials {
         Some(path) => {
@@ -192,6 +201,14 @@ pub async fn put_in_order(project: &str, profile: &Profile) -> bool {
     }
     out::complain("hint: `verify cleanup` tries again");
     false
+}
+
+/// The site that a deployment's oauth2-proxy has people come back to, where it is another than the
+/// profile's.
+fn own_site(attached: &Attached, profile: &Profile) -> Option<String> {
+    let url: url::Url = attached.redirect_url.as_ref()?.parse().ok()?;
+    let plain = url.scheme() == "http" && !profile.site.has(&url);
+    plain.then(|| url.origin().ascii_serialization())
 }
 
 fn set_site(profile: &mut Profile, site: &str) -> Result<(), CliError> {

@@ -152,7 +152,8 @@ impl PlanInput {
         Ok(plan)
     }
 
-    /// Refuses a profile that lacks a context which one of these items asks for.
+    /// Refuses a profile that does not fit the plan or the gateway's files, as far as these items
+    /// ask for it.
     pub fn fits(
         &self,
         settings: &Settings,
@@ -163,6 +164,9 @@ impl PlanInput {
             .filter(|bound| bound.items().any(|item| items.contains(&item)));
         for bound in chosen {
             for step in &bound.scenario.steps {
+                if step.value.contains("the admin page") {
+                    has_admin_page(settings, profile)?;
+                }
                 let named = step.value.split_once("the context \"");
                 let named = named.and_then(|(_, rest)| rest.split_once('"'));
                 let Some((context, _)) =
@@ -197,6 +201,24 @@ impl PlanInput {
         ))
         .hint("read the script first"))
     }
+}
+
+/// Refuses pages without the admin page that the profile names.
+fn has_admin_page(settings: &Settings, profile: &Profile) -> Result<(), CliError> {
+    let (page, html) = (&profile.admin_page, &settings.files.html);
+    if settings.stack == StackKind::Compose
+        || page.marker.is_some()
+        || html.join(&page.file).is_file()
+    {
+        return Ok(());
+    }
+    Err(CliError::usage(format!(
+        "{}: the admin page `{}` (admin_page.file) is not in {}",
+        settings.profile.display(),
+        page.file,
+        html.display()
+    ))
+    .hint("the profile does not fit these pages: name another by --profile FILE, or other pages by --html DIR"))
 }
 
 /// Every file of a plan's folder.

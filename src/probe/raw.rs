@@ -76,11 +76,16 @@ impl Raw {
     /// Nobody accepts, the connection breaks before an answer, or what comes is no HTTP or does not
     /// end.
     pub async fn send(&self, address: SocketAddr) -> io::Result<Response> {
-        let exchange = async {
-            let connection = Connection::open(address).await?;
-            connection.exchange(&self.bytes()).await
-        };
-        let ended = tokio::time::timeout(TIMEOUT, exchange).await;
+        self.send_over(Connection::open(address).await?).await
+    }
+
+    /// The same over a connection that is open already.
+    ///
+    /// # Errors
+    /// As [`Raw::send`].
+    pub async fn send_over(&self, connection: Connection) -> io::Result<Response> {
+        let bytes = self.bytes();
+        let ended = tokio::time::timeout(TIMEOUT, connection.exchange(&bytes)).await;
         ended.map_err(|_| io::ErrorKind::TimedOut)?
     }
 }

@@ -31,6 +31,8 @@ pub struct Identity {
     pub headers: Vec<String>,
     /// Whether the internal port may believe them.
     pub internal_port: InternalPort,
+    /// The status by which a session without admin rights is refused, where it is not 401 or 403.
+    pub not_admin: u16,
 }
 
 /// What the internal port does with identity headers.
@@ -65,6 +67,7 @@ impl Default for Identity {
         Self {
             headers: headers.map(str::to_owned).to_vec(),
             internal_port: InternalPort::default(),
+            not_admin: 403,
         }
     }
 }

@@ -8,6 +8,7 @@ use super::{
     log::request_trace,
     operations::{Answer, values},
     prelude::*,
+    security::attack::refused_by_every_worker,
 };
 use crate::{
     probe::{jwt, moment_s, now_ms},
@@ -471,9 +472,11 @@ async fn refused_from_now(world: &mut World, run: &Run, args: Args) -> StepResul
         .ask_model(Some(&token.jwt), "after it was revoked")
         .await?;
     if let Some(item) = world.item() {
-        run.notes().revoked.push((item, token));
+        run.notes().revoked.push((item, token.clone()));
     }
-    world.must("use the token right after it was revoked", &hop, REFUSED)
+    world.must("use the token right after it was revoked", &hop, REFUSED)?;
+    let raw = run.message_with(&token.jwt, &nonce());
+    refused_by_every_worker(run, "use the token right after it was revoked", &raw).await
 }
 
 async fn stays_revoked(world: &mut World, run: &Run, args: Args) -> StepResult {

@@ -1,5 +1,7 @@
 //! The lines that tell of tracking: whether they are written, at which level, and where to.
 
+use regex::Regex;
+
 use super::{said::finding, seen::Seen};
 use crate::lint::Finding;
 use crate::{
@@ -51,6 +53,9 @@ fn lines<'a>(seen: &Seen<'a>) -> Vec<Line<'a>> {
     let log = &seen.inputs.profile.log;
     let patterns = std::iter::once(&log.tracking).chain(&log.success);
     let phrases: Vec<String> = patterns.filter_map(|pattern| phrase(pattern)).collect();
+    let pattern = |text: &String| Regex::new(text).ok();
+    let failed = log.failed.as_ref().and_then(pattern);
+    let tracking = pattern(&log.tracking);
     let all = seen.all_lua();
     let calls = all.calls().filter_map(|call| {
         let (level, said) = match call.name.as_str() {
@@ -64,6 +69,12 @@ fn lines<'a>(seen: &Seen<'a>) -> Vec<Line<'a>> {
                 _ => None,
             })
             .collect();
+        // A line that tells of a failure may begin as the others do.
+        let said: String = (parts.iter()).map(|part| part.unwrap_or("x@y")).collect();
+        let fits = |pattern: &Option<Regex>| pattern.as_ref().is_some_and(|it| it.is_match(&said));
+        if fits(&failed) && !fits(&tracking) {
+            return None;
+        }
         let (phrase, at) = phrases.iter().find_map(|phrase| {
             let holds = |part: &Option<&str>| part.is_some_and(|text| text.contains(phrase));
             Some((phrase.clone(), parts.iter().position(holds)?))

@@ -1,13 +1,25 @@
 //! What an attacker tries: many requests at once, each known by its mark, and what came of them.
 
-use futures::future::join_all;
+use std::{collections::BTreeSet, io, net::SocketAddr, time::Duration};
+
+use futures::future::{join_all, try_join_all};
 
 use crate::{
     doubles::journal::Entry,
-    probe::{http::NoAnswer, raw::Raw},
+    probe::{
+        http::{Connection, NoAnswer},
+        raw::Raw,
+    },
     profile::Values,
+    stack::Socket,
     steps::prelude::*,
 };
+
+/// How long a worker may take to accept a connection, before it counts as not seen.
+const ACCEPTED_WITHIN: Duration = Duration::from_millis(300);
+
+/// How many times connections are made until every worker has accepted one.
+const ROUNDS: usize = 20;
 
 /// Something that is tried. What a check has to know of it is its kind.
 #[derive(Clone, Debug)]
@@ -93,23 +105,79 @@ impl Run {
 
     /// Sends a request to the public port.
     pub async fn send_raw(&self, raw: &Raw) -> StepResult<Response> {
-        let site = &self.profile.site;
-        let why = match self.stack.endpoints().resolve(&site.host, site.port) {
-            None => "the site is no part of the stack".to_owned(),
-            Some(address) => match raw.send(address).await {
-                Ok(response) => {
-                    self.http.note(&raw.method, &raw.target, response.status);
-                    return Ok(response);
-                }
-                Err(error) => error.to_string(),
-            },
+        let answer = match self.public_port() {
+            Some(address) => raw.send(address).await,
+            None => Err(io::Error::other("the site is no part of the stack")),
         };
-        Err(StepError::from(NoAnswer {
+        self.answer_to(raw, answer)
+    }
+
+    fn public_port(&self) -> Option<SocketAddr> {
+        let site = &self.profile.site;
+        self.stack.endpoints().resolve(&site.host, site.port)
+    }
+
+    fn answer_to(&self, raw: &Raw, answer: io::Result<Response>) -> StepResult<Response> {
+        let response = answer.map_err(|error| NoAnswer {
             service: Service::Gateway,
             method: raw.method.clone(),
             url: format!("http://{}{}", raw.host, raw.target),
-            why,
-        }))
+            why: error.to_string(),
+        })?;
+        self.http.note(&raw.method, &raw.target, response.status);
+        Ok(response)
+    }
+
+    /// The same request to every worker of the gateway, over a connection that it accepted: what one
+    /// of them alone remembers is not found by luck. Where it cannot be seen who accepts (behind a
+    /// proxy, on another machine), to whoever answers several at once.
+    pub async fn ask_every_worker(&self, raw: &Raw) -> StepResult<Vec<Response>> {
+        let Some(port) = self.public_port() else {
+            return Ok(vec![self.send_raw(raw).await?]);
+        };
+        let state = self.stack.state(Service::Gateway).await?;
+        let mut missing: BTreeSet<u32> = state.workers.iter().map(|worker| worker.pid).collect();
+        let many = 2 * missing.len().max(1);
+        let mut answers = Vec::new();
+        for _ in 0..ROUNDS {
+            let open = try_join_all((0..many).map(|_| Connection::open(port))).await;
+            let open = match open {
+                Ok(open) => open,
+                Err(error) => return Ok(vec![self.answer_to(raw, Err(error))?]),
+            };
+            let acceptors = self.acceptors(&open).await?;
+            let known = acceptors.iter().any(Option::is_some);
+            for (connection, acceptor) in open.into_iter().zip(acceptors) {
+                if !known || acceptor.is_some_and(|pid| missing.remove(&pid)) {
+                    let answer = raw.send_over(connection).await;
+                    answers.push(self.answer_to(raw, answer)?);
+                }
+            }
+            if !known || missing.is_empty() {
+                break;
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Which process of the gateway accepted each connection, as far as the socket table has its
+    /// other end.
+    async fn acceptors(&self, open: &[Connection]) -> StepResult<Vec<Option<u32>>> {
+        let ports: Vec<Option<u16>> = (open.iter())
+            .map(|one| one.local().ok().map(|own| own.port()))
+            .collect();
+        let look = async || {
+            let sockets = self.stack.sockets(Service::Gateway).await?;
+            let of = |port: &Option<u16>| {
+                let other = |one: &&Socket| Some(one.remote.port()) == *port && one.pid.is_some();
+                sockets.iter().find(other).and_then(|socket| socket.pid)
+            };
+            Ok::<_, StepError>(ports.iter().map(of).collect::<Vec<_>>())
+        };
+        poll(ACCEPTED_WITHIN, look, |found| {
+            found.iter().all(Option::is_some)
+        })
+        .await
     }
 
     /// Makes all attempts at the same time.
@@ -237,6 +305,17 @@ pub async fn none_reached<K>(
     };
     let reached: Vec<String> = entries.iter().filter_map(of).collect();
     none(did, "nothing of it reaches the upstream", &reached).code("upstream.reached")
+}
+
+/// Every worker of the gateway must refuse.
+pub async fn refused_by_every_worker(run: &Run, did: &str, raw: &Raw) -> StepResult {
+    let answers = run.ask_every_worker(raw).await?;
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    let did = format!("{did}, at every worker: {}", raw.target);
+    check(did, Seen::from(format!("{statuses:?}")).worst(&answers)).must(
+        format!("{REFUSED}, from each of them"),
+        !answers.is_empty() && statuses.iter().all(|status| REFUSED.fits(*status)),
+    )
 }
 
 /// A control that the candidate itself can spoil: where it fails, another item says so, and

@@ -216,7 +216,7 @@ async fn in_session(world: &mut World, run: &Run, _: Args) -> StepResult {
 async fn stays_itself(world: &mut World, run: &Run, _: Args) -> StepResult {
     let results = &world.kept::<Claims>()?.in_session;
     let right = |one: &AttemptResult<InSession>| match one.kind.admin {
-        true => refused(one.status()),
+        true => refused(one.status()) || one.status() == run.profile.identity.not_admin,
         false => run.kept_out(&one.response).is_none(),
     };
     let did = format!(

@@ -1,7 +1,7 @@
 //! What an attacker tries.
 
 pub(super) mod admin_rights;
-mod attack;
+pub(super) mod attack;
 pub(super) mod back_button;
 pub(super) mod banned_tokens;
 pub(super) mod deep_link;

@@ -64,6 +64,8 @@ pub struct Attached {
     pub mounts: Vec<Mounted>,
     /// The gateway's name as a service of the project, for commands that a person types.
     pub gateway_service: String,
+    /// Where oauth2-proxy has a person come back to, as its environment or its arguments say.
+    pub redirect_url: Option<String>,
 }
 
 /// Something that is mounted into the gateway.
@@ -139,6 +141,7 @@ impl Attached {
             env: env(gateway),
             control: control.map(SecretString::from),
             mounts: mounts(gateway),
+            redirect_url: inspected.get(&Service::Auth).and_then(redirect_url),
             gateway_service: names.get(&Service::Gateway).cloned().unwrap_or_default(),
             host: Arc::new(Host {
                 engine,
@@ -361,6 +364,18 @@ fn env(found: &ContainerInspectResponse) -> BTreeMap<String, String> {
         .filter_map(|line| line.split_once('='))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
+}
+
+fn redirect_url(auth: &ContainerInspectResponse) -> Option<String> {
+    let of_args = || {
+        let mut args = auth.args.iter().flatten();
+        args.find_map(|arg| arg.trim_start_matches('-').strip_prefix("redirect-url="))
+            .map(str::to_owned)
+    };
+    let mut env = env(auth);
+    env.remove("OAUTH2_PROXY_REDIRECT_URL")
+        .or_else(|| env.remove("REDIRECT_URL"))
+        .or_else(of_args)
 }
 
 fn mounts(found: &ContainerInspectResponse) -> Vec<Mounted> {
