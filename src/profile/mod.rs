@@ -485,7 +485,8 @@ pub struct Location {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Thresholds {
-    /// The most idle connections that one worker may keep to the internal port.
+    /// The most idle connections that one worker may keep to the internal port. 0: what is tracked
+    /// makes none, and 7.1 is left out.
     pub keepalive_per_worker: usize,
     /// How much slower than the baseline the candidate may be, as a share of the baseline.
     pub slower_ratio: f64,

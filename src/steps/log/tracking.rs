@@ -102,8 +102,9 @@ async fn asks_context(world: &mut World, run: &Run, args: Args) -> StepResult {
     let page = run.page(&run.context(context)?.path)?;
     let email = world.session()?.email.clone();
     let key = run.metadata_key(&email);
-    // So that it is seen whether this very request is written down.
-    run.age_last_access(&email).await?;
+    // So that it is seen whether this very request is written down. Where Redis does not answer, the
+    // look at it after the request says so.
+    let _ = run.age_last_access(&email).await;
     if let Some(value) = request_trace::value_of(run, &key).await {
         request_trace::key_before(world, &page.1, &key, &value);
     }
