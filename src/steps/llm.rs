@@ -128,7 +128,10 @@ async fn made_for_prompt(world: &mut World, run: &Run, _: Args) -> StepResult {
     let holds = response.status == 200
         && values.all(|(pointer, value)| json.pointer(pointer) == Some(value))
         && text.is_some_and(|text| text.contains(prompt));
-    let expected = format!("200, {:?}, a text made for the prompt {prompt}", llm.expect);
+    let expected = format!(
+        "200, {}, a text made for the prompt {prompt}",
+        json!(llm.expect)
+    );
     check(format!("POST {} with a token", llm.path), response).must(expected, holds)
 }
 

@@ -85,6 +85,11 @@ pub struct Entry {
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = self.value.as_deref().unwrap_or("(nil)");
-        write!(f, "{} = {value}, TTL {:?} s", self.key, self.ttl)
+        write!(f, "{} = {value}, {}", self.key, life(self.ttl))
     }
+}
+
+/// How long a key has to live, in words.
+pub fn life(ttl: Option<i64>) -> String {
+    ttl.map_or_else(|| "no TTL".to_owned(), |seconds| format!("TTL {seconds} s"))
 }

@@ -123,8 +123,7 @@ async fn count_connections(world: &mut World, run: &Run, _: Args) -> StepResult 
         false => "none: the connection is closed after each request",
     };
     let did = "look for nginx's own connections to its internal port after sequential requests";
-    check(did, seen)
-        .must("at least one ESTABLISHED", !found.is_empty())
+    check(did, seen).must("at least one ESTABLISHED", !found.is_empty())
 }
 
 async fn kept_open(world: &mut World, run: &Run, _: Args) -> StepResult {

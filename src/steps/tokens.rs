@@ -8,6 +8,7 @@ use super::{
     log::request_trace,
     operations::{Answer, values},
     prelude::*,
+    redis::life,
     security::attack::refused_by_every_worker,
 };
 use crate::{
@@ -489,7 +490,7 @@ async fn stays_revoked(world: &mut World, run: &Run, args: Args) -> StepResult {
         world.remark(title, format!("Redis has no {key}."));
         return Ok(());
     }
-    let seen = format!("TTL {ttl:?} s");
+    let seen = life(ttl);
     world.saw(EvidenceKind::Redis, &key, &seen);
     let left = seconds_left(&token);
     check(format!("ask Redis how long {key} lasts"), seen).must(
@@ -531,7 +532,7 @@ async fn said_revoked(world: &mut World, run: &Run, args: Args) -> StepResult {
         );
     }
     let in_list = entry.and_then(|entry| list.answer.of_entry(entry, "revoked"));
-    let seen = format!("information: {}; list: {in_list:?}", shown.summary());
+    let seen = format!("information: {}; list: {}", shown.summary(), json!(in_list));
     // A token that left the list is told by its information alone.
     let has_place = shown.operation.answer.contains_key("revoked");
     let listed = entry.is_none() || !list.answer.operation.entry.contains_key("revoked");
