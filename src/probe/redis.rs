@@ -258,28 +258,28 @@ impl Redis {
         Ok((seconds >= 0).then_some(seconds))
     }
 
-    /// Replaces the value of a key that exists, and leaves its TTL; of a hash this field.
-    pub async fn replace(
-        &self,
-        key: &str,
-        value: &str,
-        (field, of_field): (&str, String),
-    ) -> Result<(), RedisError> {
+    /// Replaces the value of a key that exists by this object, as JSON or as the fields of a hash,
+    /// whichever it is, and leaves its TTL.
+    pub async fn replace(&self, key: &str, object: &serde_json::Value) -> Result<(), RedisError> {
         let kind: String = self.ask(key, redis::cmd("TYPE").arg(key)).await?;
-        if kind == "hash" {
-            let mut command = redis::cmd("HSET");
-            command.arg(key).arg(field).arg(of_field);
-            return self.command(key, &command).await;
+        let mut command = redis::cmd("HSET");
+        command.arg(key);
+        match object.as_object().filter(|_| kind == "hash") {
+            Some(fields) => {
+                for (name, value) in fields {
+                    command.arg(name).arg(value.as_str().unwrap_or_default());
+                }
+            }
+            None => {
+                command = redis::cmd("SET");
+                command
+                    .arg(key)
+                    .arg(object.to_string())
+                    .arg("XX")
+                    .arg("KEEPTTL");
+            }
         }
-        self.command(
-            key,
-            redis::cmd("SET")
-                .arg(key)
-                .arg(value)
-                .arg("XX")
-                .arg("KEEPTTL"),
-        )
-        .await
+        self.command(key, &command).await
     }
 
     /// A key as Redis itself writes it down, with its TTL in milliseconds (0: it does not end);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{operations::values, prelude::*};
-use crate::probe::{moment, moment_like, now_ms};
+use crate::probe::{moment, moment_like, moment_s, now_ms};
 
 steps! {
     /// Asks for the list of active users.
@@ -79,36 +79,43 @@ async fn seen_a_while_ago(world: &mut World, run: &Run, args: Args) -> StepResul
     Ok(())
 }
 
+/// By how much a time is made older, in seconds.
+const AGED: i64 = 100;
+
 impl Run {
-    /// Makes a user's last access older in Redis, where that is allowed and there is one: when it is
-    /// then, in seconds since 1970.
+    /// Makes a user's last access older in Redis, where that is allowed and there is one, with every
+    /// other time of the last day that stands there: it could be written in its place. When the last
+    /// access is then, in seconds since 1970.
     pub async fn age_last_access(&self, email: &str) -> StepResult<i64> {
         let key = self.metadata_key(email);
-        let earlier = now_ms() / 1000 - 100;
-        if self.stack.may(Act::WriteKey(&key)).await.is_err() {
-            return Ok(earlier);
-        }
-        let metadata = self.redis.get(&key).await?;
+        let now = now_ms() / 1000;
+        let metadata = match self.stack.may(Act::WriteKey(&key)).await {
+            Ok(()) => self.redis.get(&key).await?,
+            Err(_) => None,
+        };
         let metadata = metadata.and_then(|text| serde_json::from_str::<Value>(&text).ok());
-        let pointer = &self.profile.redis.last_access;
-        if let Some(mut metadata) = metadata
-            && let Some(last) = metadata.pointer_mut(pointer)
-        {
-            *last = moment_like(last, earlier);
-            let field = (pointer.trim_start_matches('/'), plain_text(last));
-            self.redis
-                .replace(&key, &metadata.to_string(), field)
-                .await?;
-        }
-        Ok(earlier)
+        let Some(mut metadata) = metadata else {
+            return Ok(now - AGED);
+        };
+        age(&mut metadata, now);
+        self.redis.replace(&key, &metadata).await?;
+        let last = metadata.pointer(&self.profile.redis.last_access);
+        Ok(last.and_then(moment_s).unwrap_or(now - AGED))
     }
 }
 
-/// A text as it is, everything else as JSON.
-fn plain_text(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+/// Makes every time of the last day older.
+fn age(value: &mut Value, now: i64) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(|field| age(field, now)),
+        Value::Array(entries) => entries.iter_mut().for_each(|entry| age(entry, now)),
+        other => {
+            let at = moment_s(other).filter(|at| (now - 86_400..=now).contains(at));
+            if let Some(at) = at {
+                *other = moment_like(other, at - AGED);
+            }
+        }
+    }
 }
 
 async fn seen_again(world: &mut World, run: &Run, args: Args) -> StepResult {
