@@ -233,7 +233,11 @@ impl Redis {
                 let fields: Vec<(Vec<u8>, Vec<u8>)> =
                     self.ask(key, redis::cmd("HGETALL").arg(key)).await?;
                 let fields = fields.into_iter();
-                let fields = fields.map(|(name, value)| (lossy(name), lossy(value).into()));
+                let fields = fields.map(|(name, value)| {
+                    let text = lossy(value);
+                    let number = text.parse::<i64>().map(serde_json::Value::from);
+                    (lossy(name), number.unwrap_or_else(|_| text.into()))
+                });
                 Some(serde_json::Value::Object(fields.collect()).to_string())
             }
             other => Some(format!("({other})")),
@@ -267,7 +271,10 @@ impl Redis {
         match object.as_object().filter(|_| kind == "hash") {
             Some(fields) => {
                 for (name, value) in fields {
-                    command.arg(name).arg(value.as_str().unwrap_or_default());
+                    let text = value
+                        .as_str()
+                        .map_or_else(|| value.to_string(), str::to_owned);
+                    command.arg(name).arg(text);
                 }
             }
             None => {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     AdminPage, Ban, Context, Deployment, Health, Identity, Jwt, Like, Llm, LogPatterns, Login,
-    Operation, Profile, RedisKeys, Site, Thresholds, Tracker, Users,
+    Operation, Profile, RedisKeys, Site, Thresholds, TimeForm, Tracker, Users,
 };
 use crate::yaml::{self, YamlError};
 
@@ -35,6 +35,7 @@ struct Given {
     untracked: Option<String>,
     warm_up: Option<Vec<String>>,
     tracker: Option<Tracker>,
+    times: Option<Vec<TimeForm>>,
     identity: Option<Identity>,
     log: Option<LogPatterns>,
     redis: Option<RedisKeys>,
@@ -91,6 +92,7 @@ fn complete(text: &str, path: &Path) -> Result<Profile, YamlError> {
         untracked: given.untracked.unwrap_or(base.untracked),
         warm_up: given.warm_up.unwrap_or(base.warm_up),
         tracker: given.tracker.unwrap_or(base.tracker),
+        times: given.times.unwrap_or(base.times),
         identity: given.identity.unwrap_or(base.identity),
         log: given.log.unwrap_or(base.log),
         redis: given.redis.unwrap_or(base.redis),

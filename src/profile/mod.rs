@@ -13,11 +13,14 @@ mod limits;
 mod load;
 mod operation;
 mod security;
+mod time;
 
 pub use deviations::{Ban, Jwt, RevokedToken, StoredToken, WhenBanned};
 pub use limits::{Rough, Streamed};
 pub use operation::{Operation, Values, fill, fill_value};
 pub use security::{Identity, InternalPort, Tracker};
+use time::seconds;
+pub use time::{TimeForm, moment, moment_like};
 
 /// A gateway's surface.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +55,9 @@ pub struct Profile {
     /// The endpoint that records a user as active, for the gateway alone.
     #[serde(default)]
     pub tracker: Tracker,
+    /// The forms that its times have.
+    #[serde(default = "seconds")]
+    pub times: Vec<TimeForm>,
     /// What a client might say about who it is.
     #[serde(default)]
     pub identity: Identity,

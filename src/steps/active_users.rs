@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{operations::values, prelude::*};
-use crate::probe::{moment, moment_like, moment_s, now_ms};
+use crate::{
+    probe::now_ms,
+    profile::{moment, moment_like},
+};
 
 steps! {
     /// Asks for the list of active users.
@@ -23,7 +26,7 @@ steps! {
 
 /// When a user was last seen by the list, in seconds since 1970, and the answer.
 struct LastSeen {
-    at: Option<f64>,
+    at: Option<i64>,
     hop: Hop,
 }
 
@@ -35,21 +38,16 @@ impl LastSeen {
         world.saw_hop(&answer.hop);
         let entries = answer.listed("list the active users").code("users.list")?;
         let own = answer.entry_with(&entries, "email", email);
-        let at = own.and_then(|entry| moment(answer.of_entry(entry, "last_access")?));
+        let at = own.and_then(|entry| run.profile.moment(answer.of_entry(entry, "last_access")?));
         let hop = answer.hop;
         Ok(Self { at, hop })
     }
 
-    fn must_be_since(self, did: &str, expected: String, since: f64) -> StepResult {
-        let until = seconds(now_ms()) + 1.0;
+    fn must_be_since(self, did: &str, expected: String, since: i64) -> StepResult {
+        let until = now_ms() / 1000 + 1;
         let within = self.at.is_some_and(|at| at >= since && at <= until);
         check(did, &self.hop).must(expected, within)
     }
-}
-
-#[allow(clippy::cast_precision_loss)] // seconds since 1970 are exact in an f64
-fn seconds(ms: i64) -> f64 {
-    (ms / 1000) as f64
 }
 
 async fn lists_users(world: &mut World, run: &Run, _: Args) -> StepResult {
@@ -60,7 +58,7 @@ async fn has_user(world: &mut World, run: &Run, args: Args) -> StepResult {
     let email = run.email(args.text("role"))?;
     let began: jiff::Timestamp = (run.plan.run.started_at.parse())
         .map_err(|error| StepError::harness("read the run's start", "a time", error))?;
-    let began = seconds(began.as_millisecond());
+    let began = began.as_second();
     let expected = format!("{email}, last seen between {began} and now");
     let seen = LastSeen::of(world, run, email).await?;
     seen.must_be_since("list the active users", expected, began)
@@ -71,7 +69,7 @@ async fn seen_a_while_ago(world: &mut World, run: &Run, args: Args) -> StepResul
     let earlier = run.age_last_access(email).await?;
     let seen = LastSeen::of(world, run, email).await?;
     // Rounded by whoever rounds.
-    if seen.at.is_some_and(|at| at > seconds(earlier * 1000) + 1.0) {
+    if seen.at.is_some_and(|at| at > earlier + 1) {
         let into_second = u64::try_from(now_ms() % 1000).unwrap_or_default();
         tokio::time::sleep(Duration::from_millis(1000 - into_second)).await;
     }
@@ -100,7 +98,9 @@ impl Run {
         age(&mut metadata, now);
         self.redis.replace(&key, &metadata).await?;
         let last = metadata.pointer(&self.profile.redis.last_access);
-        Ok(last.and_then(moment_s).unwrap_or(now - AGED))
+        Ok(last
+            .and_then(|last| self.profile.moment(last))
+            .unwrap_or(now - AGED))
     }
 }
 
@@ -110,9 +110,12 @@ fn age(value: &mut Value, now: i64) {
         Value::Object(fields) => fields.values_mut().for_each(|field| age(field, now)),
         Value::Array(entries) => entries.iter_mut().for_each(|entry| age(entry, now)),
         other => {
-            let at = moment_s(other).filter(|at| (now - 86_400..=now).contains(at));
-            if let Some(at) = at {
-                *other = moment_like(other, at - AGED);
+            #[allow(clippy::cast_possible_truncation)] // a moment has far fewer digits than an i64
+            let found = moment(other).map(|(at, form)| (at.floor() as i64, form));
+            if let Some((at, form)) = found
+                && (now - 86_400..=now).contains(&at)
+            {
+                *other = moment_like(form, at - AGED);
             }
         }
     }
@@ -120,7 +123,7 @@ fn age(value: &mut Value, now: i64) {
 
 async fn seen_again(world: &mut World, run: &Run, args: Args) -> StepResult {
     let email = run.email(args.text("role"))?;
-    let since = seconds(world.since_ms);
+    let since = world.since_ms / 1000;
     let expected = format!("{email}, last seen at {since} or later");
     let seen = LastSeen::of(world, run, email).await?;
     seen.must_be_since(

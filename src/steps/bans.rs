@@ -7,7 +7,7 @@ use super::{
     security::attack::refused_by_every_worker,
 };
 use crate::{
-    probe::{moment_s, nonce_of, now_ms},
+    probe::{nonce_of, now_ms},
     profile::WhenBanned,
 };
 
@@ -127,7 +127,9 @@ async fn bans(world: &mut World, run: &Run, args: Args) -> StepResult {
     follow(world, run, &answer, before).await;
     let lasts = run.profile.ban.fixed_days.unwrap_or(days) * 86_400;
     let until = now_ms() / 1000 + lasts;
-    let answered = answer.value("until").and_then(|until| moment_s(&until));
+    let answered = answer
+        .value("until")
+        .and_then(|until| run.profile.moment(&until));
     let as_asked = answered.is_none_or(|answered| (answered - until).abs() <= TTL_SLACK);
     check("ban the test user", &answer.hop).must(
         format!("{}, banned until about {until}", answer.success()),

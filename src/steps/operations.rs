@@ -8,7 +8,7 @@ use super::{
     state::{Session, Token},
 };
 use crate::{
-    probe::{browser::Hop, http::Request, jwt, moment_s, nonce, now_ms},
+    probe::{browser::Hop, http::Request, jwt, nonce, now_ms},
     profile::{Operation, Values},
     stack::Act,
 };
@@ -211,7 +211,7 @@ impl Run {
             name: name.to_owned(),
             id: answer.text("id")?,
             jwt: answer.text("token")?,
-            expires_at: moment_s(&answer.value("expires_at")?)?,
+            expires_at: self.profile.moment(&answer.value("expires_at")?)?,
             email: email.to_owned(),
         })
     }

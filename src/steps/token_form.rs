@@ -8,10 +8,7 @@ use super::{
     session::way,
     tokens::{is_jwt_of, list_unchanged},
 };
-use crate::{
-    probe::{jwt, moment_s},
-    profile::TokenForm,
-};
+use crate::{probe::jwt, profile::TokenForm};
 
 /// What the form's token is called.
 const NAME: &str = "verify-in-the-form";
@@ -148,7 +145,7 @@ async fn made(world: &mut World, run: &Run, jwt: String, id: String) -> StepResu
     if let Some(answer) = &answer {
         world.saw_hop(&answer.hop);
     }
-    let answered = answer.and_then(|answer| moment_s(&answer.value("expires_at")?));
+    let answered = answer.and_then(|answer| run.profile.moment(&answer.value("expires_at")?));
     let decoded = jwt::decode(&jwt).ok();
     let exp = decoded.and_then(|decoded| decoded.claims["exp"].as_i64());
     Ok(Token {

@@ -12,7 +12,7 @@ use super::{
     security::attack::refused_by_every_worker,
 };
 use crate::{
-    probe::{jwt, moment_s, now_ms},
+    probe::{jwt, now_ms},
     profile::RevokedToken,
 };
 
@@ -361,6 +361,7 @@ async fn in_list_once(world: &mut World, run: &Run, args: Args) -> StepResult {
     } = world.token(args.text("name"))?;
     let List { answer, entries } = world.kept()?;
     let live = &run.profile.jwt.live_as;
+    let time = |told: &Value| run.profile.moment(told);
     let has =
         |entry: &Value, name: &str, value: Value| answer.of_entry(entry, name) == Some(&value);
     let own = entries.iter().filter(|entry| has(entry, "id", json!(id)));
@@ -368,7 +369,7 @@ async fn in_list_once(world: &mut World, run: &Run, args: Args) -> StepResult {
     let as_made = |entry: &&Value| {
         has(entry, "name", json!(name))
             && has(entry, "email", json!(email))
-            && answer.of_entry(entry, "expires_at").and_then(moment_s) == Some(expires_at)
+            && answer.of_entry(entry, "expires_at").and_then(time) == Some(expires_at)
             && answer.of_entry(entry, "revoked") == Some(live)
     };
     let (count, all) = (own.len(), entries.len());
@@ -416,7 +417,7 @@ async fn tells_token(world: &mut World, run: &Run, args: Args) -> StepResult {
         world.remark("not all of it is told by this gateway", why);
     }
     let differs = |(name, value): &(&&str, &Value)| match (**name, answer.value(name)) {
-        ("expires_at", Some(told)) => moment_s(&told) != value.as_i64(),
+        ("expires_at", Some(told)) => run.profile.moment(&told) != value.as_i64(),
         (_, told) => told.as_ref() != Some(value),
     };
     let wrong: Vec<&str> = expected

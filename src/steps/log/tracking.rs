@@ -13,7 +13,7 @@ use super::{
 use crate::{
     probe::{
         log::{Line, Record, Window},
-        moment_s, now_ms,
+        now_ms,
     },
     steps::prelude::*,
 };
@@ -149,7 +149,9 @@ async fn active_in_redis(world: &mut World, run: &Run, _: Args) -> StepResult {
     );
     let json: Value = serde_json::from_str(value).unwrap_or_default();
     let pointer = &run.profile.redis.last_access;
-    let last = json.pointer(pointer).and_then(moment_s);
+    let last = json
+        .pointer(pointer)
+        .and_then(|last| run.profile.moment(last));
     let since = world.since_ms / 1000;
     let now = now_ms() / 1000 + 1;
     let holds = active.exists && last.is_some_and(|last| (since..=now).contains(&last));
