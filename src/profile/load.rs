@@ -109,6 +109,8 @@ fn complete(text: &str, path: &Path) -> Result<Profile, YamlError> {
 mod tests {
     use std::fs;
 
+    use serde_json::json;
+
     use super::*;
 
     fn load(text: &str) -> Result<Profile, String> {
@@ -146,5 +148,13 @@ mod tests {
             let error = load(text).unwrap_err();
             assert!(error.contains(says), "{error}");
         }
+    }
+
+    #[test]
+    fn a_time_counts_only_in_the_forms_of_its_gateway() {
+        let plan = load(PLAN).unwrap();
+        assert_eq!(plan.moment(&json!(1_795_917_400)), Some(1_795_917_400));
+        assert_eq!(plan.moment(&json!(1_795_917_400_500_i64)), None);
+        assert_eq!(plan.moment(&json!("2026-11-29T01:57:45Z")), None);
     }
 }

@@ -92,6 +92,16 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// A time in one of the forms that this gateway's have, in whole seconds since 1970.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation)] // a moment has far fewer digits than an i64
+    pub fn moment(&self, value: &serde_json::Value) -> Option<i64> {
+        let (at, form) = time::moment(value)?;
+        self.times.contains(&form).then(|| at.floor() as i64)
+    }
+}
+
 /// Profiles that another may be like.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -4,8 +4,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Profile;
-
 /// How a time is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -51,16 +49,6 @@ pub fn moment_like(form: TimeForm, seconds: i64) -> Value {
     }
 }
 
-impl Profile {
-    /// A time in one of the forms that this gateway's have, in whole seconds since 1970.
-    #[must_use]
-    #[allow(clippy::cast_possible_truncation)] // a moment has far fewer digits than an i64
-    pub fn moment(&self, value: &Value) -> Option<i64> {
-        let (at, form) = moment(value)?;
-        self.times.contains(&form).then(|| at.floor() as i64)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -100,15 +88,5 @@ mod tests {
         ] {
             assert_eq!(moment(&none), None, "{none}");
         }
-    }
-
-    #[test]
-    fn a_time_counts_only_in_the_forms_of_its_gateway() {
-        let path = std::path::Path::new("plan.yaml");
-        let plan = include_str!("../../fixtures/profiles/plan.yaml");
-        let plan = Profile::parse(plan, path).unwrap();
-        assert_eq!(plan.moment(&json!(1_795_917_400)), Some(1_795_917_400));
-        assert_eq!(plan.moment(&json!(1_795_917_400_500_i64)), None);
-        assert_eq!(plan.moment(&json!("2026-11-29T01:57:45Z")), None);
     }
 }
