@@ -127,10 +127,10 @@ async fn bans(world: &mut World, run: &Run, args: Args) -> StepResult {
     follow(world, run, &answer, before).await;
     let lasts = run.profile.ban.fixed_days.unwrap_or(days) * 86_400;
     let until = now_ms() / 1000 + lasts;
-    let answered = answer
-        .value("until")
-        .and_then(|until| run.profile.moment(&until));
-    let as_asked = answered.is_none_or(|answered| (answered - until).abs() <= TTL_SLACK);
+    let as_asked = answer.value("until").is_none_or(|told| {
+        let told = run.profile.moment(&told);
+        told.is_some_and(|told| (told - until).abs() <= TTL_SLACK)
+    });
     check("ban the test user", &answer.hop).must(
         format!("{}, banned until about {until}", answer.success()),
         answer.ok() && as_asked,
